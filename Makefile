@@ -1,0 +1,62 @@
+# Thin aliases. Needs make and Python 3.11 or newer; everything else goes into .venv.
+#   make app      the dashboard on http://localhost:8501
+#   make test     lint, types and every test, in a real browser too
+# Another interpreter: make app PYTHON=/path/to/python3.12
+
+PYTHON ?= python3
+VENV   ?= .venv
+PORT   ?= 8501
+
+BIN     := $(VENV)/bin
+FOR_APP := $(VENV)/.installed-app
+FOR_TEST := $(VENV)/.installed-test
+
+.PHONY: help app test check bench catalog clean
+
+help:
+	@sed -n '2,4s/^# *//p' Makefile
+	@echo "also: make check | bench | catalog | clean"
+
+app: catalog
+	@$(BIN)/ecoserve app --port $(PORT) --headless
+
+test: check
+	@$(BIN)/python -m tests.e2e.browser --install || true  # without one, the browser tests fail and say so
+	$(BIN)/python -m pytest
+
+check: $(FOR_TEST)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(FOR_TEST)
+	@$(BIN)/python -m tests.e2e.browser --install || true
+	$(BIN)/python -m tests.bench
+
+catalog: $(FOR_APP)
+	@$(BIN)/ecoserve catalog build
+
+# Everything these targets make, .venv included.
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Installed again only when pyproject.toml changes: the sources are used in place.
+$(FOR_APP): pyproject.toml
+	$(call make_venv)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(FOR_TEST): pyproject.toml
+	$(call make_venv)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $(FOR_APP) $@
+
+define make_venv
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+  echo "EcoServe needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there); name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+  echo "This Python cannot make virtual environments; on Debian or Ubuntu run: apt-get install python3-venv" >&2; exit 1; }
+@$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
+@echo "Installing into $(VENV); the first time takes a minute or two ..."
+endef

@@ -1,0 +1,240 @@
+"""The terminal: the same engine as the dashboard's, as commands for people and for programs.
+
+The engine and the store are imported where they are used, so that help and mistakes cost no time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from app import records, reports
+from app.cli_data import Json, Source, catalog_app, link_app
+from app.presets import open_scenario
+from app.records import open_catalog
+from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text, progress
+from ecoserve import __version__
+from ecoserve.errors import InfeasibleError, SolverError, UnknownIdError
+from ecoserve.scenario import Objective, Precision, Scenario, check_scenario, read_scenario
+
+if TYPE_CHECKING:
+    from ecoserve.catalog import Catalog
+
+app = typer.Typer(
+    name="ecoserve",
+    cls=Boundary,
+    help="Which LLM serving fleet meets its latency targets with the least carbon, and why.",
+    **CLI_SETTINGS,
+)
+app.add_typer(catalog_app)
+app.add_typer(link_app)
+
+
+def _finite(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{value[:40]!r} is not a finite number")
+    return number
+
+
+def _positive(value: str) -> float:
+    number = _finite(value)
+    if number <= 0:
+        raise typer.BadParameter(f"{value[:40]} is not above zero")
+    return number
+
+
+Coefficients = Annotated[
+    str | None, typer.Option(metavar="SET", help="Embodied coefficient set, for example pcf.")
+]
+Effort = Annotated[
+    Literal["quick", "interactive", "report"],
+    typer.Option(help="How long to look for a better answer; interactive is what the page shows."),
+]
+Tokens = Annotated[float, typer.Option(parser=_positive, metavar="TOKENS")]
+Seconds = Annotated[float | None, typer.Option(parser=_positive, metavar="SECONDS")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        emit_text(f"ecoserve {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Which LLM serving fleet meets its latency targets with the least carbon, and why."""
+
+
+@app.command("app")
+def dashboard(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+    address: Annotated[str, typer.Option(help="0.0.0.0 to be reached from outside.")] = "localhost",
+    headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
+) -> None:
+    """Serve the dashboard until interrupted."""
+    from app.serve import check_address, serve
+    from catalog_db.reader import ensure_catalog
+
+    check_address(address, port)
+    ensure_catalog()
+    serve(address, port, headless, lambda url: emit_text(f"EcoServe planner is at {url}"))
+
+
+@app.command()
+def plan(
+    source: Source,
+    objective: Annotated[Objective | None, typer.Option(help="What to minimise.")] = None,
+    carbon_price: Annotated[
+        float | None,
+        typer.Option(parser=_finite, metavar="USD_PER_T", help="Minimise cost plus carbon."),
+    ] = None,
+    coefficients: Coefficients = None,
+    effort: Effort = "interactive",
+    as_json: Json = False,
+) -> None:
+    """Plan the fleet that serves a scenario best."""
+    from ecoserve.plan import plan_record
+    from ecoserve.planner import plan_fleet
+
+    scenario = _with_policy(open_scenario(source), objective, carbon_price, coefficients)
+    catalog = open_catalog()
+    with _failure_as_json(as_json, catalog, scenario):
+        check_scenario(scenario, catalog)
+        start = time.perf_counter()
+        answer = plan_fleet(scenario, catalog, effort=effort)
+        seconds = time.perf_counter() - start
+    if as_json:
+        emit_json(plan_record(answer, seconds))
+    else:
+        emit(reports.plan_report(answer, f"{scenario.name}, planned in {seconds:.2g} s"))
+
+
+@app.command()
+def compare(source: Source, effort: Effort = "interactive", as_json: Json = False) -> None:
+    """Plan a scenario and the fleets people would buy instead."""
+    from ecoserve.baselines import compare_plans
+
+    scenario = open_scenario(source)
+    catalog = open_catalog()
+    with _failure_as_json(as_json, catalog, scenario), progress("planning") as on_progress:
+        check_scenario(scenario, catalog)
+        start = time.perf_counter()
+        comparison = compare_plans(scenario, catalog, effort=effort, on_progress=on_progress)
+        seconds = time.perf_counter() - start
+    if as_json:
+        emit_json(records.comparison_record(comparison, seconds))
+    else:
+        emit(reports.comparison_report(comparison, f"{scenario.name}, compared in {seconds:.2g} s"))
+
+
+@app.command()
+def embodied(
+    product: Annotated[str, typer.Argument(metavar="SERVER|ACCELERATOR")],
+    coefficients: Coefficients = None,
+    as_json: Json = False,
+) -> None:
+    """Carbon of making a server or an accelerator, part by part."""
+    from ecoserve.embodied import footprint
+
+    catalog = open_catalog()
+    set_id = coefficients or "pcf"
+    if set_id not in catalog.coefficient_sets:
+        raise UnknownIdError("coefficient set", set_id, catalog.coefficient_sets)
+    answer = footprint(product, set_id, catalog)
+    if as_json:
+        emit_json({**records.stamp(catalog), **records.footprint_record(answer)})
+    else:
+        named = catalog.servers.get(product) or catalog.accelerators[product]
+        emit(reports.footprint_report(answer, f"{named.name} ({product})"))
+
+
+@app.command()
+def profile(
+    llm: Annotated[str, typer.Option()],
+    accelerator: Annotated[str, typer.Option()],
+    isl: Tokens,
+    osl: Tokens,
+    tp: Annotated[int, typer.Option(min=1, help="Accelerators of one replica.")] = 1,
+    stack: Annotated[str, typer.Option()] = "vllm_v1",
+    precision: Annotated[Precision, typer.Option()] = "bf16",
+    batch: Annotated[int | None, typer.Option(min=1, help="Requests at once.")] = None,
+    ttft_s: Seconds = None,
+    tpot_s: Seconds = None,
+    as_json: Json = False,
+) -> None:
+    """Speed and power of one replica, at a batch or at the largest one within latency targets."""
+    from ecoserve.profile import ProfileQuery, profile_at_batch, profile_at_slo
+
+    catalog = open_catalog()
+    query = ProfileQuery(
+        llm_id=llm,
+        accelerator_id=accelerator,
+        tp=tp,
+        stack=stack,
+        precision=precision,
+        isl_tokens=isl,
+        osl_tokens=osl,
+    )
+    with _failure_as_json(as_json, catalog):
+        if batch is not None and ttft_s is None and tpot_s is None:
+            answer = profile_at_batch(catalog, query, batch)
+        elif batch is None and ttft_s is not None and tpot_s is not None:
+            answer = profile_at_slo(catalog, query, ttft_s, tpot_s)
+        else:
+            raise typer.BadParameter("give either --batch, or both --ttft-s and --tpot-s")
+    if as_json:
+        emit_json({**records.stamp(catalog), **asdict(answer)})
+    else:
+        at = f"{llm} on {tp} x {accelerator}, {stack}, {precision}, {isl:g} in, {osl:g} out"
+        emit(reports.profile_report(answer, at))
+
+
+def main() -> None:
+    """Entry point of the ``ecoserve`` command."""
+    app(prog_name="ecoserve")
+
+
+def _with_policy(
+    scenario: Scenario, objective: str | None, carbon_price: float | None, coefficients: str | None
+) -> Scenario:
+    """The scenario with the command line's wishes; an objective undoes the scenario's own price."""
+    data = scenario.model_dump(mode="json")
+    if objective is not None:
+        data["policy"].update(objective=objective, carbon_price_usd_per_t=None)
+    if carbon_price is not None:
+        data["policy"]["carbon_price_usd_per_t"] = carbon_price
+    if coefficients is not None:
+        data["policy"]["coefficients"] = coefficients
+    return read_scenario(data)
+
+
+@contextmanager
+def _failure_as_json(
+    as_json: bool, catalog: Catalog, scenario: Scenario | None = None
+) -> Iterator[None]:
+    """With ``--json`` an infeasible or stopped case is an answer too: one object on stdout."""
+    try:
+        yield
+    except (InfeasibleError, SolverError) as error:
+        if as_json:
+            emit_json({**records.stamp(catalog, scenario), **records.failure_record(error)})
+        raise
+
+
+if __name__ == "__main__":
+    main()

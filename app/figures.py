@@ -1,0 +1,552 @@
+"""Every chart, from plain data to a plotly figure with a title that states the finding.
+
+Nothing here knows Streamlit. Colours are defined once, one per concept; grounds are transparent so
+that a figure works on light and dark pages.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from app.text import MassUnit, mass_unit, number, percent
+from ecoserve.catalog import LengthMix
+from ecoserve.plan import Plan
+
+OPERATIONAL = "#E69F00"
+EMBODIED = "#0072B2"
+PREFILL = "#56B4E9"
+DECODE = "#CC79A7"
+OURS = "#009E73"
+LESS = "#009E73"
+MORE = "#D55E00"
+BASELINE = "#8A8F98"
+DEMAND = "#7C8796"
+DEMAND_DARK = "#66717F"
+DEMAND_DARKEST = "#46505C"
+HEAT_STEP = 0.4
+GRID_LINE = "rgba(128,128,128,0.25)"
+CLEAR = "rgba(0,0,0,0)"
+HATCH = "/"
+
+INK: Mapping[str, str] = {"light": "#31363D", "dark": "#DADDE1"}
+"""Text of a figure by the theme of the page."""
+
+CONFIG: Mapping[str, Any] = {
+    "displaylogo": False,
+    "displayModeBar": "hover",
+    "modeBarButtonsToRemove": ["zoom2d", "pan2d", "select2d", "lasso2d", "zoomIn2d", "zoomOut2d"],
+    "toImageButtonOptions": {"format": "svg", "filename": "ecoserve"},
+}
+"""Options of the viewer: download as SVG, no logo, no zoom tools."""
+
+HOURS = tuple(range(24))
+WIDE = 150
+"""Characters of a title that fit across the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure, its finding as a title, and what it shows in words for those who cannot see it."""
+
+    figure: go.Figure
+    title: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One colour of the stacked bars: a kind of carbon on one side of the server."""
+
+    kind: str
+    side: str
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakdownPart:
+    """One part of a footprint with its band."""
+
+    part: str
+    side: str
+    kgco2e: float
+    low_kgco2e: float
+    high_kgco2e: float
+    assumed: bool
+
+    def plus(self, other: BreakdownPart) -> BreakdownPart:
+        """Both together; assumed where either is."""
+        return replace(
+            self,
+            kgco2e=self.kgco2e + other.kgco2e,
+            low_kgco2e=self.low_kgco2e + other.low_kgco2e,
+            high_kgco2e=self.high_kgco2e + other.high_kgco2e,
+            assumed=self.assumed or other.assumed,
+        )
+
+
+def faded(colour: str, strength: float) -> str:
+    """The hue at part strength, as an rgba colour.
+
+    >>> faded("#0072B2", 0.5)
+    'rgba(0,114,178,0.5)'
+    """
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{strength:g})"
+
+
+SEGMENTS = (
+    Segment("operational", "accelerator", "operational, accelerators", OPERATIONAL),
+    Segment("operational", "host", "operational, hosts", faded(OPERATIONAL, 0.55)),
+    Segment("operational", "facility", "operational, facility overhead", faded(OPERATIONAL, 0.25)),
+    Segment("embodied", "accelerator", "embodied, accelerators", EMBODIED),
+    Segment("embodied", "host", "embodied, hosts", faded(EMBODIED, 0.5)),
+)
+"""The stack, from the axis outwards."""
+
+_INK = {OPERATIONAL: "#1A1A1A", EMBODIED: "#FFFFFF"}
+"""Text on the full tones; everywhere else the page's own colour shows."""
+
+
+# ---- the picture that proves the headline
+
+
+def plan_against_baseline(plan: Plan, other: Plan, other_name: str) -> Chart:
+    """Two stacked bars: ours and one baseline, operational and embodied by side."""
+    unit = mass_unit(max(plan.kgco2e_per_year, other.kgco2e_per_year))
+    title = saving_title(plan, other, other_name)
+    rows = ("This plan", _first_upper(other_name))
+    figure = _stacked([(rows[0], OURS, plan), (rows[1], None, other)], unit, title, height=270)
+    bars = f"{_bar_words(rows[0], plan, unit)} {_bar_words(rows[1], other, unit)}"
+    alt = f"Stacked bars. {bars} {title}."
+    return Chart(figure, title, alt)
+
+
+def plan_alone(plan: Plan) -> Chart:
+    """One stacked bar, where no baseline can serve the traffic."""
+    unit = mass_unit(plan.kgco2e_per_year)
+    share = plan.operational_kgco2e_per_year / max(plan.kgco2e_per_year, 1e-9)
+    title = f"{percent(share)} of the carbon is operational, the rest embodied"
+    figure = _stacked([("This plan", OURS, plan)], unit, title, height=210)
+    return Chart(figure, title, f"Stacked bar. {_bar_words('This plan', plan, unit)}")
+
+
+def saving_title(plan: Plan, other: Plan, other_name: str) -> str:
+    """The finding with its number and its largest reason."""
+    saved = other.kgco2e_per_year - plan.kgco2e_per_year
+    ratio = saved / other.kgco2e_per_year if other.kgco2e_per_year else 0.0
+    if abs(ratio) < 0.005:
+        return f"As much carbon as {other_name}"
+    word = "less" if saved > 0 else "more"
+    return f"{percent(abs(ratio))} {word} carbon than {other_name}{_reason(plan, other, saved)}"
+
+
+def _reason(plan: Plan, other: Plan, saved: float) -> str:
+    ours, theirs = plan.carbon_by("kind", "side"), other.carbon_by("kind", "side")
+    gains = {
+        segment.name: theirs.get(f"{segment.kind} {segment.side}", 0.0)
+        - ours.get(f"{segment.kind} {segment.side}", 0.0)
+        for segment in SEGMENTS
+    }
+    name, gain = max(gains.items(), key=lambda item: item[1] if saved > 0 else -item[1])
+    kind, _, side = name.partition(", ")
+    mostly = "mostly" if abs(gain) >= 0.5 * abs(saved) else "most of all"
+    return f", {mostly} {kind} carbon of the {side}"
+
+
+def _stacked(
+    rows: Sequence[tuple[str, str | None, Plan]], unit: MassUnit, title: str, height: int
+) -> go.Figure:
+    labels = [_row_label(name, colour) for name, colour, _ in rows]
+    totals = [unit.value(plan.kgco2e_per_year) for _, _, plan in rows]
+    largest = max(totals) or 1.0
+    figure = go.Figure()
+    for segment in SEGMENTS:
+        key = f"{segment.kind} {segment.side}"
+        values = [unit.value(plan.carbon_by("kind", "side").get(key, 0.0)) for _, _, plan in rows]
+        figure.add_bar(
+            orientation="h",
+            y=labels,
+            x=values,
+            name=segment.name,
+            marker={"color": segment.colour, "line": {"width": 0}},
+            hovertemplate=f"{segment.name}: %{{x:,.4g}} {unit.name}CO2e/year<extra></extra>",
+        )
+    for label, (_, _, plan) in zip(labels, rows, strict=True):
+        _label_segments(figure, label, plan, unit, smallest=0.05 * largest)
+    for label, total in zip(labels, totals, strict=True):
+        figure.add_annotation(
+            x=total,
+            y=label,
+            text=f"<b>{number(total)} {unit.name}</b>",
+            showarrow=False,
+            xanchor="left",
+            xshift=6,
+        )
+    subtitle = f"{unit.name}CO2e per year, whole fleet at one site"
+    _dress(figure, title, subtitle, height, title_chars=WIDE)
+    figure.update_layout(
+        barmode="stack",
+        bargap=0.35,
+        showlegend=True,
+        legend={"orientation": "h", "traceorder": "normal", "y": -0.16, "yanchor": "top", "x": 0},
+    )
+    figure.update_yaxes(autorange="reversed", ticks="")
+    figure.update_xaxes(range=[0, 1.13 * largest], ticksuffix=f" {unit.name}")
+    return figure
+
+
+def _row_label(name: str, colour: str | None) -> str:
+    words = f"<b>{_wrap(name, 24)}</b>"
+    return words if colour is None else f'<span style="color:{colour}">{words}</span>'
+
+
+def _label_segments(
+    figure: go.Figure, label: str, plan: Plan, unit: MassUnit, *, smallest: float
+) -> None:
+    """Figures on the segments that have room; on faded ones in the page's own ink."""
+    carbon, left = plan.carbon_by("kind", "side"), 0.0
+    for segment in SEGMENTS:
+        value = unit.value(carbon.get(f"{segment.kind} {segment.side}", 0.0))
+        if value > smallest:
+            figure.add_annotation(
+                x=left + value / 2, y=label, text=number(value), showarrow=False,
+                font={"color": _INK.get(segment.colour)},
+            )  # fmt: skip
+        left += value
+
+
+def _bar_words(name: str, plan: Plan, unit: MassUnit) -> str:
+    operational = unit.text(plan.operational_kgco2e_per_year)
+    embodied = unit.text(plan.embodied_kgco2e_per_year)
+    total = unit.text(plan.kgco2e_per_year)
+    return f"{name}: {total}CO2e a year, {operational} operational and {embodied} embodied."
+
+
+def carbon_by_part(plan: Plan, shown: int = 14) -> Chart:
+    """Where the carbon of the plan comes from: the largest parts, one bar each."""
+    totals: dict[tuple[str, str, str], float] = {}
+    for part in plan.carbon_parts:
+        key = (part.kind, part.side, part.part)
+        totals[key] = totals.get(key, 0.0) + part.kgco2e_per_year
+    ranked = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
+    kept = [item for item in ranked[:shown] if item[1] > 0]
+    unit = mass_unit(plan.kgco2e_per_year)
+    (kind, side, name), most = kept[0] if kept else (("", "", "nothing"), 0.0)
+    share = percent(most / max(plan.kgco2e_per_year, 1e-9))
+    title = f"{share} of the total is {part_label(kind, side, name)}, the largest part"
+    labels = [part_label(*key) for key, _ in kept]
+    values = [unit.value(kg) for _, kg in kept]
+    figure = go.Figure(
+        go.Bar(
+            orientation="h",
+            y=labels,
+            x=values,
+            marker={"color": [_colour_of(key[0], key[1]) for key, _ in kept]},
+            text=[number(value) for value in values],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate=f"%{{y}}: %{{x:,.4g}} {unit.name}CO2e/year<extra></extra>",
+        )
+    )
+    subtitle = f"{unit.name}CO2e per year, {len(kept)} largest of {len(ranked)} parts"
+    _dress(figure, title, subtitle, height=110 + 26 * max(2, len(kept)))
+    figure.update_yaxes(autorange="reversed", ticks="")
+    figure.update_xaxes(rangemode="tozero")
+    words = ", ".join(
+        f"{label} {number(v)} {unit.name}" for label, v in zip(labels, values, strict=True)
+    )
+    return Chart(figure, title, f"Bars, largest first: {words}.")
+
+
+def part_label(kind: str, side: str, part: str) -> str:
+    """A part in words: of which side, what, of which kind."""
+    return f"{side}: {part.replace('_', ' ')} ({kind})"
+
+
+def _colour_of(kind: str, side: str) -> str:
+    for segment in SEGMENTS:
+        if (segment.kind, segment.side) == (kind, side):
+            return segment.colour
+    return BASELINE
+
+
+# ---- traffic
+
+
+def hourly_rates(
+    online: Mapping[str, Sequence[float]], offline: Mapping[str, Sequence[float]]
+) -> Chart:
+    """Requests per second by local hour, a panel per workload on one scale; offline hatched."""
+    rates = {**online, **offline}
+    together = [sum(values[hour] for values in rates.values()) for hour in HOURS]
+    peak = max(HOURS, key=lambda hour: together[hour])
+    title = f"The busiest hour is {peak:02d}:00 with {number(together[peak])} requests/s"
+    columns = min(3, max(1, len(rates)))
+    rows = -(-len(rates) // columns)
+    headings = [_rate_heading(name, values, name in offline) for name, values in rates.items()]
+    figure = make_subplots(
+        rows=rows, cols=columns, shared_yaxes="all", subplot_titles=headings,
+        horizontal_spacing=0.04, vertical_spacing=0.28 / rows,
+    )  # fmt: skip
+    for i, (name, values) in enumerate(rates.items()):
+        figure.add_bar(
+            x=list(HOURS),
+            y=list(values),
+            marker=_demand_marker(hatched=name in offline),
+            hovertemplate=f"{_safe(name)} at %{{x}}:00: %{{y:,.4g}} requests/s<extra></extra>",
+            row=i // columns + 1,
+            col=i % columns + 1,
+        )
+    _dress(
+        figure,
+        title,
+        "Requests/s by local hour of the site, before burst and headroom",
+        150 + 170 * rows,
+        title_chars=WIDE,
+    )
+    figure.update_layout(bargap=0.15, margin={"t": 112})
+    figure.update_annotations(font={"size": 13}, xanchor="center")
+    figure.update_xaxes(tickvals=[0, 6, 12, 18], ticktext=["0 h", "6 h", "12 h", "18 h"])
+    figure.update_yaxes(rangemode="tozero", gridcolor=GRID_LINE)
+    words = "; ".join(_rate_words(name, values) for name, values in rates.items())
+    return Chart(figure, title, f"Bars by hour for each workload. {words}. {title}.")
+
+
+def _demand_marker(*, hatched: bool) -> dict[str, Any]:
+    if not hatched:
+        return {"color": DEMAND}
+    return {
+        "color": faded(DEMAND, 0.35),
+        "pattern": {"shape": HATCH, "fgcolor": DEMAND, "size": 6},
+    }
+
+
+def _rate_heading(name: str, values: Sequence[float], offline: bool) -> str:
+    kind = "offline" if offline else "online"
+    return (
+        f"<b>{_safe(name)}</b>, {kind}: mean {number(sum(values) / 24)}, peak {number(max(values))}"
+    )
+
+
+def _rate_words(name: str, values: Sequence[float]) -> str:
+    return f"{name}: mean {number(sum(values) / 24)}, peak {number(max(values))} requests/s"
+
+
+def length_histogram(mix: LengthMix) -> Chart:
+    """Joint histogram of input and output lengths, as a table of shares."""
+    inputs = sorted({(b.isl_lo_tokens, b.isl_hi_tokens) for b in mix.buckets})
+    outputs = sorted({(b.osl_lo_tokens, b.osl_hi_tokens) for b in mix.buckets})
+    shares = [[0.0] * len(inputs) for _ in outputs]
+    for bucket in mix.buckets:
+        row = outputs.index((bucket.osl_lo_tokens, bucket.osl_hi_tokens))
+        shares[row][inputs.index((bucket.isl_lo_tokens, bucket.isl_hi_tokens))] += bucket.fraction
+    title = (
+        f"A mean request brings {number(mix.mean_isl_tokens)} tokens "
+        f"and gets {number(mix.mean_osl_tokens)} back"
+    )
+    figure = go.Figure(
+        go.Heatmap(
+            x=[_range_text(*pair) for pair in inputs],
+            y=[_range_text(*pair) for pair in outputs],
+            z=[[100 * share for share in row] for row in shares],
+            colorscale=_heat_scale(),
+            zmin=0,
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hovertemplate="in %{x}, out %{y}: %{z:.2f} % of requests<extra></extra>",
+        )
+    )
+    largest = max(max(row) for row in shares)
+    cells = [(x, y) for y in range(len(outputs)) for x in range(len(inputs))]
+    shown = [(x, y) for x, y in cells if shares[y][x] >= 0.005]
+    for strong in (False, True):
+        cells_drawn = [(x, y) for x, y in shown if (shares[y][x] > HEAT_STEP * largest) == strong]
+        figure.add_scatter(
+            mode="text",
+            x=[_range_text(*inputs[x]) for x, _ in cells_drawn],
+            y=[_range_text(*outputs[y]) for _, y in cells_drawn],
+            text=[f"{100 * shares[y][x]:.1f}" for x, y in cells_drawn],
+            textfont={"color": "#FFFFFF" if strong else None},
+            hoverinfo="skip",
+        )
+    subtitle = f"Per cent of requests by length in tokens, {_safe(mix.name)}; uneven bins"
+    _dress(figure, title, subtitle, height=190 + 30 * len(outputs))
+    figure.update_xaxes(title="input length (ISL), tokens", type="category", showgrid=False)
+    figure.update_yaxes(title="output length (OSL), tokens", type="category", showgrid=False)
+    alt = f"Heat map of request lengths in the mix {mix.name}. {title}."
+    return Chart(figure, title, alt)
+
+
+def _heat_scale() -> list[tuple[float, str]]:
+    """Faint below the step, strong above it, so that text has contrast on any ground."""
+    return [
+        (0, faded(DEMAND, 0.05)),
+        (HEAT_STEP, faded(DEMAND, 0.25)),
+        (HEAT_STEP, DEMAND_DARK),
+        (1, DEMAND_DARKEST),
+    ]
+
+
+def _range_text(low: float, high: float) -> str:
+    return f"{low:,.0f}\N{EN DASH}{high:,.0f}"
+
+
+# ---- grid
+
+
+def intensity_by_hour(gco2e_per_kwh: Sequence[float], *, assumed: bool) -> Chart:
+    """Carbon intensity of the day; hatched where the figure is the user's own."""
+    low = min(HOURS, key=lambda hour: gco2e_per_kwh[hour])
+    high = max(HOURS, key=lambda hour: gco2e_per_kwh[hour])
+    mean = sum(gco2e_per_kwh) / 24
+    if gco2e_per_kwh[low] == gco2e_per_kwh[high]:
+        title = f"{number(mean)} gCO2e/kWh at all hours: moving work in time saves nothing"
+    else:
+        ratio = 1 - gco2e_per_kwh[low] / gco2e_per_kwh[high]
+        title = f"At {low:02d}:00 a kWh carries {percent(ratio)} less carbon than at {high:02d}:00"
+    marker: dict[str, Any] = {"color": OPERATIONAL}
+    if assumed:
+        marker = {
+            "color": faded(OPERATIONAL, 0.3),
+            "pattern": {"shape": HATCH, "fgcolor": OPERATIONAL, "size": 6},
+        }
+    shown = {low, high}
+    figure = go.Figure(
+        go.Bar(
+            x=list(HOURS),
+            y=list(gco2e_per_kwh),
+            marker=marker,
+            text=[number(v) if h in shown else "" for h, v in enumerate(gco2e_per_kwh)],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{x}:00: %{y:,.4g} gCO2e/kWh<extra></extra>",
+        )
+    )
+    figure.add_hline(y=mean, line={"color": BASELINE, "width": 1.5, "dash": "dot"})
+    _dress(
+        figure,
+        title,
+        f"gCO2e/kWh by local hour of the day; dotted: the mean, {number(mean)}",
+        height=320,
+    )
+    figure.update_layout(bargap=0.15)
+    figure.update_xaxes(
+        tickvals=list(range(0, 24, 3)), ticktext=[f"{h} h" for h in range(0, 24, 3)]
+    )
+    figure.update_yaxes(rangemode="tozero", gridcolor=GRID_LINE)
+    alt = f"Bars by hour. Mean {number(mean)} gCO2e per kWh. {title}."
+    return Chart(figure, title, alt)
+
+
+# ---- hardware
+
+
+def embodied_breakdown(name: str, parts: Sequence[BreakdownPart]) -> Chart:
+    """Embodied carbon of a server by part, with bands; hatched where the figure is assumed."""
+    ranked = sorted(_merged(parts), key=lambda part: (-part.kgco2e, part.part))
+    total = sum(part.kgco2e for part in ranked)
+    host = sum(part.kgco2e for part in ranked if part.side == "host")
+    share = percent(host / total) if total else "0 %"
+    title = f"Making one {name} emits {number(total)} kgCO2e, {share} of it in the host"
+    labels = [f"{part.side}: {part.part.replace('_', ' ')}" for part in ranked]
+    figure = go.Figure(
+        go.Bar(
+            orientation="h",
+            y=labels,
+            x=[part.kgco2e for part in ranked],
+            marker={
+                "color": [_colour_of("embodied", part.side) for part in ranked],
+                "pattern": {
+                    "shape": [HATCH if part.assumed else "" for part in ranked],
+                    "fillmode": "overlay",
+                    "fgcolor": "rgba(255,255,255,0.7)",
+                    "size": 6,
+                },
+            },
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [part.high_kgco2e - part.kgco2e for part in ranked],
+                "arrayminus": [part.kgco2e - part.low_kgco2e for part in ranked],
+                "color": BASELINE,
+                "thickness": 1.2,
+                "width": 3,
+            },
+            hovertemplate="%{y}: %{x:,.4g} kgCO2e<extra></extra>",
+        )
+    )
+    for label, part in zip(labels, ranked, strict=True):
+        figure.add_annotation(
+            x=max(part.high_kgco2e, part.kgco2e), y=label, text=number(part.kgco2e),
+            showarrow=False, xanchor="left", xshift=6,
+        )  # fmt: skip
+    subtitle = "kgCO2e per server, whiskers low to high; hatched where assumed"
+    _dress(figure, title, subtitle, height=110 + 26 * max(2, len(ranked)))
+    figure.update_yaxes(autorange="reversed", ticks="")
+    figure.update_xaxes(rangemode="tozero")
+    words = ", ".join(
+        f"{label} {number(p.kgco2e)}" for label, p in zip(labels, ranked, strict=True)
+    )
+    return Chart(figure, title, f"Bars in kgCO2e, largest first: {words}.")
+
+
+def _merged(parts: Sequence[BreakdownPart]) -> list[BreakdownPart]:
+    """One row per name and side: a part may come from several coefficients."""
+    rows: dict[tuple[str, str], BreakdownPart] = {}
+    for part in parts:
+        key = (part.part, part.side)
+        known = rows.get(key)
+        rows[key] = part if known is None else known.plus(part)
+    return list(rows.values())
+
+
+# ---- shared dress
+
+
+def _dress(
+    figure: go.Figure, title: str, subtitle: str, height: int, *, title_chars: int = 80
+) -> None:
+    lines = textwrap.wrap(title, title_chars) or [""]
+    text = "<br>".join(_safe(line) for line in lines)
+    figure.update_layout(
+        title={
+            "text": text,
+            "subtitle": {"text": subtitle, "font": {"size": 13}},
+            "x": 0,
+            "xref": "container",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 22, "l": 0},
+            "font": {"size": 16},
+        },
+        height=height + 20 * (len(lines) - 1),
+        margin={"l": 8, "r": 16, "t": 76 + 20 * (len(lines) - 1), "b": 8},
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        showlegend=False,
+        separators=".,",
+    )
+    figure.update_xaxes(automargin=True, zeroline=False, gridcolor=GRID_LINE)
+    figure.update_yaxes(automargin=True, zeroline=False)
+
+
+def _safe(words: str) -> str:
+    return html.escape(words, quote=False)
+
+
+def _wrap(words: str, width: int) -> str:
+    return "<br>".join(_safe(line) for line in textwrap.wrap(words, width))
+
+
+def _first_upper(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,339 @@
+"""Widgets tied to one figure of the scenario, and the line that heads every page.
+
+A widget always shows what the scenario says, so it follows links, presets and other pages. Only
+an entry that was refused stays, next to the sentence that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from app import state
+from app.text import plain
+from ecoserve.scenario import canonical_json
+
+T = TypeVar("T")
+Changes = Mapping[str, Any]
+
+
+def header() -> None:
+    """Name of the scenario, its menu, the share link, and what there is to say."""
+    scenario = state.scenario()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"#### {plain(scenario.name)}", width="stretch")
+        with st.popover("Scenario"):
+            _scenario_menu()
+        with st.popover("Copy link"):
+            _link_panel()
+    for notice in state.session().notices:
+        show = st.error if notice.level == "error" else st.warning
+        show(plain(notice.text))
+
+
+def _scenario_menu() -> None:
+    scenario = state.scenario()
+    text("Name", "name", scenario.name)
+    names = sorted(state.presets())
+    chosen = st.selectbox("Preset", names, key="in:preset")
+    st.button("Load preset", on_click=_load_preset, args=(chosen,), width="stretch")
+    st.download_button(
+        "Download as JSON",
+        canonical_json(scenario),
+        file_name=f"ecoserve-{scenario.fingerprint()}.json",
+        mime="application/json",
+        on_click="ignore",
+        width="stretch",
+    )
+
+
+def _load_preset(name: str) -> None:
+    state.replace(state.presets()[name])
+
+
+def _link_panel() -> None:
+    url = state.share_url()
+    if url is None:
+        st.warning("This scenario is too large for a link. Download it as JSON instead.")
+        return
+    st.caption("Opens this scenario, and so the same plan, in any browser that reaches this page.")
+    st.code(url, language=None, wrap_lines=True)
+
+
+def bound(name: str, value: Any) -> str:
+    """The key of the widget ``name``, which shows ``value`` unless its last entry was refused.
+
+    Where the widget shows something else it gets a new key, and the old key is no longer heard:
+    the browser may send its old entry once more, which must not look like an edit.
+    """
+    held = state.session()
+    key = _key(name)
+    if held.rejected == key and key in st.session_state:
+        return key
+    if key in st.session_state and st.session_state[key] != value:
+        held.revisions[name] = held.revisions.get(name, 0) + 1
+        key = _key(name)
+    if key not in st.session_state:
+        st.session_state[key] = value
+    return key
+
+
+def _key(name: str) -> str:
+    revision = state.session().revisions.get(name, 0)
+    return f"in:{name}#{revision}" if revision else f"in:{name}"
+
+
+def is_current(key: str) -> bool:
+    """Whether the widget with this key is the one on the page, not one drawn before a change."""
+    return key == _key(key.removeprefix("in:").partition("#")[0])
+
+
+def take(key: str, changes_of: Callable[[Any], Changes]) -> None:
+    """Callback of a bound widget: applies its entry to the scenario."""
+    if is_current(key):
+        state.edit(changes_of(st.session_state[key]), key)
+
+
+def to_path(path: str) -> Callable[[Any], Changes]:
+    """The change that sets one path to the entry."""
+    return lambda value: {path: value}
+
+
+def text(label: str, path: str, value: str, *, name: str = "") -> None:
+    """A line of text."""
+    key = bound(name or path, value)
+    st.text_input(label, key=key, max_chars=60, on_change=take, args=(key, to_path(path)))
+
+
+def number(
+    label: str,
+    path: str,
+    value: float | None,
+    *,
+    bounds: tuple[float | None, float | None],
+    step: float,
+    decimals: int = 2,
+    help: str | None = None,
+    placeholder: str | None = None,
+) -> None:
+    """A real number; empty where ``value`` may be None."""
+    key = bound(path, None if value is None else float(value))
+    low, high = bounds
+    st.number_input(
+        label,
+        min_value=None if low is None else float(low),
+        max_value=None if high is None else float(high),
+        value=None,
+        step=float(step),
+        format=f"%.{decimals}f",
+        key=key,
+        help=help,
+        placeholder=placeholder,
+        on_change=take,
+        args=(key, to_path(path)),
+    )
+
+
+def whole(label: str, path: str, value: int, *, bounds: tuple[int, int]) -> None:
+    """A whole number."""
+    key = bound(path, int(value))
+    st.number_input(
+        label,
+        min_value=bounds[0],
+        max_value=bounds[1],
+        step=1,
+        key=key,
+        on_change=take,
+        args=(key, to_path(path)),
+    )
+
+
+def slider(
+    label: str,
+    name: str,
+    value: float,
+    changes_of: Callable[[Any], Changes],
+    *,
+    bounds: tuple[float, float],
+    step: float,
+    format: str = "%.2f",
+    help: str | None = None,
+) -> None:
+    """A slider; its range widens where the scenario's value lies outside."""
+    key = bound(name, float(value))
+    st.slider(
+        label,
+        min_value=float(min(bounds[0], value)),
+        max_value=float(max(bounds[1], value)),
+        step=float(step),
+        format=format,
+        key=key,
+        help=help,
+        on_change=take,
+        args=(key, changes_of),
+    )
+
+
+def percent_slider(
+    label: str, path: str, ratio: float, *, bounds: tuple[float, float], help: str | None = None
+) -> None:
+    """A ratio, moved in whole per cent."""
+    slider(
+        label,
+        path,
+        round(100 * ratio, 6),
+        lambda value: {path: value / 100},
+        bounds=bounds,
+        step=1,
+        format="%.0f %%",
+        help=help,
+    )
+
+
+def choice(
+    label: str,
+    name: str,
+    value: T,
+    options: Sequence[T],
+    changes_of: Callable[[Any], Changes],
+    *,
+    names: Mapping[T, str] | None = None,
+    help: str | None = None,
+) -> None:
+    """One of several, in a drop-down."""
+    known = options if value in options else [*options, value]
+    key = bound(name, value)
+    st.selectbox(
+        label,
+        known,
+        key=key,
+        format_func=lambda option: (names or {}).get(option, str(option)),
+        help=help,
+        on_change=take,
+        args=(key, changes_of),
+    )
+
+
+def segments(
+    label: str,
+    name: str,
+    value: str | None,
+    names: Mapping[str, str],
+    changes_of: Callable[[Any], Changes],
+    *,
+    help: str | None = None,
+) -> None:
+    """One of a few, side by side; none where ``value`` is None."""
+    key = bound(name, value)
+    st.segmented_control(
+        label,
+        list(names),
+        key=key,
+        format_func=lambda option: names[option],
+        help=help,
+        on_change=take,
+        args=(key, changes_of),
+    )
+
+
+def tick(label: str, name: str, value: bool, changes_of: Callable[[Any], Changes]) -> None:
+    """A yes or no."""
+    key = bound(name, value)
+    st.checkbox(label, key=key, on_change=take, args=(key, changes_of))
+
+
+# ---- controls that stand on more than one page
+
+QUICK_GCO2E_PER_KWH = (17.0, 261.0, 501.0)
+
+
+def intensity_choice() -> None:
+    """The region's hours, its yearly mean, or one of three well-known figures."""
+    site = state.scenario().site
+    figures = site.custom_gco2e_per_kwh
+    selected: str | None = site.intensity
+    if site.intensity == "custom":
+        known = len(figures) == 1 and figures[0] in QUICK_GCO2E_PER_KWH
+        selected = f"{figures[0]:.0f}" if known else None
+    names = {"hourly": "By hour", "annual": "Annual mean"}
+    names |= {f"{value:.0f}": f"{value:.0f}" for value in QUICK_GCO2E_PER_KWH}
+    segments(
+        "Carbon intensity, gCO2e/kWh",
+        "intensity",
+        selected,
+        names,
+        _intensity_changes,
+        help="By hour and annual mean are the region's. 17, 261 and 501 are a very clean, an "
+        "average and a coal-heavy grid, the same at all hours. The slider takes any other figure.",
+    )
+
+
+def _intensity_changes(selected: str | None) -> Changes:
+    if selected is None:
+        return {}
+    if selected in ("hourly", "annual"):
+        return {"site.intensity": selected, "site.custom_gco2e_per_kwh": []}
+    return {"site.intensity": "custom", "site.custom_gco2e_per_kwh": [float(selected)]}
+
+
+def intensity_slider(mean_gco2e_per_kwh: float) -> None:
+    """The mean intensity; moving it makes the figure the user's own, the same at all hours."""
+    slider(
+        "The same at all hours, g/kWh",
+        "intensity_slider",
+        round(mean_gco2e_per_kwh),
+        lambda value: {"site.intensity": "custom", "site.custom_gco2e_per_kwh": [value]},
+        bounds=(0, 1000),
+        step=1,
+        format="%.0f",
+        help="Moving this replaces the region's figure by one of your own.",
+    )
+
+
+def pue_slider(pue: float) -> None:
+    """Facility energy over IT energy."""
+    slider(
+        "PUE",
+        "pue_slider",
+        pue,
+        to_path("site.pue"),
+        bounds=(1.0, 2.0),
+        step=0.01,
+        help="Power usage effectiveness: facility energy divided by IT energy.",
+    )
+
+
+OBJECTIVES: Mapping[str, str] = {
+    "carbon": "Least carbon",
+    "cost": "Least cost",
+    "energy": "Least energy",
+    "performance": "Best latency",
+}
+
+
+def objective_choice(value: str) -> None:
+    """What the plan is to minimise."""
+    path = "policy.objective"
+    choice("Objective", path, value, list(OBJECTIVES), to_path(path), names=OBJECTIVES)
+
+
+def baseline_choice(value: str) -> None:
+    """What the plan is set against; not part of the scenario."""
+    key = bound("baseline", value)
+    st.selectbox(
+        "Compared with",
+        list(state.BASELINES),
+        key=key,
+        format_func=lambda name: state.BASELINES[name],
+        help="As sold: full hosts, always on, offline work as it arrives. Same choices: every "
+        "lever this plan has, another objective.",
+        on_change=_take_baseline,
+        args=(key,),
+    )
+
+
+def _take_baseline(key: str) -> None:
+    if is_current(key):
+        state.choose_baseline(st.session_state[key])

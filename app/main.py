@@ -1,0 +1,28 @@
+"""The dashboard's entry: one session, four pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import state
+
+VIEWS = Path(__file__).parent / "views"
+
+
+def main() -> None:
+    """Opens the session and runs the page that the address names."""
+    st.set_page_config(page_title="EcoServe planner", layout="wide")
+    pages = [
+        st.Page(VIEWS / "plan.py", title="Plan", default=True),
+        st.Page(VIEWS / "traffic.py", title="Traffic", url_path="traffic"),
+        st.Page(VIEWS / "grid_and_site.py", title="Grid & site", url_path="grid-and-site"),
+        st.Page(VIEWS / "hardware.py", title="Hardware", url_path="hardware"),
+    ]
+    page = st.navigation(pages, position="top")
+    state.start(page.url_path)
+    page.run()
+
+
+main()

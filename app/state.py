@@ -1,0 +1,279 @@
+"""The one module for what a session holds: the scenario, the last good answer, and notices.
+
+The scenario is frozen. Every edit makes a new one through :func:`read_scenario`; an edit that does
+not hold up becomes a notice, and the last good scenario stays. The page's address always carries
+the whole scenario in ``?s=``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from app.presets import load_presets
+from app.text import sentence
+from catalog_db.reader import ensure_catalog, load_catalog
+from ecoserve import __version__ as engine_version_now
+from ecoserve.catalog import Catalog
+from ecoserve.errors import LinkError, Problem, ScenarioError
+from ecoserve.link import DecodedLink, decode_link, encode_link
+from ecoserve.plan import Plan
+from ecoserve.scenario import Scenario, check_scenario, read_scenario
+
+DEFAULT_PRESET = "azure-chat-and-code"
+DEFAULT_BASELINE = "cost"
+BASELINES: Mapping[str, str] = {
+    "cost": "the cheapest fleet, as sold",
+    "cost_same": "the cheapest fleet, same choices",
+    "single": "the best single accelerator, as sold",
+    "single_same": "the best single accelerator, same choices",
+}
+"""What a plan can be set against, by the name it has in the address."""
+
+MAX_FINISHED = 50
+
+_KEY = "ecoserve"
+_LINK = "s"
+_VERSUS = "vs"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence for the top of the page."""
+
+    level: Literal["error", "warning"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A plan beside the one baseline it is compared with."""
+
+    scenario: Scenario
+    baseline: str
+    plan: Plan
+    other: Plan | None
+    """None where the baseline cannot serve this traffic; ``other_name`` then says why."""
+    other_name: str
+
+    @property
+    def saving(self) -> float | None:
+        """Carbon saved as a ratio of the baseline's; negative when the plan emits more."""
+        if self.other is None or not self.other.kgco2e_per_year:
+            return None
+        return 1 - self.plan.kgco2e_per_year / self.other.kgco2e_per_year
+
+
+@dataclass(slots=True)
+class Session:
+    """What one browser tab holds between runs."""
+
+    scenario: Scenario
+    baseline: str = DEFAULT_BASELINE
+    page: str = ""
+    notices: tuple[Notice, ...] = ()
+    rejected: str = ""
+    """The widget whose last entry was refused; it keeps showing that entry."""
+    revisions: dict[str, int] = field(default_factory=dict)
+    """How often each widget was drawn anew because the scenario changed under it."""
+    answer: Answer | None = None
+    previous: Answer | None = None
+    finished: dict[tuple[str, str], Answer] = field(default_factory=dict)
+    """The best answers of this tab, so that going back and forth solves nothing twice."""
+
+
+@st.cache_resource(show_spinner="Reading the catalog")
+def catalog() -> Catalog:
+    """The catalog, read once per server."""
+    return load_catalog(ensure_catalog())
+
+
+@st.cache_resource(show_spinner=False)
+def presets() -> dict[str, Scenario]:
+    """The scenarios that travel with the planner, by name."""
+    return load_presets()
+
+
+def start(page: str) -> None:
+    """Begins a session from the address, once, and keeps the address whole after that.
+
+    What was refused on one page is forgotten on the next.
+    """
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = _open_session()
+    held = session()
+    if held.rejected and held.page != page:
+        held.rejected, held.notices = "", ()
+    held.page = page
+    write_address()
+
+
+def session() -> Session:
+    """This tab's session."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = Session(scenario=presets()[DEFAULT_PRESET])
+    held: Session = st.session_state[_KEY]
+    return held
+
+
+def scenario() -> Scenario:
+    """The current scenario, always valid."""
+    return session().scenario
+
+
+def _open_session() -> Session:
+    opened = Session(scenario=presets()[DEFAULT_PRESET])
+    versus = st.query_params.get(_VERSUS, DEFAULT_BASELINE)
+    opened.baseline = versus if versus in BASELINES else DEFAULT_BASELINE
+    token = st.query_params.get(_LINK)
+    if not token:
+        return opened
+    try:
+        link = decode_link(token, presets())
+        check_scenario(link.scenario, catalog())
+    except LinkError as error:
+        opened.notices = (_broken_link(str(error)),)
+        return opened
+    except ScenarioError as error:
+        opened.notices = tuple(_broken_link(str(problem)) for problem in error.problems)
+        return opened
+    opened.scenario = link.scenario
+    opened.notices = _version_notices(link)
+    return opened
+
+
+def _broken_link(reason: str) -> Notice:
+    text = f"The link could not be opened: {reason.rstrip('.')}. The default scenario is shown."
+    return Notice("error", text)
+
+
+def _version_notices(link: DecodedLink) -> tuple[Notice, ...]:
+    changed = [
+        f"{what} {then} (now {now})"
+        for what, then, now in (
+            ("engine", link.engine_version, engine_version_now),
+            ("catalog", link.catalog_version, catalog().version),
+        )
+        if then != now
+    ]
+    notices = []
+    if changed:
+        text = f"This link was made with {' and '.join(changed)}; it was planned anew."
+        notices.append(Notice("warning", text))
+    if not link.is_exact:
+        text = "The preset behind this link has changed since; the scenario is not quite the same."
+        notices.append(Notice("warning", text))
+    return tuple(notices)
+
+
+def edit(changes: Mapping[str, Any], widget: str = "") -> None:
+    """Applies ``changes``, given by dotted path, to the scenario; or says what is wrong."""
+    try:
+        edited = changed(scenario(), changes)
+        check_scenario(edited, catalog())
+    except ScenarioError as error:
+        refuse(error.problems, widget)
+        return
+    replace(edited)
+
+
+def changed(original: Scenario, changes: Mapping[str, Any]) -> Scenario:
+    """A validated copy of a scenario with other values at the given dotted paths."""
+    data = original.model_dump(mode="json")
+    for path, value in changes.items():
+        set_value(data, path, value)
+    return read_scenario(data)
+
+
+def refuse(problems: tuple[Problem, ...], widget: str = "") -> None:
+    """Keeps the last good scenario and says what is wrong with the entry."""
+    names = [workload.name for workload in scenario().workloads]
+    session().notices = tuple(Notice("error", problem_text(p, names)) for p in problems)
+    session().rejected = widget
+
+
+def replace(new: Scenario) -> None:
+    """Makes ``new`` the current scenario; clears notices and writes the address."""
+    held = session()
+    held.scenario, held.notices, held.rejected = new, (), ""
+    write_address()
+
+
+def choose_baseline(name: str) -> None:
+    """Sets the baseline the plan is compared with."""
+    session().baseline = name
+    write_address()
+
+
+def keep(answer: Answer, *, final: bool) -> None:
+    """Remembers the last good answer; a change of scenario moves the one before to ``previous``."""
+    held = session()
+    before = held.answer
+    if before is not None and before.scenario != answer.scenario:
+        held.previous = before
+    held.answer = answer
+    if final:
+        held.finished[answer.scenario.fingerprint(), answer.baseline] = answer
+        if len(held.finished) > MAX_FINISHED:
+            del held.finished[next(iter(held.finished))]
+
+
+def set_value(data: dict[str, Any], path: str, value: Any) -> None:
+    """Sets the value at a dotted path of plain data; digits are positions in a list."""
+    *steps, last = path.split(".")
+    target: Any = data
+    for step in steps:
+        target = target[int(step)] if isinstance(target, list) else target[step]
+    if isinstance(target, list):
+        target[int(last)] = deepcopy(value)
+    else:
+        target[last] = deepcopy(value)
+
+
+def problem_text(problem: Problem, workload_names: list[str]) -> str:
+    """A problem as a sentence in the user's words."""
+    steps = problem.field.split(".") if problem.field else []
+    if len(steps) > 1 and steps[0] == "workloads" and steps[1].isdigit():
+        i = int(steps[1])
+        name = workload_names[i] if i < len(workload_names) else f"number {i + 1}"
+        steps = [f"workload {name}", *steps[2:]]
+    where = ", ".join(step for step in steps if not step.isdigit()).replace("_", " ")
+    message = problem.message
+    return sentence(f"{where}: {message}" if where else message)
+
+
+def link_token() -> str | None:
+    """The current scenario as a link token, or None when it is too large for an address."""
+    try:
+        return encode_link(scenario(), presets(), engine_version_now, catalog().version)
+    except LinkError:
+        return None
+
+
+def write_address() -> None:
+    """Puts the whole scenario, and the baseline unless it is the default, into the address."""
+    versus = session().baseline
+    wanted = {_LINK: link_token(), _VERSUS: None if versus == DEFAULT_BASELINE else versus}
+    for name, value in wanted.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != value:
+            st.query_params[name] = value
+
+
+def share_url() -> str | None:
+    """The full address that opens this scenario elsewhere; None when it does not fit."""
+    token = link_token()
+    if token is None:
+        return None
+    base = (st.context.url or "").split("?")[0]
+    if urlsplit(base).path == "":
+        base += "/"
+    versus = session().baseline
+    suffix = "" if versus == DEFAULT_BASELINE else f"&{_VERSUS}={versus}"
+    return f"{base}?{_LINK}={token}{suffix}"

@@ -1,0 +1,146 @@
+"""The terminal's two streams and its error boundary: the only place that writes to them.
+
+Results go to stdout, messages to stderr. Every error becomes a sentence and an exit code here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from typer.core import TyperGroup
+
+from ecoserve.errors import EcoServeError, InfeasibleError, ScenarioError, SolverError
+
+BAD_INPUT, INFEASIBLE, NO_ANSWER, INTERNAL = 2, 3, 4, 1
+CLI_SETTINGS: dict[str, Any] = {
+    "no_args_is_help": True,
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+"""How every group of commands behaves."""
+DEBUG_VARIABLE = "ECOSERVE_DEBUG"
+PIPE_WIDTH = 140
+"""Columns of a table that goes to a file or another program."""
+MAX_MESSAGE_CHARS = 500
+MAX_MESSAGES = 60
+
+
+def emit_json(record: Mapping[str, Any]) -> None:
+    """One JSON object on stdout; a number that is not finite becomes null."""
+    sys.stdout.write(json.dumps(_finite(record), indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def emit_text(text: str) -> None:
+    """One line of result on stdout."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def emit(renderables: Iterable[RenderableType]) -> None:
+    """Tables and sentences on stdout, as wide as the terminal is."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+    after_table = False
+    for renderable in renderables:
+        if after_table or isinstance(renderable, Table):
+            console.print()
+        console.print(renderable)
+        after_table = isinstance(renderable, Table)
+    sys.stdout.flush()
+
+
+def say(message: str) -> None:
+    """One line on stderr, without control characters and of bounded length."""
+    clean = "".join(char if char.isprintable() else "?" for char in message)
+    if len(clean) > MAX_MESSAGE_CHARS:
+        clean = clean[:MAX_MESSAGE_CHARS] + " ..."
+    sys.stderr.write(clean + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress(task_name: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on stderr, fed with done, total and label; none where it is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(file=sys.stderr, quiet=not sys.stderr.isatty())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(task_name, total=None)
+
+        def show(done: int, total: int, label: str) -> None:
+            bar.update(task, completed=done, total=total, description=label)
+
+        yield show
+
+
+class Boundary(TyperGroup):
+    """The root command: whatever a command raises leaves as a sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command named on the command line."""
+        try:
+            return super().invoke(ctx)
+        except EcoServeError as error:
+            _say_all(_sentences(error))
+            raise typer.Exit(exit_code(error)) from error
+        except (BrokenPipeError, typer.Exit, typer.Abort, typer.TyperException):
+            raise
+        except Exception as error:
+            _say_internal(error)
+            raise typer.Exit(INTERNAL) from error
+
+
+def exit_code(error: EcoServeError) -> int:
+    """2 bad input, 3 infeasible, 4 stopped without an answer."""
+    if isinstance(error, InfeasibleError):
+        return INFEASIBLE
+    return NO_ANSWER if isinstance(error, SolverError) else BAD_INPUT
+
+
+def _sentences(error: EcoServeError) -> list[str]:
+    if isinstance(error, ScenarioError):
+        return [str(problem) for problem in error.problems]
+    if isinstance(error, InfeasibleError):
+        return [str(error), *(f"{blocked.slice}: {blocked.reason}" for blocked in error.blocked)]
+    return str(error).splitlines()
+
+
+def _say_all(sentences: list[str]) -> None:
+    for sentence in sentences[:MAX_MESSAGES]:
+        say(f"error: {sentence}")
+    if len(sentences) > MAX_MESSAGES:
+        say(f"error: and {len(sentences) - MAX_MESSAGES} more like these")
+
+
+def _say_internal(error: Exception) -> None:
+    say(f"internal error, please report: {type(error).__name__}: {error}")
+    if os.environ.get(DEBUG_VARIABLE) == "1":
+        sys.stderr.write("".join(traceback.format_exception(error)))
+    else:
+        say(f"set {DEBUG_VARIABLE}=1 for the details")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

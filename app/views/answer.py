@@ -1,0 +1,264 @@
+"""The answer in words and tables: headline, figures, status, fleet, pools, latencies."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import Any, Literal
+
+import streamlit as st
+
+from app import figures, state
+from app.figures import Chart
+from app.state import Answer
+from app.text import (
+    MassUnit,
+    duration,
+    limit,
+    mass_unit,
+    number,
+    percent,
+    plain,
+    power,
+    sentence_list,
+)
+from ecoserve.catalog import Accelerator
+from ecoserve.plan import FleetEntry, Plan, Pool, Status
+
+STATUS_WORDS = {
+    Status.OPTIMAL: "Proven optimal",
+    Status.FEASIBLE: "not proven optimal",
+    Status.STOPPED: "stopped by the time limit, not proven optimal",
+    Status.INFEASIBLE: "No fleet can serve this",
+}
+SMALLEST_SAVING = 0.005
+TALL_TABLE_PX = 320
+
+
+def headline(answer: Answer) -> str:
+    """One sentence: what to buy, and what that saves against what."""
+    return f"{_fleet_phrase(answer)}: {saving_phrase(answer)}."
+
+
+def _fleet_phrase(answer: Answer) -> str:
+    verb = "Rent" if answer.scenario.hardware.offer == "rental" else "Buy"
+    counts = Counter[tuple[int, str]]()
+    for entry in answer.plan.fleet:
+        server = state.catalog().server(entry.server)
+        accelerator = state.catalog().accelerator(server.accelerator_id)
+        name = short_name(accelerator)
+        counts[server.n_accelerators, name] += entry.count
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if not ranked:
+        return f"{verb} nothing"
+    named = [f"{count:,} with {per_server} x {name}" for (per_server, name), count in ranked[:3]]
+    if len(ranked) > 3:
+        named.append(f"{sum(count for _, count in ranked[3:]):,} others")
+    first, *rest = named
+    noun = "server" if ranked[0][1] == 1 else "servers"
+    return f"{verb} {sentence_list([first.replace(' with', f' {noun} with', 1), *rest])}"
+
+
+def short_name(accelerator: Accelerator) -> str:
+    """An accelerator's name without its vendor and its memory."""
+    return re.sub(r" \d+ GB$", "", accelerator.name.removeprefix(f"{accelerator.vendor} "))
+
+
+def saving_phrase(answer: Answer) -> str:
+    """The saving against the baseline in words."""
+    saving, name = answer.saving, answer.other_name
+    if answer.other is None or saving is None:
+        return f"{name} cannot serve this traffic at all"
+    if abs(saving) < SMALLEST_SAVING:
+        return f"as much carbon as {name}"
+    words = f"{percent(abs(saving))} {'less' if saving > 0 else 'more'} carbon than {name}"
+    open_share = max(_gap(answer.plan), _gap(answer.other))
+    return f"{words}, within the solver's gap" if abs(saving) <= open_share else words
+
+
+def status_words(plan: Plan) -> str:
+    """How sure the answer is."""
+    words = STATUS_WORDS[plan.status]
+    if plan.status not in (Status.FEASIBLE, Status.STOPPED):
+        return words
+    if not math.isfinite(plan.gap):
+        return f"{words[:1].upper()}{words[1:]}, no bound known"
+    return f"Within {percent(plan.gap)} of the best possible, {words}"
+
+
+def slo_words(plan: Plan) -> str:
+    """Whether the latency targets hold."""
+    missed = [row.workload for row in plan.slo if not row.meets_slo]
+    if missed:
+        return f"Latency targets missed by {plain(sentence_list(missed))}"
+    return "All latency targets hold" if plan.slo else "No latency targets (offline only)"
+
+
+def _gap(plan: Plan) -> float:
+    return plan.gap if math.isfinite(plan.gap) else 0.0
+
+
+def server_name(server_id: str) -> str:
+    """A server's name in the catalog."""
+    return state.catalog().server(server_id).name
+
+
+def four_figures(answer: Answer) -> None:
+    """Carbon, saving, cost and power, each with its change since the last plan."""
+    plan, before = answer.plan, state.session().previous
+    unit = view_unit(answer)
+    last = before.plan if before and before.scenario != answer.scenario else None
+    carbon, saving, cost, it_power = st.columns(4)
+    carbon.metric(
+        f"Carbon, {unit.name}CO2e per year",
+        number(unit.value(plan.kgco2e_per_year)),
+        _change(plan.kgco2e_per_year, last.kgco2e_per_year if last else None),
+        delta_color="inverse",
+        border=True,
+        height="stretch",
+        help=f"{plan.kgco2e_per_year:,.0f} kg; {number(plan.gco2e_per_functional_unit)} gCO2e per "
+        "1,000 output tokens.",
+    )
+    saved = answer.saving
+    saving.metric(
+        f"Less carbon than {answer.other_name}",
+        "no answer" if saved is None else percent(saved),
+        border=True,
+        height="stretch",
+        help=None if answer.other is None else f"Baseline: {status_words(answer.other).lower()}.",
+    )
+    cost.metric(
+        "Cost, USD per hour",
+        number(plan.usd_per_h),
+        _change(plan.usd_per_h, last.usd_per_h if last else None),
+        delta_color="inverse",
+        border=True,
+        height="stretch",
+        help="; ".join(f"{part.part} {number(part.usd_per_h)}" for part in plan.cost_parts),
+    )
+    it_power.metric(
+        "IT power, mean of the day",
+        power(plan.it_power_kw),
+        _change(plan.it_power_kw, last.it_power_kw if last else None),
+        delta_color="inverse",
+        border=True,
+        height="stretch",
+        help=f"Busiest hour {power(plan.peak_it_power_kw)}; times PUE {plan.pue:g}: "
+        f"{number(plan.facility_kwh_per_year / 1000)} MWh a year at the meter.",
+    )
+
+
+def view_unit(answer: Answer) -> MassUnit:
+    """Kilograms or tonnes, the same for the figures and the picture."""
+    other = answer.other.kgco2e_per_year if answer.other else 0.0
+    return mass_unit(max(answer.plan.kgco2e_per_year, other))
+
+
+def _change(now: float, then: float | None) -> str | None:
+    if not then or abs(now / then - 1) < 0.0005:
+        return None
+    ratio = now / then - 1
+    sign = "+" if ratio > 0 else "-"
+    return f"{sign}{percent(abs(ratio))} since the last change"
+
+
+def set_line(coefficients: str, answer: Answer, unit: MassUnit) -> str:
+    """Total and saving under another set of embodied coefficients."""
+    total = unit.text(answer.plan.kgco2e_per_year)
+    return f"with {coefficients}: {total}CO2e per year, {saving_phrase(answer)}"
+
+
+def picture(answer: Answer) -> Chart:
+    """The chart under the headline."""
+    if answer.other is None:
+        return figures.plan_alone(answer.plan)
+    return figures.plan_against_baseline(answer.plan, answer.other, answer.other_name)
+
+
+def show_chart(chart: Chart, key: str) -> None:
+    """Draws a chart with its description for those who cannot see it."""
+    ink = figures.INK.get(st.context.theme.type or "")
+    chart.figure.update_layout(font={"color": ink})
+    st.plotly_chart(chart.figure, key=key, alt=chart.alt, config=dict(figures.CONFIG))
+
+
+def show_table(rows: list[dict[str, Any]], empty: str, *, wide: str = "", tall: int = 20) -> None:
+    """A table as tall as its rows, up to a point; or a sentence where there are none."""
+    if not rows:
+        if empty:
+            st.caption(empty)
+        return
+    config = {wide: st.column_config.Column(width="medium")} if wide else None
+    height: int | Literal["content"] = TALL_TABLE_PX if len(rows) > tall else "content"
+    st.dataframe(rows, hide_index=True, height=height, column_config=config)
+
+
+def fleet_rows(answer: Answer) -> list[dict[str, Any]]:
+    """One row per kind of server, with what changed since the last plan."""
+    before = state.session().previous
+    last = before.plan.fleet if before and before.scenario != answer.scenario else None
+    return [_fleet_row(entry, last) for entry in answer.plan.fleet]
+
+
+def _fleet_row(entry: FleetEntry, last: tuple[FleetEntry, ...] | None) -> dict[str, Any]:
+    server = state.catalog().server(entry.server)
+    accelerator = state.catalog().accelerator(server.accelerator_id)
+    row = {
+        "Servers": entry.count,
+        "Kind": server.name,
+        "Accelerators": f"{entry.count * server.n_accelerators:,} {accelerator.name}",
+        "Host variant": entry.variant,
+        "DRAM per server": f"{server.dram_gb:,.0f} GB",
+        "Owned": "yes" if entry.owned else "no",
+        "Id": entry.server,
+    }
+    if last is not None:
+        row["Since the last change"] = _count_change(entry, last)
+    return row
+
+
+def _count_change(entry: FleetEntry, last: tuple[FleetEntry, ...]) -> str:
+    then = sum(e.count for e in last if (e.server, e.variant) == (entry.server, entry.variant))
+    if then == 0:
+        return "new"
+    return f"{entry.count - then:+d}" if entry.count != then else "same"
+
+
+def pool_rows(plan: Plan) -> list[dict[str, Any]]:
+    """One row per pool of replicas."""
+    return [_pool_row(pool) for pool in plan.pools]
+
+
+def _pool_row(pool: Pool) -> dict[str, Any]:
+    catalog = state.catalog()
+    watts = f"{number(pool.power_w)} W"
+    return {
+        "Workloads": ", ".join(pool.workloads),
+        "LLM": catalog.llm(pool.llm).name,
+        "Role": pool.role.replace("_", " "),
+        "Runs on": server_name(pool.server),
+        "Replicas": pool.replicas,
+        "Accelerators each": pool.tp,
+        "Precision": pool.precision,
+        "Busy at peak": percent(pool.utilisation),
+        "Batch": number(pool.batch),
+        "Draw while busy": watts if pool.fitted else f"{watts}, outside the fit",
+        "Speed figures": pool.provenance,
+    }
+
+
+def slo_rows(plan: Plan) -> list[dict[str, Any]]:
+    """One row per online workload: predicted latency beside its limits."""
+    return [
+        {
+            "Workload": row.workload,
+            "Share of requests": f"{100 * row.percentile:g} %",
+            "TTFT predicted": duration(row.ttft_s),
+            "TTFT limit": limit(row.ttft_limit_s),
+            "TPOT predicted": duration(row.tpot_s),
+            "TPOT limit": limit(row.tpot_limit_s),
+            "Holds": "yes" if row.meets_slo else "no",
+        }
+        for row in plan.slo
+    ]

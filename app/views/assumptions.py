@@ -1,0 +1,69 @@
+"""What stands behind a plan: coefficient set, lifetimes, what is not counted, remarks."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import state
+from app.state import Answer
+from app.text import percent, plain, sentence
+from app.views import solve
+from app.views.answer import set_line, view_unit
+from ecoserve.errors import EcoServeError
+from ecoserve.operational import hourly_intensity
+
+METHODOLOGY = resources.files("assets") / "methodology.md"
+
+
+def show(answer: Answer) -> None:
+    """Assumptions and remarks of this plan, and the method."""
+    with st.expander("Assumptions, remarks and what is not counted", expanded=True):
+        lines = [*assumption_lines(answer), *(sentence(note.message) for note in answer.plan.notes)]
+        st.markdown("\n".join(f"- {plain(line)}" for line in lines))
+    with st.expander("Method"):
+        st.markdown(METHODOLOGY.read_text(encoding="utf-8"))
+
+
+def assumption_lines(answer: Answer) -> list[str]:
+    """The settings that move the headline most, as sentences."""
+    scenario, plan = answer.scenario, answer.plan
+    hardware, policy = scenario.hardware, scenario.policy
+    intensity = hourly_intensity(scenario.site, state.catalog()).mean()
+    kind = {"hourly": "by hour", "annual": "yearly mean", "custom": "your own figure"}
+    price = "capex straight-line over the life, power and colocation"
+    if hardware.offer == "rental":
+        price = f"on-demand rental from {hardware.provider}, electricity included"
+    return [
+        f"Embodied carbon by the coefficient set {policy.coefficients}; accelerators serve "
+        f"{hardware.accelerator_years:g} years, hosts {hardware.host_years:g}.",
+        f"Carbon intensity {intensity:.0f} gCO2e/kWh on average ({kind[scenario.site.intensity]}), "
+        f"location-based, life-cycle; PUE {plan.pue:g}.",
+        f"Prices: {price}.",
+        f"Slack: headroom {percent(policy.headroom)}, burst {policy.burst:g} within the hour, at "
+        f"least {policy.min_replicas} replicas per online workload; the baseline has the same.",
+        "Not counted: networks beyond the servers' own NICs, the building, its cooling plant and "
+        "UPS as things made, transport beyond the sources' own, end of life, training.",
+        f"Engine {plan.engine_version}, catalog {plan.catalog_version}, "
+        f"scenario {plan.scenario_fingerprint}.",
+    ]
+
+
+def under_other_sets(place: DeltaGenerator, answer: Answer) -> None:
+    """What the headline becomes with the other embodied coefficients, by the quick answer."""
+    used = answer.scenario.policy.coefficients
+    others = [name for name in state.catalog().coefficient_sets if name != used]
+    if others:
+        lines = "; ".join(_set_line(name, answer) for name in others)
+        place.caption(plain(f"Embodied coefficients {used}. Planned anew {lines}."))
+
+
+def _set_line(name: str, answer: Answer) -> str:
+    scenario = state.changed(answer.scenario, {"policy.coefficients": name})
+    try:
+        other = solve.answer(scenario, answer.baseline, "quick")
+    except EcoServeError as error:
+        return f"with {name}: {str(error).rstrip('.')}"
+    return set_line(name, other, view_unit(answer))

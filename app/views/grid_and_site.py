@@ -1,0 +1,106 @@
+"""Grid & site: where the fleet runs and what its electricity carries."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from app import figures, inputs, state
+from app.text import number, plain
+from app.views import answer as draw
+from ecoserve.catalog import Row
+from ecoserve.operational import hourly_intensity, site_pue
+
+
+@st.fragment
+def page() -> None:
+    """Region, intensity, PUE and price beside the day they make."""
+    inputs.header()
+    site, catalog = state.scenario().site, state.catalog()
+    hourly = [float(value) for value in hourly_intensity(site, catalog)]
+    controls, chart = st.columns([1, 2], gap="large")
+    with controls:
+        region_choice()
+        inputs.intensity_choice()
+        inputs.intensity_slider(sum(hourly) / 24)
+        inputs.pue_slider(site_pue(site, catalog))
+        prices()
+        own_hours()
+    with chart:
+        assumed = site.intensity == "custom"
+        draw.show_chart(figures.intensity_by_hour(hourly, assumed=assumed), "intensity")
+        attribution()
+
+
+def region_choice() -> None:
+    """The region, with its yearly mean in the list."""
+    regions = state.catalog().regions
+    names = {r.id: f"{r.name}, {number(r.gco2e_per_kwh)} g/kWh" for r in regions.values()}
+    value = state.scenario().site.region
+    inputs.choice("Region", "site.region", value, sorted(names), _move_to, names=names)
+
+
+def _move_to(region_id: str) -> inputs.Changes:
+    """The region's own figures take over; without an hourly profile, its yearly mean."""
+    profile = state.catalog().region(region_id).grid_profile_id
+    intensity = state.scenario().site.intensity
+    changes: dict[str, object] = {"site.region": region_id, "site.pue": None}
+    if intensity != "custom":
+        changes["site.intensity"] = "hourly" if profile else "annual"
+    return changes
+
+
+def prices() -> None:
+    """The price of electricity; empty for the region's."""
+    site = state.scenario().site
+    own = state.catalog().region(site.region).electricity_usd_per_kwh
+    inputs.number(
+        "Electricity, USD/kWh",
+        "site.electricity_usd_per_kwh",
+        site.electricity_usd_per_kwh,
+        bounds=(0, 5),
+        step=0.01,
+        decimals=3,
+        placeholder=f"{own:.3f}, the region's",
+        help="Empty for the region's price.",
+    )
+
+
+def own_hours() -> None:
+    """Twenty-four figures of the user's own."""
+    figures_now = state.scenario().site.custom_gco2e_per_kwh
+    key = inputs.bound("own_hours", " ".join(f"{value:g}" for value in figures_now))
+    st.text_area(
+        "Own figures by hour, g/kWh",
+        key=key,
+        height=90,
+        max_chars=400,
+        placeholder="24 figures, from midnight, set apart by blanks",
+        on_change=inputs.take,
+        args=(key, own_hours_changes),
+    )
+
+
+def own_hours_changes(entry: str) -> inputs.Changes:
+    """The figures as typed; the schema says what is wrong with them."""
+    if not entry.strip():
+        return {"site.intensity": "annual", "site.custom_gco2e_per_kwh": []}
+    typed = re.split(r"[\s,;]+", entry.strip())
+    return {"site.intensity": "custom", "site.custom_gco2e_per_kwh": typed}
+
+
+def attribution() -> None:
+    """Where the region's figures come from."""
+    catalog = state.catalog()
+    region = catalog.region(state.scenario().site.region)
+    rows: list[tuple[str, Row]] = [("Region", region)]
+    if region.grid_profile_id is not None:
+        rows.append(("Hours", catalog.grid_profile(region.grid_profile_id)))
+    for what, row in rows:
+        source = catalog.sources[row.source_id]
+        line = f"{what}: {source.title}, {source.publisher}, {source.licence} ({row.quality})."
+        st.caption(plain(f"{line} {row.note}".strip()))
+
+
+page()

@@ -1,0 +1,143 @@
+"""The choices about hardware, slack and levers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from app import inputs, state
+from ecoserve.scenario import ServerLimit
+
+COLUMNS = 2
+LEVERS = {
+    "reuse": "Reuse: offline work on idle host CPUs",
+    "shift": "Shift: offline work moved within its deadline",
+    "phases_apart": "Prefill and decode in pools of their own",
+}
+
+
+def accelerators() -> None:
+    """A tick per accelerator."""
+    st.markdown("##### Allowed accelerators")
+    allowed, rows = _allowed(), state.catalog().accelerators
+    columns = st.columns(COLUMNS)
+    for i, accelerator in enumerate(sorted(rows.values(), key=lambda row: -row.launch_year)):
+        with columns[i % COLUMNS]:
+            inputs.tick(
+                f"{accelerator.name}, {accelerator.launch_year}",
+                f"allow.{accelerator.id}",
+                accelerator.id in allowed,
+                partial(_allow, accelerator.id),
+            )
+
+
+def _allowed() -> set[str]:
+    chosen = state.scenario().hardware.accelerators
+    return set(state.catalog().accelerators if chosen is None else chosen)
+
+
+def _allow(accelerator_id: str, ticked: bool) -> inputs.Changes:
+    allowed = _allowed() | {accelerator_id} if ticked else _allowed() - {accelerator_id}
+    every = allowed == set(state.catalog().accelerators)
+    return {"hardware.accelerators": None if every else sorted(allowed)}
+
+
+def offer() -> None:
+    """Bought or rented, from whom, and by which coefficients made."""
+    hardware, catalog = state.scenario().hardware, state.catalog()
+    providers = sorted({s.provider for s in catalog.servers.values() if s.offer == "rental"})
+    inputs.segments(
+        "Servers are",
+        "offer",
+        hardware.offer,
+        {"purchase": "Bought", "rental": "Rented"},
+        lambda value: _offer_changes(value, providers),
+        help="Bought: capex straight-line over the life, power and colocation. Rented: on-demand "
+        "price of one provider, electricity included.",
+    )
+    if hardware.offer == "rental" and hardware.provider is not None:
+        path = "hardware.provider"
+        inputs.choice("Provider", path, hardware.provider, providers, inputs.to_path(path))
+
+
+def _offer_changes(value: str | None, providers: list[str]) -> inputs.Changes:
+    if value is None:
+        return {}
+    provider = providers[0] if value == "rental" else None
+    return {"hardware.offer": value, "hardware.provider": provider}
+
+
+def lifetimes() -> None:
+    """How long accelerators and hosts serve."""
+    hardware = state.scenario().hardware
+    for side in ("accelerator", "host"):
+        path = f"hardware.{side}_years"
+        value: float = getattr(hardware, f"{side}_years")
+        label = f"Lifetime of {side}s, years"
+        inputs.slider(
+            label, path, value, inputs.to_path(path), bounds=(1, 10), step=0.5, format="%.1f"
+        )
+
+
+def slack() -> None:
+    """Headroom, burst and redundancy."""
+    policy = state.scenario().policy
+    inputs.percent_slider(
+        "Headroom",
+        "policy.headroom",
+        policy.headroom,
+        bounds=(0, 60),
+        help="Capacity kept free beyond the burst of the busiest hour.",
+    )
+    left, right = st.columns(2)
+    with left:
+        inputs.number(
+            "Burst, peak over mean in the hour", "policy.burst", policy.burst, bounds=(1, 20),
+            step=0.1,
+        )  # fmt: skip
+    with right:
+        inputs.whole(
+            "Least replicas per online workload", "policy.min_replicas", policy.min_replicas,
+            bounds=(1, 10),
+        )  # fmt: skip
+
+
+def levers() -> None:
+    """Which of the planner's choices are allowed."""
+    chosen = state.scenario().levers
+    st.markdown("##### Levers")
+    for name, label in LEVERS.items():
+        path = f"levers.{name}"
+        inputs.tick(label, path, getattr(chosen, name), inputs.to_path(path))
+
+
+def limits() -> None:
+    """At most so many of a kind."""
+    st.markdown("##### Server limits")
+    catalog, now = state.catalog(), state.scenario().hardware.limits
+    names = {server.id: server.name for server in catalog.servers.values()}
+    key = inputs.bound("limits", [limit.server for limit in now])
+    st.multiselect(
+        "Limited in number",
+        sorted(names),
+        key=key,
+        format_func=lambda server_id: names[server_id],
+        placeholder="None: as many as needed",
+        on_change=inputs.take,
+        args=(key, _limit_changes),
+    )
+    for i, limit in enumerate(now):
+        inputs.whole(
+            f"At most, {names[limit.server]}", f"hardware.limits.{i}.max_count", limit.max_count,
+            bounds=(0, 1_000_000),
+        )  # fmt: skip
+
+
+def _limit_changes(chosen: list[str]) -> inputs.Changes:
+    kept = {limit.server: limit for limit in state.scenario().hardware.limits}
+    rows: list[dict[str, Any]] = [
+        kept.get(server, ServerLimit(server=server, max_count=1)).model_dump() for server in chosen
+    ]
+    return {"hardware.limits": rows}

@@ -1,0 +1,103 @@
+"""Plan: what to buy, what that saves, and why."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import figures, inputs, state
+from app.state import Answer
+from app.text import plain, sentence
+from app.views import answer as draw
+from app.views import assumptions, solve
+from ecoserve.errors import EcoServeError, InfeasibleError
+from ecoserve.operational import hourly_intensity, site_pue
+
+
+@st.fragment
+def page() -> None:
+    """The whole page is one fragment: a change redraws it and nothing else; the last one wins."""
+    inputs.header()
+    controls()
+    answer_here = st.empty()
+    scenario, baseline = state.scenario(), state.session().baseline
+    known = state.session().finished.get((scenario.fingerprint(), baseline))
+    try:
+        if known is None:
+            waiting(answer_here)
+            first = solve.answer(scenario, baseline, "quick")
+            state.keep(first, final=False)
+            answer_top(answer_here, first, "quick")
+            known = solve.answer(scenario, baseline, "interactive")
+    except EcoServeError as error:
+        failed(answer_here, error)
+        return
+    state.keep(known, final=True)
+    other_sets = answer_top(answer_here, known, "final")
+    answer_details(known)
+    assumptions.under_other_sets(other_sets, known)
+
+
+def controls() -> None:
+    """The few controls whose effect is seen here; the rest stand on their own pages."""
+    site, policy = state.scenario().site, state.scenario().policy
+    quick, mean, pue, objective, versus = st.columns([3.2, 2.2, 1.6, 1.4, 2.4])
+    with quick:
+        inputs.intensity_choice()
+    with mean:
+        inputs.intensity_slider(float(hourly_intensity(site, state.catalog()).mean()))
+    with pue:
+        inputs.pue_slider(site_pue(site, state.catalog()))
+    with objective:
+        inputs.objective_choice(policy.objective)
+    with versus:
+        inputs.baseline_choice(state.session().baseline)
+
+
+def waiting(place: DeltaGenerator) -> None:
+    """Says that others are being served first."""
+    if solve.server_is_busy():
+        place.info("Waiting: this server is working on two other plans. Yours is next in line.")
+
+
+def answer_top(place: DeltaGenerator, answer: Answer, effort: str) -> DeltaGenerator:
+    """Headline, four figures and picture; returns the place of the line between them."""
+    plan = answer.plan
+    with place.container():
+        st.markdown(f"### {plain(draw.headline(answer))}")
+        working = " A better answer is being worked out." if effort == "quick" else ""
+        st.markdown(f"{draw.status_words(plan)}. {draw.slo_words(plan)}.{working}")
+        draw.four_figures(answer)
+        between = st.empty()
+        draw.show_chart(draw.picture(answer), f"picture-{effort}")
+    return between
+
+
+def answer_details(answer: Answer) -> None:
+    """The tables to act on, the parts, the assumptions."""
+    st.markdown("##### Fleet")
+    draw.show_table(draw.fleet_rows(answer), "No server is needed.")
+    st.markdown("##### Latency targets")
+    draw.show_table(draw.slo_rows(answer.plan), "No online workload.")
+    st.markdown("##### Replica pools")
+    draw.show_table(draw.pool_rows(answer.plan), "No pool is needed.")
+    draw.show_chart(figures.carbon_by_part(answer.plan), "parts")
+    assumptions.show(answer)
+
+
+def failed(place: DeltaGenerator, error: EcoServeError) -> None:
+    """Says why there is no plan; the last good one stays below."""
+    last = state.session().answer
+    with place.container():
+        st.error(plain(sentence(str(error))))
+        blocked = error.blocked if isinstance(error, InfeasibleError) else ()
+        rows = [{"Part of the traffic": b.slice, "Why": b.reason} for b in blocked]
+        draw.show_table(rows, "", tall=8)
+        if last is not None:
+            st.caption("Below is the last plan that worked.")
+            answer_top(st.empty(), last, "last")
+    if last is not None:
+        answer_details(last)
+
+
+page()

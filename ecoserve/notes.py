@@ -1,0 +1,120 @@
+"""The remarks a plan carries: assumptions taken, values outside their measured range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ecoserve.catalog import Catalog
+from ecoserve.plan import Note, Pool, SloReport
+from ecoserve.scenario import Scenario
+
+
+def plan_notes(
+    *,
+    scenario: Scenario,
+    catalog: Catalog,
+    pools: Sequence[Pool],
+    reports: Sequence[SloReport],
+    late: Mapping[str, float],
+    held: bool,
+    stopped_by_time: bool,
+) -> tuple[Note, ...]:
+    """All notes of a plan, the gravest first."""
+    return (
+        *_missed(reports),
+        *_stopped(stopped_by_time),
+        *_late(late),
+        *_held(held),
+        *_parameters(pools, catalog),
+        *_power(pools),
+        *_prices(scenario),
+        *_precision(pools),
+    )
+
+
+def _missed(reports: Sequence[SloReport]) -> Iterator[Note]:
+    for row in reports:
+        if not row.meets_slo:
+            yield Note(
+                "slo_missed",
+                f"{row.workload}: predicted TTFT {row.ttft_s:.2f} s of {row.ttft_limit_s:.2f} s, "
+                f"TPOT {row.tpot_s * 1000:.0f} ms of {row.tpot_limit_s * 1000:.0f} ms in the "
+                f"busiest window; raise the headroom",
+            )
+
+
+def _stopped(by_time: bool) -> Iterator[Note]:
+    if by_time:
+        yield Note(
+            "stopped_by_time", "the search was stopped by the clock; a rerun may find better"
+        )
+
+
+def _late(late: Mapping[str, float]) -> Iterator[Note]:
+    for workload, share in late.items():
+        if share > 0.0005:
+            yield Note(
+                "late_requests",
+                f"{workload}: {share:.1%} of the requests, those too long for the chosen hardware, "
+                f"miss the limits even without waiting; the percentile allows it",
+            )
+
+
+def _held(held: bool) -> Iterator[Note]:
+    if held:
+        yield Note(
+            "held_pool_sizes",
+            "queues were judged at the pool sizes of an earlier round; the bound holds for those",
+        )
+
+
+def _parameters(pools: Sequence[Pool], catalog: Catalog) -> Iterator[Note]:
+    for provenance in ("inherited", "assumed"):
+        places = sorted({_place(pool) for pool in pools if pool.provenance == provenance})
+        if places:
+            yield Note(
+                f"speed_{provenance}",
+                f"speed parameters {provenance}, not measured, on {', '.join(places)}",
+            )
+    weak = sorted(
+        {
+            pool.accelerator
+            for pool in pools
+            if pool.accelerator
+            and catalog.power(catalog.accelerator(pool.accelerator).family).provenance
+            != "calibrated"
+        }
+    )
+    if weak:
+        yield Note("power_inherited", f"power parameters not measured on {', '.join(weak)}")
+
+
+def _place(pool: Pool) -> str:
+    return f"{pool.accelerator or pool.server} at {pool.precision}"
+
+
+def _power(pools: Sequence[Pool]) -> Iterator[Note]:
+    outside = sorted({_place(pool) for pool in pools if not pool.fitted})
+    if outside:
+        yield Note(
+            "power_outside_fit",
+            f"power beyond the measured range of compute utilisation on {', '.join(outside)}",
+        )
+
+
+def _prices(scenario: Scenario) -> Iterator[Note]:
+    if scenario.hardware.offer == "purchase":
+        yield Note(
+            "prices_assumed",
+            "purchase prices are assumed street prices, straight-line over the lifetimes, plus "
+            "colocation by rated power and electricity at the region's wholesale mean",
+        )
+
+
+def _precision(pools: Sequence[Pool]) -> Iterator[Note]:
+    reduced = sorted({w for pool in pools if pool.precision != "bf16" for w in pool.workloads})
+    if reduced:
+        yield Note(
+            "reduced_precision",
+            f"{', '.join(reduced)}: fp8 weights in use, as these workloads accept",
+        )

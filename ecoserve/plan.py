@@ -1,0 +1,241 @@
+"""The answer: a fleet, its pools, what it emits and costs, and how sure that is.
+
+Totals are properties computed from the parts, so they cannot disagree with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from ecoserve.errors import BlockedSlice
+from ecoserve.units import FUNCTIONAL_UNIT_TOKENS, HOURS_PER_YEAR, g_from_kg
+
+Role = Literal["mixed", "prefill", "decode", "host_cpu"]
+
+
+class Status(Enum):
+    """What an answer is. Only ``OPTIMAL`` is a proof (within the solver's gap tolerance)."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A soft remark with a stable code: an assumption taken, a value outside its fitted range."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetEntry:
+    """So many servers of one kind."""
+
+    site: str
+    server: str
+    variant: str
+    count: int
+    owned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Replicas of one LLM in one role on one kind of server."""
+
+    site: str
+    workloads: tuple[str, ...]
+    llm: str
+    server: str
+    variant: str
+    accelerator: str
+    tp: int
+    precision: str
+    stack: str
+    role: Role
+    replicas: int
+    utilisation: float
+    """Busy share of the replicas in their busiest planned hour, before burst and headroom."""
+    batch: float
+    """Load-weighted mean of the planned batch."""
+    power_w: float
+    """Load-weighted mean draw of one accelerator (or host CPU socket) while busy."""
+    fitted: bool
+    """Whether that draw lies within the range the power model was fitted on."""
+    provenance: str
+    """How the speed parameters are known: calibrated, inherited or assumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SloReport:
+    """Predicted latency of a workload at its percentile, beside its limits."""
+
+    workload: str
+    percentile: float
+    ttft_s: float
+    tpot_s: float
+    ttft_limit_s: float
+    tpot_limit_s: float
+
+    @property
+    def meets_slo(self) -> bool:
+        """Both limits kept."""
+        return self.ttft_s <= self.ttft_limit_s and self.tpot_s <= self.tpot_limit_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonPart:
+    """One term of the account."""
+
+    kind: Literal["operational", "embodied"]
+    side: Literal["accelerator", "host", "facility"]
+    part: str
+    workload: str
+    kgco2e_per_year: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostPart:
+    """One term of the bill."""
+
+    part: Literal["accelerators", "hosts", "colocation", "electricity", "rental"]
+    usd_per_h: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourlySeries:
+    """The planned day at the site, 24 figures each, by local hour."""
+
+    gco2e_per_kwh: tuple[float, ...]
+    it_power_kw: tuple[float, ...]
+    online_it_power_kw: tuple[float, ...]
+    """Of that: what serving online workloads adds over idle."""
+    offline_it_power_kw: tuple[float, ...]
+    """Of that: what offline work adds over idle, on accelerators and host CPUs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to buy or rent, and everything the page says about it."""
+
+    engine_version: str
+    catalog_version: str
+    scenario_fingerprint: str
+    status: Status
+    gap: float
+    """(objective - bound) / objective, of the solver's objective; 0 when proven."""
+    bound: float
+    objective: float
+    objective_name: str
+    """What was minimised, with its unit."""
+    fleet: tuple[FleetEntry, ...]
+    pools: tuple[Pool, ...]
+    carbon_parts: tuple[CarbonPart, ...]
+    cost_parts: tuple[CostPart, ...]
+    hourly: HourlySeries
+    pue: float
+    output_tokens_per_year: float
+    slo: tuple[SloReport, ...]
+    blocked: tuple[BlockedSlice, ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def kgco2e_per_year(self) -> float:
+        """Operational and embodied carbon of a year."""
+        return sum(part.kgco2e_per_year for part in self.carbon_parts)
+
+    @property
+    def operational_kgco2e_per_year(self) -> float:
+        """Carbon of the electricity, facility overhead included."""
+        return self.carbon_by("kind").get("operational", 0.0)
+
+    @property
+    def embodied_kgco2e_per_year(self) -> float:
+        """A year's share of the carbon of making the fleet."""
+        return self.carbon_by("kind").get("embodied", 0.0)
+
+    @property
+    def usd_per_h(self) -> float:
+        """The bill per hour of a mean day."""
+        return sum(part.usd_per_h for part in self.cost_parts)
+
+    @property
+    def it_power_kw(self) -> float:
+        """Mean IT power over the day, PSU losses included, before PUE."""
+        return sum(self.hourly.it_power_kw) / len(self.hourly.it_power_kw)
+
+    @property
+    def peak_it_power_kw(self) -> float:
+        """IT power of the busiest hour."""
+        return max(self.hourly.it_power_kw)
+
+    @property
+    def facility_kwh_per_year(self) -> float:
+        """Electricity of a year at the meter of the building."""
+        return self.it_power_kw * self.pue * HOURS_PER_YEAR
+
+    @property
+    def gco2e_per_functional_unit(self) -> float:
+        """gCO2e per 1,000 output tokens, offline ones too."""
+        units = self.output_tokens_per_year / FUNCTIONAL_UNIT_TOKENS
+        return g_from_kg(self.kgco2e_per_year) / units
+
+    def carbon_by(self, *fields: str) -> dict[str, float]:
+        """Carbon in kg per year summed by the named fields of :class:`CarbonPart`.
+
+        ``carbon_by("kind", "side")`` has keys like ``"embodied host"``.
+        """
+        totals: dict[str, float] = {}
+        for part in self.carbon_parts:
+            key = " ".join(str(getattr(part, name)) for name in fields)
+            totals[key] = totals.get(key, 0.0) + part.kgco2e_per_year
+        return totals
+
+
+def plan_record(plan: Plan, seconds: float) -> dict[str, Any]:
+    """The plan as plain data: the JSON object of ``ecoserve plan --json``."""
+    return {
+        **_identity(plan),
+        "status": plan.status.value,
+        "gap": plan.gap,
+        "bound": plan.bound,
+        "objective": plan.objective,
+        "objective_name": plan.objective_name,
+        "seconds": seconds,
+        "kgco2e_per_year": {
+            "total": plan.kgco2e_per_year,
+            "operational": plan.operational_kgco2e_per_year,
+            "embodied": plan.embodied_kgco2e_per_year,
+            "by_part": plan.carbon_by("kind", "side", "part"),
+            "by_workload": plan.carbon_by("workload"),
+        },
+        "gco2e_per_functional_unit": plan.gco2e_per_functional_unit,
+        "usd_per_h": plan.usd_per_h,
+        "usd_per_h_by_part": {part.part: part.usd_per_h for part in plan.cost_parts},
+        "it_power_kw": plan.it_power_kw,
+        "peak_it_power_kw": plan.peak_it_power_kw,
+        "facility_kwh_per_year": plan.facility_kwh_per_year,
+        "fleet": [_record(entry) for entry in plan.fleet],
+        "pools": [_record(pool) for pool in plan.pools],
+        "slo": [{**_record(row), "meets_slo": row.meets_slo} for row in plan.slo],
+        "blocked": [{"slice": b.slice, "reason": b.reason} for b in plan.blocked],
+    }
+
+
+def _identity(plan: Plan) -> dict[str, Any]:
+    return {
+        "engine_version": plan.engine_version,
+        "catalog_version": plan.catalog_version,
+        "scenario_fingerprint": plan.scenario_fingerprint,
+        "notes": [{"code": note.code, "message": note.message} for note in plan.notes],
+    }
+
+
+def _record(row: Any) -> Mapping[str, Any]:
+    values = {name: getattr(row, name) for name in row.__slots__}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

@@ -1,0 +1,159 @@
+"""What a plan says about its pools: how full they are and what their users see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecoserve.account import Operation, Use
+from ecoserve.catalog import Catalog
+from ecoserve.demand import WorkloadDemand
+from ecoserve.formulation import FleetTerms
+from ecoserve.latency import mixture_quantile_s, queue_of, weighted_quantile
+from ecoserve.options import host_sockets
+from ecoserve.performance import Queue
+from ecoserve.plan import Pool, SloReport
+from ecoserve.scenario import Scenario
+
+Array = NDArray[np.float64]
+MAX_REPORTED_UTILISATION = 0.999
+
+
+def pool_rows(
+    operation: Operation, terms: FleetTerms, scenario: Scenario, catalog: Catalog
+) -> tuple[Pool, ...]:
+    """One row per pool and server kind, host CPU pools included."""
+    rows = []
+    for (server, pool_id), replicas in sorted(operation.replicas.items()):
+        uses = [use for use in operation.uses if use.service.pool_id == pool_id]
+        if uses:
+            total = operation.pool_replicas(pool_id)
+            rows.append(_pool(uses, server, replicas, total, terms, scenario, catalog))
+    for use in operation.uses:
+        if use.service.role == "host_cpu":
+            home = catalog.server(use.service.device.server_id)
+            sockets = round(operation.counts[home.id] * host_sockets(home, catalog))
+            rows.append(_pool([use], home.id, sockets, sockets, terms, scenario, catalog))
+    return tuple(rows)
+
+
+def _pool(
+    uses: Sequence[Use],
+    server_id: str,
+    replicas: int,
+    total_replicas: int,
+    terms: FleetTerms,
+    scenario: Scenario,
+    catalog: Catalog,
+) -> Pool:
+    service = uses[0].service
+    weight = np.concatenate([_busy_by_bucket(use, terms) for use in uses])
+    busy = sum(use.busy_replicas for use in uses)
+
+    def mean(field: str) -> float:
+        values = np.concatenate([getattr(use.service, field) for use in uses])
+        return float(weight @ values / weight.sum())
+
+    return Pool(
+        site=scenario.site.name,
+        workloads=tuple(use.service.workload for use in uses),
+        llm=service.device.llm_id,
+        server=server_id,
+        variant="full",
+        accelerator=service.device.accelerator_id,
+        tp=service.device.tp,
+        precision=service.device.precision,
+        stack=service.device.replica.params.stack,
+        role=service.role,
+        replicas=replicas,
+        utilisation=float(np.max(busy)) / total_replicas,
+        batch=mean("batch"),
+        power_w=mean("busy_w"),
+        fitted=bool(mean("fitted") >= 1.0 - 1e-9),
+        provenance=service.device.provenance,
+    )
+
+
+def _busy_by_bucket(use: Use, terms: FleetTerms) -> Array:
+    return np.asarray(terms.demand_of(use.service).rate_rps * use.service.load_s * use.shares)
+
+
+def slo_reports(operation: Operation, terms: FleetTerms) -> tuple[SloReport, ...]:
+    """Predicted TTFT and TPOT of each online workload at its percentile, in the busiest window.
+
+    TTFT is the quantile of the mixture over buckets and pools of own prefill plus wait; TPOT that
+    of the planned batches. Both without the margin that was used to choose the options.
+    """
+    queues = _queues(operation, terms)
+    return tuple(
+        _slo_report(demand, operation, queues) for demand in terms.demands if demand.is_online
+    )
+
+
+def _slo_report(
+    demand: WorkloadDemand, operation: Operation, queues: dict[str, Queue]
+) -> SloReport:
+    slo = demand.workload.slo
+    assert slo is not None, "online workloads have an SLO"
+    mine = [u for u in operation.uses if u.service.workload == demand.workload.name]
+    starting = [u for u in mine if u.service.role in ("mixed", "prefill")]
+    decoding = [u for u in mine if u.service.role in ("mixed", "decode")]
+    weights = np.concatenate([demand.rate_rps * u.shares for u in starting])
+    own_s = np.concatenate([u.service.own_ttft_s for u in starting])
+    lines = [queues[u.service.pool_id] for u in starting for _ in u.shares]
+    tpot_s = np.concatenate([u.service.tpot_s for u in decoding])
+    decoded = np.concatenate([demand.rate_rps * u.shares for u in decoding])
+    return SloReport(
+        workload=demand.workload.name,
+        percentile=slo.percentile,
+        ttft_s=mixture_quantile_s(weights, own_s, lines, slo.percentile),
+        tpot_s=weighted_quantile(tpot_s, decoded, slo.percentile),
+        ttft_limit_s=slo.ttft_s,
+        tpot_limit_s=slo.tpot_s,
+    )
+
+
+def late_requests(operation: Operation, terms: FleetTerms) -> dict[str, float]:
+    """Per online workload, the share of requests that miss a limit even without waiting."""
+    late = {d.workload.name: 0.0 for d in terms.demands if d.is_online}
+    for use in operation.uses:
+        demand = terms.demand_of(use.service)
+        slo = demand.workload.slo
+        if slo is None:
+            continue
+        missed = np.zeros(len(use.shares), dtype=bool)
+        if use.service.role in ("mixed", "prefill"):
+            missed |= use.service.own_ttft_s > slo.ttft_s
+        if use.service.role in ("mixed", "decode"):
+            missed |= use.service.tpot_s > slo.tpot_s
+        late[use.service.workload] += float(demand.fraction @ (use.shares * missed))
+    return late
+
+
+def _queues(operation: Operation, terms: FleetTerms) -> dict[str, Queue]:
+    """The queue before each pool that starts online requests, as loaded in its busiest window."""
+    pools: dict[str, list[Use]] = {}
+    for use in operation.uses:
+        if use.service.role in ("mixed", "prefill"):
+            pools.setdefault(use.service.pool_id, []).append(use)
+    return {pool_id: _queue(pool_id, uses, operation, terms) for pool_id, uses in pools.items()}
+
+
+def _queue(pool_id: str, uses: Sequence[Use], operation: Operation, terms: FleetTerms) -> Queue:
+    replicas = operation.pool_replicas(pool_id)
+    busy = np.zeros(24)
+    for use in uses:
+        busy = busy + use.busy_replicas * (terms.burst if _online(use, terms) else 1.0)
+    utilisation = min(float(busy.max()) / replicas, MAX_REPORTED_UTILISATION)
+    online = [use for use in uses if _online(use, terms)]
+    rates = [terms.demand_of(u.service).rate_rps * u.shares for u in online]
+    times = [u.service.queued_s for u in online]
+    if not online:
+        return Queue(replicas, utilisation, 0.0, 0.0)
+    return queue_of(np.concatenate(rates), np.concatenate(times), replicas, utilisation)
+
+
+def _online(use: Use, terms: FleetTerms) -> bool:
+    return terms.demand_of(use.service).is_online

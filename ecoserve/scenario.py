@@ -1,0 +1,296 @@
+"""What the user wants: one frozen, validated object that is also the JSON file and the share link.
+
+Unknown keys are refused, numbers must be finite and in range, and :func:`read_scenario` reports
+every problem at once as a :class:`~ecoserve.errors.ScenarioError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from ecoserve.catalog import Catalog, nearest
+from ecoserve.errors import Problem, ScenarioError, UnknownIdError
+
+MAX_WORKLOADS = 30
+SCENARIO_VERSION: Final = 1
+
+Name = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=60, strip_whitespace=True, pattern=r"^[A-Za-z0-9 _.,:+()/&'-]+$"
+    ),
+]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.-]+$")]
+Precision = Literal["bf16", "fp8"]
+Objective = Literal["carbon", "cost", "energy", "performance"]
+
+
+class Part(BaseModel):
+    """Shared rules of every part of a scenario: frozen, no unknown keys, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Slo(Part):
+    """Latency targets that a share ``percentile`` of the requests must meet."""
+
+    ttft_s: float = Field(gt=0, le=600)
+    tpot_s: float = Field(gt=0, le=60)
+    percentile: float = Field(default=0.9, ge=0.5, le=0.999)
+
+
+class Workload(Part):
+    """Traffic of one LLM: online with latency targets, or offline with a deadline.
+
+    Online: ``rate_rps`` is the mean over the day and ``profile`` shapes it. Offline: the volume is
+    either ``rate_rps`` or ``token_share``, the share of all tokens (in and out, all workloads) that
+    this workload is; it arrives by ``profile``, flat by default.
+    """
+
+    name: Name
+    llm: Id
+    kind: Literal["online", "offline"] = "online"
+    mix: Id
+    rate_rps: float | None = Field(default=None, ge=0, le=1e6)
+    token_share: float | None = Field(default=None, ge=0, le=0.95)
+    profile: Id = "flat"
+    slo: Slo | None = None
+    deadline_h: int = Field(default=24, ge=1, le=24)
+    precisions: tuple[Precision, ...] = ("bf16", "fp8")
+
+    @field_validator("precisions")
+    @classmethod
+    def _some_precision(cls, value: tuple[Precision, ...]) -> tuple[Precision, ...]:
+        if not value:
+            raise ValueError("accept at least one precision: bf16, fp8")
+        return tuple(sorted(set(value)))
+
+    @model_validator(mode="after")
+    def _matches_its_kind(self) -> Self:
+        if (self.rate_rps is None) == (self.token_share is None):
+            raise ValueError("give either rate_rps or token_share, not both and not neither")
+        if self.kind == "online" and self.slo is None:
+            raise ValueError("an online workload needs an slo with ttft_s and tpot_s")
+        if self.kind == "online" and self.rate_rps is None:
+            raise ValueError("an online workload needs rate_rps; token_share is for offline ones")
+        if self.kind == "offline" and self.slo is not None:
+            raise ValueError("an offline workload has a deadline_h, not an slo; remove the slo")
+        return self
+
+
+class Site(Part):
+    """Where the fleet runs. Unset figures come from the region's row."""
+
+    name: Name = "site"
+    region: Id
+    intensity: Literal["hourly", "annual", "custom"] = "hourly"
+    """Hourly: the region's grid profile. Annual: its yearly mean. Custom: the figures below."""
+    custom_gco2e_per_kwh: tuple[Annotated[float, Field(ge=0, le=3000)], ...] = ()
+    """One figure for all hours, or 24 by local hour."""
+    pue: float | None = Field(default=None, ge=1.0, le=3.0)
+    electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=5)
+
+    @model_validator(mode="after")
+    def _custom_has_figures(self) -> Self:
+        n = len(self.custom_gco2e_per_kwh)
+        if self.intensity == "custom" and n not in (1, 24):
+            raise ValueError(f"custom intensity needs 1 or 24 figures, not {n}")
+        if self.intensity != "custom" and n:
+            raise ValueError("custom_gco2e_per_kwh is only read with intensity 'custom'")
+        return self
+
+
+class ServerLimit(Part):
+    """At most this many servers of one kind can be had."""
+
+    server: Id
+    max_count: int = Field(ge=0, le=1_000_000)
+
+
+class Hardware(Part):
+    """What may be bought or rented, and how long it serves."""
+
+    offer: Literal["purchase", "rental"] = "purchase"
+    provider: Id | None = None
+    """Whose rental prices; one provider per comparison. None for purchase."""
+    accelerators: tuple[Id, ...] | None = None
+    """Allowed accelerators; None for all in the catalog."""
+    limits: tuple[ServerLimit, ...] = ()
+    accelerator_years: float = Field(default=4.0, ge=0.5, le=20)
+    host_years: float = Field(default=4.0, ge=0.5, le=20)
+    stack: Id = "vllm_v1"
+
+    @field_validator("accelerators")
+    @classmethod
+    def _some_accelerator(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and not value:
+            raise ValueError("allow at least one accelerator")
+        return None if value is None else tuple(sorted(set(value)))
+
+    @model_validator(mode="after")
+    def _rental_names_its_provider(self) -> Self:
+        if self.offer == "rental" and self.provider is None:
+            raise ValueError("offer 'rental' needs a provider, for example aws")
+        return self
+
+
+class Levers(Part):
+    """Which of the planner's choices are allowed."""
+
+    reuse: bool = True
+    """Offline work on idle host CPUs."""
+    shift: bool = True
+    """Offline work moved within its deadline; off: it runs as it arrives."""
+    phases_apart: bool = True
+    """Prefill and decode on pools of their own where that is better."""
+
+
+class Policy(Part):
+    """How the plan is judged and how much slack it keeps."""
+
+    objective: Objective = "carbon"
+    carbon_price_usd_per_t: float | None = Field(default=None, ge=0, le=1e5)
+    """Set: minimise cost plus carbon at this price, whatever ``objective`` says."""
+    coefficients: Id = "pcf"
+    headroom: float = Field(default=0.15, ge=0.01, le=0.9)
+    """Share of the capacity left free in the busiest window; without any, queues never end."""
+    burst: float = Field(default=1.3, ge=1, le=20)
+    """Peak over mean within the busiest hour."""
+    min_replicas: int = Field(default=2, ge=1, le=10)
+    """At least this many replicas able to serve each online workload."""
+
+
+class Scenario(Part):
+    """The whole question."""
+
+    version: Literal[1] = SCENARIO_VERSION
+    name: Name = "scenario"
+    workloads: tuple[Workload, ...] = Field(min_length=1, max_length=MAX_WORKLOADS)
+    site: Site
+    hardware: Hardware = Hardware()
+    levers: Levers = Levers()
+    policy: Policy = Policy()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        names = [workload.name for workload in self.workloads]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"workload names must differ; twice: {', '.join(twice)}")
+        total = sum(workload.token_share or 0.0 for workload in self.workloads)
+        if total >= 0.95:
+            raise ValueError(
+                f"token shares of offline workloads add up to {total:.2f}; keep < 0.95"
+            )
+        if total > 0 and not any(workload.rate_rps for workload in self.workloads):
+            raise ValueError(
+                "a token_share is a share of all tokens; give some workload a rate_rps"
+            )
+        if not any(workload.rate_rps for workload in self.workloads):
+            raise ValueError("all rates are zero: nothing to plan for; give a workload a rate_rps")
+        return self
+
+    def fingerprint(self) -> str:
+        """Twelve hex digits that name exactly this scenario."""
+        return hashlib.sha256(canonical_json(self).encode()).hexdigest()[:12]
+
+
+def canonical_json(scenario: Scenario) -> str:
+    """The scenario as minified JSON with sorted keys: equal scenarios give equal text."""
+    return json.dumps(scenario.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def read_scenario(data: Mapping[str, Any]) -> Scenario:
+    """Validates plain data; raises :class:`ScenarioError` with every problem at once."""
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError([_problem(item) for item in error.errors()]) from error
+
+
+def _problem(item: Mapping[str, Any]) -> Problem:
+    path = ".".join(str(step) for step in item["loc"])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    given = item.get("input")
+    if item["type"] not in ("value_error", "missing") and isinstance(given, str | int | float):
+        message = f"{message}, got {given!r}"
+    return Problem(path, message)
+
+
+def check_scenario(scenario: Scenario, catalog: Catalog) -> None:
+    """Checks every id against the catalog; raises :class:`ScenarioError` with all that is wrong."""
+    problems = [*_workload_problems(scenario, catalog), *_site_problems(scenario, catalog)]
+    problems += _hardware_problems(scenario, catalog)
+    if scenario.policy.coefficients not in catalog.coefficient_sets:
+        known = ", ".join(catalog.coefficient_sets)
+        given = scenario.policy.coefficients
+        problems.append(Problem("policy.coefficients", f"no set {given!r}; there are: {known}"))
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _workload_problems(scenario: Scenario, catalog: Catalog) -> list[Problem]:
+    problems = []
+    for i, workload in enumerate(scenario.workloads):
+        for name, look_up in (
+            ("llm", catalog.llm),
+            ("mix", catalog.length_mix),
+            ("profile", catalog.rate_profile),
+        ):
+            try:
+                look_up(getattr(workload, name))
+            except UnknownIdError as error:
+                problems.append(Problem(f"workloads.{i}.{name}", str(error)))
+    return problems
+
+
+def _site_problems(scenario: Scenario, catalog: Catalog) -> list[Problem]:
+    try:
+        region = catalog.region(scenario.site.region)
+    except UnknownIdError as error:
+        return [Problem("site.region", str(error))]
+    if scenario.site.intensity == "hourly" and region.grid_profile_id is None:
+        hint = "choose intensity 'annual' or 'custom'"
+        return [Problem("site.intensity", f"{region.id} has no hourly profile; {hint}")]
+    return []
+
+
+def _hardware_problems(scenario: Scenario, catalog: Catalog) -> list[Problem]:
+    hardware = scenario.hardware
+    problems = []
+    for i, accelerator_id in enumerate(hardware.accelerators or ()):
+        if accelerator_id not in catalog.accelerators:
+            hint = nearest(accelerator_id, tuple(catalog.accelerators))
+            error = UnknownIdError("accelerator", accelerator_id, hint)
+            problems.append(Problem(f"hardware.accelerators.{i}", str(error)))
+    for i, limit in enumerate(hardware.limits):
+        if limit.server not in catalog.servers:
+            unknown = UnknownIdError(
+                "server", limit.server, nearest(limit.server, tuple(catalog.servers))
+            )
+            problems.append(Problem(f"hardware.limits.{i}.server", str(unknown)))
+    if hardware.stack not in catalog.stacks:
+        known = ", ".join(catalog.stacks)
+        problems.append(
+            Problem("hardware.stack", f"no stack {hardware.stack!r}; there are: {known}")
+        )
+    providers = {s.provider for s in catalog.servers.values() if s.offer == "rental"}
+    if hardware.offer == "rental" and hardware.provider not in providers:
+        known = ", ".join(sorted(providers))
+        problems.append(
+            Problem("hardware.provider", f"{hardware.provider!r} rents nothing; there are: {known}")
+        )
+    return problems

@@ -1,0 +1,477 @@
+"""Solves integer programs and says what the answer is worth. Knows no domain words.
+
+Programs are built in PuLP and handed to HiGHS as one sparse matrix. :func:`branch_and_bound` keeps
+that HiGHS model alive and re-solves its relaxation from the last basis, which on programs with few
+whole columns among many continuous ones proves small gaps in a handful of re-solves;
+:class:`MatrixHighs` is HiGHS's own integer solver behind PuLP's interface. One thread, a fixed
+seed, stops by gap and node count: the same program gives the same answer.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import highspy
+import numpy as np
+import pulp
+from numpy.typing import NDArray
+
+from ecoserve.errors import SolverError
+
+Array = NDArray[np.float64]
+SIMPLEX_ITERATIONS = 20_000
+"""After so many a re-solve counts as stalled and starts afresh; ten times what is usual."""
+NEIGHBOURS = 5
+"""Unused columns that stay open beside the used ones when an answer is polished."""
+POLISH_GAP = 0.002
+POLISH_NODES = 10
+INTEGRALITY = 1e-6
+"""How far from a whole number a value may be and still count as one."""
+ROUND_UP_FROM = 0.3
+"""Fraction from which a dive rounds up: too little is infeasible sooner than too much is dear."""
+
+
+class Termination(Enum):
+    """Why the solver stopped."""
+
+    GAP_REACHED = "gap_reached"
+    INFEASIBLE = "infeasible"
+    NODE_LIMIT = "node_limit"
+    TIME_LIMIT = "time_limit"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """Values by column name, the objective and the proven bound below it."""
+
+    termination: Termination
+    values: Mapping[str, float]
+    objective: float
+    bound: float
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether there is an answer at all."""
+        return bool(self.values)
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / |objective|."""
+        return relative_gap(self.objective, self.bound)
+
+    def __getitem__(self, column: pulp.LpVariable) -> float:
+        return self.values.get(column.name, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When to stop: at this gap, after so many nodes, after so many seconds."""
+
+    gap: float = 1e-6
+    nodes: int | None = None
+    time_s: float | None = None
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """How far above a proven bound an objective is, as a fraction of itself; never negative.
+
+    >>> round(relative_gap(100.0, 99.0), 12)
+    0.01
+    """
+    if not math.isfinite(objective) or not math.isfinite(bound):
+        return math.inf
+    return max(0.0, objective - bound) / max(abs(objective), 1e-12)
+
+
+def solve(
+    lp: pulp.LpProblem, limits: Limits | None = None, start: Mapping[str, float] | None = None
+) -> Solution:
+    """HiGHS's integer solver, with a feasible point to ``start`` from if there is one.
+
+    Raises :class:`SolverError` when it gives neither an answer nor a proof that there is none.
+    """
+    solver = MatrixHighs(limits or Limits(), start)
+    lp.solve(solver)
+    if solver.solution is None or solver.solution.termination is Termination.OTHER:
+        raise SolverError("the solver gave no answer", solver.status)
+    return solver.solution
+
+
+class MatrixHighs(pulp.LpSolver):  # type: ignore[misc]  # PuLP is untyped
+    """Hands a PuLP program to HiGHS as one sparse matrix and reads its answer back."""
+
+    name = "MatrixHighs"
+
+    def __init__(self, limits: Limits, start: Mapping[str, float] | None = None) -> None:
+        super().__init__(mip=True, msg=False)
+        self.limits = limits
+        self.start = start
+        self.solution: Solution | None = None
+        self.status = "not run"
+
+    def available(self) -> bool:
+        """HiGHS comes with the package."""
+        return True
+
+    def actualSolve(self, lp: pulp.LpProblem) -> int:  # noqa: N802  # PuLP's name
+        """Solves, keeps the answer in :attr:`solution`, returns PuLP's status code."""
+        matrix = _Matrix.of(lp)
+        highs = _new_highs(self.limits)
+        _expect_ok(highs.passModel(matrix.model(relaxed=False)), "the program")
+        if self.start is not None:
+            point = highspy.HighsSolution()
+            point.col_value = [self.start.get(name, 0.0) for name in matrix.names]
+            highs.setSolution(point)
+        highs.run()
+        self.status = str(highs.getModelStatus())
+        self.solution = _read(highs, matrix.names)
+        return int(pulp.LpStatusOptimal if self.solution.is_feasible else pulp.LpStatusNotSolved)
+
+
+@dataclass(order=True, slots=True)
+class _Node:
+    """An open part of the search: bounds of the whole columns and the relaxation there."""
+
+    bound: float
+    serial: int
+    lower: Array = field(compare=False)
+    upper: Array = field(compare=False)
+    point: Array = field(compare=False)
+    """The relaxation's values of the whole columns."""
+
+
+Incumbent = Callable[[Solution], None]
+
+
+class BranchAndBound:
+    """Best-first search over the whole columns of a program, level by level.
+
+    ``levels`` lists the whole columns, most decisive first: a column of a later level is branched
+    on only where all earlier ones are whole.
+    """
+
+    def __init__(self, lp: pulp.LpProblem, levels: Sequence[Sequence[pulp.LpVariable]]) -> None:
+        self._matrix = _Matrix.of(lp)
+        self._highs = _new_highs(Limits())
+        _expect_ok(self._highs.passModel(self._matrix.model(relaxed=True)), "the program")
+        self._whole = np.array(
+            [self._matrix.index[column.name] for level in levels for column in level],
+            dtype=np.int32,
+        )
+        self._level = np.repeat(np.arange(len(levels)), [len(level) for level in levels])
+        self._nodes = 0
+        self._best: dict[str, float] = {}
+        self._dived: set[tuple[int, ...]] = set()
+        self.objective = math.inf
+        self.bound = -math.inf
+
+    @property
+    def nodes(self) -> int:
+        """Relaxations solved so far."""
+        return self._nodes
+
+    def run(self, limits: Limits, start: Mapping[str, float] | None = None) -> Solution:
+        """Searches until the gap or the node limit; without a node limit until the gap.
+
+        ``limits.nodes`` of 0 stops at the first answer: relaxation, then rounding.
+        """
+        root = self._root()
+        if root is None:
+            return self._result(Termination.INFEASIBLE)
+        self.bound = root.bound
+        if start is not None:
+            self._try_start(start, root)
+        basis = self._highs.getBasis()
+        self._repair(root)
+        near = self._round_first(root)
+        if near is not None:
+            self._dive_once(near)
+        self._highs.setBasis(basis)
+        return self._result(self._search(root, limits))
+
+    def _search(self, root: _Node, limits: Limits) -> Termination:
+        heap = [root]
+        while heap:
+            node = heapq.heappop(heap)
+            self.bound = max(self.bound, min(node.bound, self.objective))
+            if relative_gap(self.objective, self.bound) <= limits.gap:
+                return Termination.GAP_REACHED
+            if limits.nodes is not None and self._nodes >= limits.nodes and self._best:
+                return Termination.NODE_LIMIT
+            column = self._column_to_branch_on(node.point)
+            if column is None:
+                self._keep(node)
+                continue
+            if self._level[column] > 0:
+                self._dive_once(node)
+            for child in self._children(node, column):
+                heapq.heappush(heap, child)
+        if not self._best:
+            return Termination.INFEASIBLE
+        self.bound = self.objective
+        return Termination.GAP_REACHED
+
+    def _root(self) -> _Node | None:
+        lower = np.array([self._matrix.lower[i] for i in self._whole])
+        upper = np.array([self._matrix.upper[i] for i in self._whole])
+        return self._node(lower, upper)
+
+    def _node(self, lower: Array, upper: Array) -> _Node | None:
+        """The relaxation within these bounds, or None where nothing better can be."""
+        self._highs.changeColsBounds(len(self._whole), self._whole, lower, upper)
+        self._highs.setOptionValue("objective_bound", self.objective)
+        self._nodes += 1
+        status = self._relax()
+        if status in _NOTHING_BETTER:
+            return None
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise SolverError(
+                "a relaxation gave no answer", self._highs.modelStatusToString(status)
+            )
+        values = np.asarray(self._highs.getSolution().col_value)
+        bound = self._highs.getInfo().objective_function_value
+        return _Node(bound, self._nodes, lower, upper, values[self._whole])
+
+    def _relax(self) -> highspy.HighsModelStatus:
+        """Solves from the last basis; where that stalls, once more from scratch."""
+        self._highs.run()
+        if self._highs.getModelStatus() in _SETTLED:
+            return self._highs.getModelStatus()
+        self._highs.clearSolver()
+        self._highs.run()
+        return self._highs.getModelStatus()
+
+    def _children(self, node: _Node, column: int) -> list[_Node]:
+        value = node.point[column]
+        down, up = node.upper.copy(), node.lower.copy()
+        down[column], up[column] = math.floor(value), math.ceil(value)
+        found = [self._node(node.lower, down), self._node(up, node.upper)]
+        return [child for child in found if child is not None and child.bound < self.objective]
+
+    def _column_to_branch_on(self, point: Array) -> int | None:
+        """The most fractional column of the first level that has one."""
+        distance = np.abs(point - np.round(point))
+        fractional = distance > INTEGRALITY
+        if not fractional.any():
+            return None
+        first = self._level[fractional].min()
+        return int(np.argmax(np.where(self._level == first, distance, -1.0)))
+
+    def _repair(self, node: _Node) -> None:
+        """Rounds everything up, last level first: an answer wherever more of all is allowed."""
+        current: _Node | None = node
+        for level in range(int(self._level.max()), -1, -1):
+            if current is None:
+                return
+            up = np.minimum(np.ceil(current.point - INTEGRALITY), current.upper)
+            here = self._level == level
+            lower = np.where(here, up, current.lower)
+            current = self._node(lower, np.where(here, up, current.upper))
+        if current is not None:
+            self._keep(current)
+
+    def _dive_once(self, node: _Node) -> None:
+        """Looks for an answer near each combination of whole first-level columns once."""
+        first = tuple(np.round(node.point[self._level == 0]).astype(int))
+        if first not in self._dived:
+            self._dived.add(first)
+            self._polish(node)
+
+    def _polish(self, node: _Node) -> None:
+        """HiGHS's integer solver over the columns the relaxation likes, the rest closed.
+
+        The first level is fixed where it is whole; of the others stay open those in use and the
+        ``NEIGHBOURS`` cheapest to bring in.
+        """
+        fixed = self._node(node.lower, node.upper)
+        if fixed is None:
+            return
+        reduced = np.asarray(self._highs.getSolution().col_dual)[self._whole]
+        used = fixed.point > INTEGRALITY
+        rank = np.argsort(np.where(used | (self._level == 0), np.inf, np.abs(reduced)))
+        open_ = used.copy()
+        open_[rank[:NEIGHBOURS]] = True
+        first = self._level == 0
+        point = np.round(fixed.point)
+        lower = np.where(first, point, node.lower)
+        upper = np.where(first, point, np.where(open_, node.upper, 0.0))
+        self._sub_mip(lower, upper)
+
+    def _sub_mip(self, lower: Array, upper: Array) -> None:
+        model = self._matrix.model(relaxed=False)
+        col_lower, col_upper = self._matrix.lower.copy(), self._matrix.upper.copy()
+        col_lower[self._whole], col_upper[self._whole] = lower, upper
+        model.col_lower_, model.col_upper_ = col_lower, col_upper
+        highs = _new_highs(Limits(gap=POLISH_GAP, nodes=POLISH_NODES))
+        highs.setOptionValue("objective_bound", self.objective)
+        _expect_ok(highs.passModel(model), "the program")
+        highs.run()
+        found = _read(highs, self._matrix.names)
+        if found.is_feasible:
+            names = self._matrix.names
+            point = np.array([found.values[names[i]] for i in self._whole])
+            self._keep(_Node(found.objective, 0, lower, upper, point))
+
+    def _round_first(self, node: _Node) -> _Node | None:
+        """Makes the first level whole, one column after another, nearest first."""
+        current: _Node | None = node
+        while current is not None:
+            distance = np.abs(current.point - np.round(current.point))
+            here = (distance > INTEGRALITY) & (self._level == 0)
+            if not here.any():
+                return current
+            current = self._rounded(current, int(np.argmin(np.where(here, distance, np.inf))))
+        return None
+
+    def _rounded(self, node: _Node, column: int) -> _Node | None:
+        value = node.point[column]
+        down, up = math.floor(value), math.ceil(value)
+        for whole in (up, down) if value - down >= ROUND_UP_FROM else (down, up):
+            lower, upper = node.lower.copy(), node.upper.copy()
+            lower[column] = upper[column] = whole
+            child = self._node(lower, upper)
+            if child is not None:
+                return child
+        return None
+
+    def _keep(self, node: _Node) -> None:
+        """Fixes the whole columns at a node's values and keeps the answer if it is the best."""
+        whole = np.round(node.point)
+        fixed = self._node(whole, whole)
+        if fixed is not None and fixed.bound < self.objective:
+            self.objective = fixed.bound
+            values = self._highs.getSolution().col_value
+            self._best = dict(zip(self._matrix.names, values, strict=True))
+
+    def _try_start(self, start: Mapping[str, float], root: _Node) -> None:
+        names = self._matrix.names
+        point = np.array([start.get(names[i], 0.0) for i in self._whole])
+        point = np.clip(point, root.lower, root.upper)
+        self._keep(_Node(root.bound, 0, root.lower, root.upper, point))
+
+    def _result(self, termination: Termination) -> Solution:
+        return Solution(
+            termination=termination,
+            values=dict(self._best),
+            objective=self.objective,
+            bound=self.bound,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Matrix:
+    """A PuLP program as arrays; columns in the order of their first use."""
+
+    names: list[str]
+    index: Mapping[str, int]
+    whole: list[bool]
+    lower: Array
+    upper: Array
+    cost: Array
+    row_lower: Array
+    row_upper: Array
+    starts: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    values: Array
+
+    @classmethod
+    def of(cls, lp: pulp.LpProblem) -> _Matrix:
+        """Reads the program once."""
+        rows = list(lp.constraints())
+        used = {c.name: c for expression in (lp.objective, *rows) for c in expression}
+        index = {name: i for i, name in enumerate(used)}
+        cost = np.zeros(len(used))
+        for column, value in lp.objective.items():
+            cost[index[column.name]] = value
+        bounds = np.array([_row_bounds(row) for row in rows]).reshape(-1, 2)
+        return cls(
+            names=list(used),
+            index=index,
+            whole=[c.cat == pulp.LpInteger for c in used.values()],
+            lower=np.array(
+                [-math.inf if c.lowBound is None else c.lowBound for c in used.values()]
+            ),
+            upper=np.array([math.inf if c.upBound is None else c.upBound for c in used.values()]),
+            cost=cost,
+            row_lower=bounds[:, 0],
+            row_upper=bounds[:, 1],
+            starts=np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32),
+            columns=np.array([index[c.name] for row in rows for c in row], dtype=np.int32),
+            values=np.array([v for row in rows for v in row.values()], dtype=float),
+        )
+
+    def model(self, *, relaxed: bool) -> highspy.HighsLp:
+        """The arrays as HiGHS takes them."""
+        model = highspy.HighsLp()
+        model.num_col_, model.num_row_ = len(self.names), len(self.row_lower)
+        model.col_cost_, model.col_lower_, model.col_upper_ = self.cost, self.lower, self.upper
+        model.row_lower_, model.row_upper_ = self.row_lower, self.row_upper
+        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        model.a_matrix_.start_, model.a_matrix_.index_ = self.starts, self.columns
+        model.a_matrix_.value_ = self.values
+        if not relaxed:
+            kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+            model.integrality_ = [kinds[whole] for whole in self.whole]
+        return model
+
+
+def _row_bounds(row: pulp.LpConstraint) -> tuple[float, float]:
+    rhs = -float(row.constant)
+    if row.sense == pulp.LpConstraintEQ:
+        return rhs, rhs
+    return (rhs, math.inf) if row.sense == pulp.LpConstraintGE else (-math.inf, rhs)
+
+
+def _new_highs(limits: Limits) -> highspy.Highs:
+    highs = highspy.Highs()
+    options: dict[str, Any] = {
+        "output_flag": False,
+        "threads": 1,
+        "random_seed": 0,
+        "mip_rel_gap": limits.gap,
+        "simplex_iteration_limit": SIMPLEX_ITERATIONS,
+    }
+    if limits.nodes is not None:
+        options["mip_max_nodes"] = limits.nodes
+    if limits.time_s is not None:
+        options["time_limit"] = limits.time_s
+    for name, value in options.items():
+        _expect_ok(highs.setOptionValue(name, value), name)
+    return highs
+
+
+def _expect_ok(status: highspy.HighsStatus, what: str) -> None:
+    if status == highspy.HighsStatus.kError:
+        raise SolverError(f"the solver refused {what}", "error")
+
+
+_NOTHING_BETTER = (
+    highspy.HighsModelStatus.kInfeasible,
+    highspy.HighsModelStatus.kObjectiveBound,
+)
+_SETTLED = (highspy.HighsModelStatus.kOptimal, *_NOTHING_BETTER)
+
+_TERMINATIONS = {
+    highspy.HighsModelStatus.kOptimal: Termination.GAP_REACHED,
+    highspy.HighsModelStatus.kInfeasible: Termination.INFEASIBLE,
+    highspy.HighsModelStatus.kTimeLimit: Termination.TIME_LIMIT,
+    highspy.HighsModelStatus.kSolutionLimit: Termination.NODE_LIMIT,
+}
+
+
+def _read(highs: highspy.Highs, names: Sequence[str]) -> Solution:
+    info = highs.getInfo()
+    feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    values = highs.getSolution().col_value if feasible else []
+    return Solution(
+        termination=_TERMINATIONS.get(highs.getModelStatus(), Termination.OTHER),
+        values=dict(zip(names, values, strict=True)) if feasible else {},
+        objective=info.objective_function_value if feasible else math.inf,
+        bound=info.mip_dual_bound,
+    )

@@ -1,0 +1,128 @@
+"""The dashboard in a real Chromium: plan, move the intensity, copy the link, open it elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
+
+FINISHED = "Replica pools"
+"""A heading that is drawn with the better answer only."""
+PAGES = ("", "traffic", "grid-and-site", "hardware")
+
+
+@pytest.fixture(autouse=True)
+def _patient() -> Iterator[None]:
+    expect.set_options(timeout=PAGE_LIMIT_MS)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+def open_plan(page: Page, address: str) -> None:
+    page.goto(address)
+    finished(page)
+
+
+def finished(page: Page) -> None:
+    expect(page.get_by_role("heading", name=FINISHED)).to_be_visible()
+    expect(page.get_by_test_id("stMetricValue")).to_have_count(4)
+    expect(page.get_by_text("A better answer is being worked out")).to_have_count(0)
+
+
+def headline(page: Page) -> str:
+    return page.get_by_role("heading", name="carbon").first.inner_text()
+
+
+def figures_of(page: Page) -> list[str]:
+    """The headline and the four figures, without what changed since the last plan."""
+    return [headline(page), *page.get_by_test_id("stMetricValue").all_inner_texts()]
+
+
+def copied_link(page: Page) -> str:
+    page.get_by_role("button", name="Copy link").click()
+    code = page.get_by_test_id("stCode").locator("code")
+    expect(code).to_be_visible()
+    return code.inner_text().strip()
+
+
+def test_moved_intensity_changes_the_plan_and_its_link_gives_it_back(
+    app_server: AppServer, page: Page, browser: Browser
+):
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    open_plan(page, app_server.url)
+    before = figures_of(page)
+
+    page.get_by_role("radio", name="17", exact=True).click()
+    carbon = page.get_by_test_id("stMetricValue").first
+    expect(carbon).not_to_have_text(before[1])
+    expect(page.get_by_text("since the last change").first).to_be_visible()
+    finished(page)
+    after = figures_of(page)
+    assert after != before
+
+    link = copied_link(page)
+    assert link.startswith(app_server.url)
+    assert "s=" in urlsplit(page.url).query
+    other = browser.new_context()
+    other.set_default_timeout(PAGE_LIMIT_MS)
+    second = other.new_page()
+    open_plan(second, link)
+    assert figures_of(second) == after
+    other.close()
+    assert hosts == {urlsplit(app_server.url).netloc}
+
+
+def test_slider_moves_with_the_keyboard_and_the_last_value_wins(app_server: AppServer, page: Page):
+    open_plan(page, app_server.url)
+    slider = page.get_by_role("slider", name="The same at all hours, g/kWh")
+    before = float(slider.get_attribute("aria-valuenow") or slider.input_value())
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_text(f"Carbon intensity {before + 5:.0f} gCO2e/kWh")).to_be_visible()
+
+
+def test_every_page_opens_from_the_menu_and_keeps_an_edit(app_server: AppServer, page: Page):
+    open_plan(page, app_server.url)
+    page.get_by_role("link", name="Traffic").click()
+    rate = page.get_by_role("spinbutton", name="Mean rate over the day, requests/s")
+    rate.fill("20")
+    rate.press("Enter")
+    expect(page.get_by_text("chat, online: mean 20.0")).to_be_visible()
+    page.get_by_role("link", name="Hardware").click()
+    expect(page.get_by_text("Allowed accelerators")).to_be_visible()
+    page.get_by_role("link", name="Grid & site").click()
+    expect(page.get_by_role("spinbutton", name="Electricity, USD/kWh")).to_be_visible()
+    page.get_by_role("link", name="Traffic").click()
+    expect(rate).to_have_value("20.000")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_themes_draw_every_page_from_this_server_alone(
+    app_server: AppServer, browser: Browser, scheme: str
+):
+    visitor = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    page = visitor.new_page()
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    for path in PAGES:
+        page.goto(f"{app_server.url}/{path}")
+        expect(page.get_by_role("button", name="Copy link")).to_be_visible()
+        expect(page.locator(".js-plotly-plot").first).to_be_visible()
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+    ground = page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor")
+    red = int(ground.removeprefix("rgb(").split(",")[0])
+    assert red > 200 if scheme == "light" else red < 60
+    assert hosts == {urlsplit(app_server.url).netloc}
+    visitor.close()
+
+
+def test_broken_link_is_answered_with_a_sentence(app_server: AppServer, page: Page):
+    page.goto(f"{app_server.url}/?s=1broken")
+    expect(page.get_by_text("The link could not be opened")).to_be_visible()
+    finished(page)

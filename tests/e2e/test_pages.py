@@ -1,0 +1,201 @@
+"""Each page through Streamlit's own test driver: it draws, it edits, it refuses, it remembers."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import app
+from app import state
+from ecoserve.link import decode_link, encode_link
+from ecoserve.scenario import Scenario
+
+MAIN = Path(app.__file__).parent / "main.py"
+PAGES = ("plan", "traffic", "grid_and_site", "hardware")
+LIMIT_S = 120
+
+
+def open_page(name: str = "plan", link: str | None = None) -> AppTest:
+    page = AppTest.from_file(str(MAIN), default_timeout=LIMIT_S)
+    if link is not None:
+        page.query_params["s"] = link
+    page.run()
+    return go(page, name) if name != "plan" else page
+
+
+def go(page: AppTest, name: str) -> AppTest:
+    page.switch_page(f"views/{name}.py")
+    return page.run()
+
+
+def scenario_of(page: AppTest) -> Scenario:
+    token = page.query_params["s"]
+    return decode_link(token[0] if isinstance(token, list) else token, state.presets()).scenario
+
+
+def text_of(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.markdown)
+
+
+def default() -> Scenario:
+    return state.presets()[state.DEFAULT_PRESET]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_draws_the_default_scenario(name: str):
+    page = open_page(name)
+    assert not page.exception
+    assert not page.error
+    assert "Azure chat and code" in text_of(page)
+    assert scenario_of(page) == default()
+
+
+def test_plan_answers_in_a_sentence_and_four_figures():
+    page = open_page()
+    assert "less carbon than" in text_of(page)
+    assert [metric.label.split(",")[0] for metric in page.metric] == [
+        "Carbon",
+        "Less carbon than the cheapest fleet",
+        "Cost",
+        "IT power",
+    ]
+    assert "optimal" in text_of(page)
+
+
+def test_broken_link_says_so_and_shows_the_default():
+    page = open_page(link="not-a-link")
+    assert not page.exception
+    assert "could not be opened" in page.error[0].value
+    assert scenario_of(page) == default()
+
+
+def test_link_from_another_engine_says_so_and_is_planned():
+    token = encode_link(default(), state.presets(), "0.0.0-older", state.catalog().version)
+    page = open_page(link=token)
+    assert "made with engine" in page.warning[0].value
+    assert len(page.metric) == 4
+
+
+def test_intensity_choice_changes_scenario_address_and_plan():
+    page = open_page()
+    before = page.metric[0].value
+    page.button_group(key="in:intensity").set_value("17").run()
+    assert not page.exception
+    assert scenario_of(page).site.custom_gco2e_per_kwh == (17.0,)
+    assert page.slider[0].value == 17.0
+    assert page.metric[0].value != before
+    assert "since the last change" in page.metric[0].delta
+
+
+def test_slider_takes_over_from_the_choice():
+    page = open_page()
+    page.slider(key="in:intensity_slider").set_value(300.0).run()
+    assert scenario_of(page).site.custom_gco2e_per_kwh == (300.0,)
+    assert page.button_group[0].value in (None, [])
+
+
+def test_baseline_is_in_the_address_but_not_in_the_scenario():
+    page = open_page()
+    page.selectbox(key="in:baseline").set_value("cost_same").run()
+    assert page.query_params["vs"] in ("cost_same", ["cost_same"])
+    assert scenario_of(page) == default()
+    assert "same choices" in text_of(page)
+
+
+def test_edit_on_traffic_changes_the_scenario_and_survives_other_pages():
+    page = open_page("traffic")
+    page.number_input(key="in:workloads.0.rate_rps").set_value(20.0).run()
+    assert scenario_of(page).workloads[0].rate_rps == 20.0
+    go(page, "hardware")
+    assert scenario_of(page).workloads[0].rate_rps == 20.0
+    go(page, "traffic")
+    assert page.number_input(key="in:workloads.0.rate_rps").value == 20.0
+
+
+def test_workloads_are_added_copied_and_removed():
+    page = open_page("traffic")
+    for label, names in (
+        ("Add", ["chat", "code", "summaries", "workload 2"]),
+        ("Duplicate", ["chat", "code", "summaries", "workload 2", "workload 2 2"]),
+        ("Remove", ["chat", "code", "summaries", "workload 2"]),
+    ):
+        next(button for button in page.button if button.label == label).click().run()
+        assert not page.exception
+        assert [workload.name for workload in scenario_of(page).workloads] == names
+
+
+def test_online_becomes_offline_and_back():
+    page = open_page("traffic")
+    page.button_group(key="in:workloads.0.kind").set_value("offline").run()
+    assert scenario_of(page).workloads[0].slo is None
+    page.button_group(key="in:workloads.0.kind").set_value("online").run()
+    assert scenario_of(page).workloads[0].slo is not None
+    assert not page.exception
+
+
+def test_invalid_entry_is_refused_in_a_sentence_and_the_last_scenario_stays():
+    page = open_page("traffic")
+    page.text_input(key="in:workloads.0.name").set_value("code").run()
+    assert not page.exception
+    assert "Workload names must differ" in page.error[0].value.replace("\\", "")
+    assert scenario_of(page) == default()
+    page.text_input(key="in:workloads.0.name").set_value("talk").run()
+    assert not page.error
+    assert scenario_of(page).workloads[0].name == "talk"
+
+
+def test_impossible_target_names_what_is_blocked_and_keeps_the_last_plan():
+    page = open_page()
+    go(page, "traffic")
+    page.number_input(key="in:workloads.0.slo.ttft_s").set_value(0.001).run()
+    go(page, "plan")
+    assert not page.exception
+    assert page.error
+    assert len(page.metric) == 4
+    assert any("last plan that worked" in caption.value for caption in page.caption)
+
+
+def test_region_without_hours_falls_back_to_its_yearly_mean():
+    page = open_page("grid_and_site")
+    flat = next(r.id for r in state.catalog().regions.values() if r.grid_profile_id is None)
+    page.selectbox(key="in:site.region").set_value(flat).run()
+    assert not page.error
+    assert scenario_of(page).site.region == flat
+    assert scenario_of(page).site.intensity == "annual"
+
+
+def test_own_hours_are_read_or_refused():
+    page = open_page("grid_and_site")
+    page.text_area(key="in:own_hours").set_value("100 200 300").run()
+    assert "needs 1 or 24 figures" in page.error[0].value.replace("\\", "")
+    page.text_area(key="in:own_hours").set_value(" ".join(["100"] * 12 + ["300"] * 12)).run()
+    assert not page.error
+    assert len(scenario_of(page).site.custom_gco2e_per_kwh) == 24
+
+
+def test_hardware_choices_reach_the_scenario():
+    page = open_page("hardware")
+    page.checkbox(key="in:allow.b200_sxm_180gb").uncheck().run()
+    page.slider(key="in:hardware.host_years").set_value(6.0).run()
+    hardware = scenario_of(page).hardware
+    assert "b200_sxm_180gb" not in (hardware.accelerators or ())
+    assert hardware.host_years == 6.0
+    page.checkbox(key="in:allow.b200_sxm_180gb").check().run()
+    assert scenario_of(page).hardware.accelerators is None
+
+
+def test_rental_names_a_provider_and_limits_are_kept():
+    page = open_page("hardware")
+    page.button_group(key="in:offer").set_value("rental").run()
+    assert scenario_of(page).hardware.provider is not None
+    server = page.multiselect(key="in:limits").options[0]
+    page.multiselect(key="in:limits").set_value([server]).run()
+    page.number_input(key="in:hardware.limits.0.max_count").set_value(3).run()
+    assert scenario_of(page).hardware.limits[0].max_count == 3
+    assert not page.exception
+
+
+def test_no_page_says_anything_with_raw_html():
+    views = MAIN.parent.rglob("*.py")
+    forbidden = ("unsafe_allow_html", "st.html", "st.exception", "page_icon")
+    assert not [(v.name, f) for v in views for f in forbidden if f in v.read_text("utf-8")]
