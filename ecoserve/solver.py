@@ -144,6 +144,8 @@ class _Node:
     upper: Array = field(compare=False)
     point: Array = field(compare=False)
     """The relaxation's values of the whole columns."""
+    basis: highspy.HighsBasis = field(compare=False)
+    """Where its children start from."""
 
 
 Incumbent = Callable[[Solution], None]
@@ -187,12 +189,11 @@ class BranchAndBound:
         self.bound = root.bound
         if start is not None:
             self._try_start(start, root)
-        basis = self._highs.getBasis()
         self._repair(root)
+        self._highs.setBasis(root.basis)
         near = self._round_first(root)
         if near is not None:
             self._dive_once(near)
-        self._highs.setBasis(basis)
         return self._result(self._search(root, limits))
 
     def _search(self, root: _Node, limits: Limits) -> Termination:
@@ -206,7 +207,7 @@ class BranchAndBound:
                 return Termination.NODE_LIMIT
             column = self._column_to_branch_on(node.point)
             if column is None:
-                self._keep(node)
+                self._keep(node.point)
                 continue
             if self._level[column] > 0:
                 self._dive_once(node)
@@ -236,7 +237,8 @@ class BranchAndBound:
             )
         values = np.asarray(self._highs.getSolution().col_value)
         bound = self._highs.getInfo().objective_function_value
-        return _Node(bound, self._nodes, lower, upper, values[self._whole])
+        basis = self._highs.getBasis()
+        return _Node(bound, self._nodes, lower, upper, values[self._whole], basis)
 
     def _relax(self) -> highspy.HighsModelStatus:
         """Solves from the last basis; where that stalls, once more from scratch."""
@@ -251,7 +253,10 @@ class BranchAndBound:
         value = node.point[column]
         down, up = node.upper.copy(), node.lower.copy()
         down[column], up[column] = math.floor(value), math.ceil(value)
-        found = [self._node(node.lower, down), self._node(up, node.upper)]
+        found = []
+        for lower, upper in ((node.lower, down), (up, node.upper)):
+            self._highs.setBasis(node.basis)
+            found.append(self._node(lower, upper))
         return [child for child in found if child is not None and child.bound < self.objective]
 
     def _column_to_branch_on(self, point: Array) -> int | None:
@@ -274,7 +279,7 @@ class BranchAndBound:
             lower = np.where(here, up, current.lower)
             current = self._node(lower, np.where(here, up, current.upper))
         if current is not None:
-            self._keep(current)
+            self._keep(current.point)
 
     def _dive_once(self, node: _Node) -> None:
         """Looks for an answer near each combination of whole first-level columns once."""
@@ -316,7 +321,7 @@ class BranchAndBound:
         if found.is_feasible:
             names = self._matrix.names
             point = np.array([found.values[names[i]] for i in self._whole])
-            self._keep(_Node(found.objective, 0, lower, upper, point))
+            self._keep(point)
 
     def _round_first(self, node: _Node) -> _Node | None:
         """Makes the first level whole, one column after another, nearest first."""
@@ -340,9 +345,9 @@ class BranchAndBound:
                 return child
         return None
 
-    def _keep(self, node: _Node) -> None:
-        """Fixes the whole columns at a node's values and keeps the answer if it is the best."""
-        whole = np.round(node.point)
+    def _keep(self, point: Array) -> None:
+        """Fixes the whole columns at these values and keeps the answer if it is the best."""
+        whole = np.round(point)
         fixed = self._node(whole, whole)
         if fixed is not None and fixed.bound < self.objective:
             self.objective = fixed.bound
@@ -353,7 +358,7 @@ class BranchAndBound:
         names = self._matrix.names
         point = np.array([start.get(names[i], 0.0) for i in self._whole])
         point = np.clip(point, root.lower, root.upper)
-        self._keep(_Node(root.bound, 0, root.lower, root.upper, point))
+        self._keep(point)
 
     def _result(self, termination: Termination) -> Solution:
         return Solution(

@@ -1,0 +1,174 @@
+"""Input is refused with every reason at once, and told what was meant."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ecoserve.errors import ScenarioError
+from ecoserve.scenario import canonical_json, check_scenario, read_scenario
+from tests.builders import offline, online, scenario_data, tiny_catalog, tiny_scenario
+
+CATALOG = tiny_catalog()
+
+
+def problems(data: dict[str, Any]) -> dict[str, str]:
+    """Field -> message of everything that is wrong with plain data."""
+    with pytest.raises(ScenarioError) as caught:
+        check_scenario(read_scenario(data), CATALOG)
+    return {problem.field: problem.message for problem in caught.value.problems}
+
+
+def test_a_good_scenario_passes():
+    check_scenario(tiny_scenario(online(), offline()), CATALOG)
+
+
+def test_every_bad_number_is_reported_at_once():
+    found = problems(
+        scenario_data(
+            online(rate_rps=-1.0, slo={"ttft_s": float("nan"), "tpot_s": float("inf")}),
+            online("good"),
+            site={"pue": 0.5},
+            hardware={"accelerator_years": 0},
+            policy={"burst": 0.5, "headroom": float("-inf")},
+        )
+    )
+    assert set(found) == {
+        "workloads.0.rate_rps",
+        "workloads.0.slo.ttft_s",
+        "workloads.0.slo.tpot_s",
+        "site.pue",
+        "hardware.accelerator_years",
+        "policy.burst",
+        "policy.headroom",
+    }
+    assert found["workloads.0.rate_rps"].endswith("got -1.0")
+    assert "finite" in found["workloads.0.slo.ttft_s"]
+    assert "finite" in found["workloads.0.slo.tpot_s"]
+
+
+def test_every_unknown_id_is_reported_at_once_with_the_nearest():
+    found = problems(
+        scenario_data(
+            online(llm="toyy", mix="on", profile="flatt"),
+            site={"region": "suny"},
+            hardware={
+                "accelerators": ["bigg"],
+                "limits": [{"server": "own_4x_bg", "max_count": 1}],
+                "stack": "vllm_v2",
+                "offer": "rental",
+                "provider": "claud",
+            },
+            policy={"coefficients": "rond"},
+        )
+    )
+    told = {
+        "workloads.0.llm": "toy",
+        "workloads.0.mix": "one",
+        "workloads.0.profile": "flat",
+        "site.region": "sunny",
+        "hardware.accelerators.0": "big",
+        "hardware.limits.0.server": "own_4x_big",
+        "hardware.stack": "vllm_v1",
+        "hardware.provider": "cloud",
+        "policy.coefficients": "round",
+    }
+    assert set(found) == set(told)
+    for field, name in told.items():
+        assert name in found[field]
+
+
+@pytest.mark.parametrize(
+    ("workload", "message"),
+    [
+        (online(slo=None), "needs an slo"),
+        (online(rate_rps=None, token_share=0.1), "token_share is for offline"),
+        (offline(slo={"ttft_s": 1.0, "tpot_s": 1.0}), "remove the slo"),
+        (offline(token_share=0.2), "either rate_rps or token_share"),
+        (offline(rate_rps=None), "either rate_rps or token_share"),
+    ],
+)
+def test_a_workload_matches_its_kind(workload: dict[str, Any], message: str):
+    found = problems(scenario_data(online("other"), workload | {"name": "odd"}))
+    assert message in found["workloads.1"]
+
+
+@pytest.mark.parametrize(
+    ("workloads", "message"),
+    [
+        ([online(rate_rps=0.0), online("b", rate_rps=0.0)], "all rates are zero"),
+        ([offline(rate_rps=None, token_share=0.3)], "give some workload a rate_rps"),
+        ([online(), online()], "must differ; twice: chat"),
+        (
+            [online()]
+            + [offline(name, rate_rps=None, token_share=0.48) for name in ("first", "second")],
+            "add up to 0.96",
+        ),
+    ],
+)
+def test_workloads_make_sense_together(workloads: list[dict[str, Any]], message: str):
+    assert message in problems(scenario_data(*workloads))[""]
+
+
+def test_no_workloads_and_too_many_are_refused():
+    assert "workloads" in problems(scenario_data() | {"workloads": []})
+    assert "workloads" in problems(scenario_data(*[online(f"w{i}") for i in range(31)]))
+
+
+@pytest.mark.parametrize(
+    ("site", "message"),
+    [
+        ({"intensity": "custom", "custom_gco2e_per_kwh": [1.0, 2.0]}, "1 or 24 figures, not 2"),
+        ({"intensity": "annual", "custom_gco2e_per_kwh": [1.0]}, "only read with"),
+    ],
+)
+def test_custom_intensity_has_its_figures(site: dict[str, Any], message: str):
+    assert message in problems(scenario_data(site=site))["site"]
+
+
+def test_a_region_without_a_profile_has_no_hourly_intensity():
+    found = problems(scenario_data(site={"region": "plain", "intensity": "hourly"}))
+    assert "choose intensity 'annual' or 'custom'" in found["site.intensity"]
+
+
+def test_rental_names_its_provider():
+    assert "needs a provider" in problems(scenario_data(hardware={"offer": "rental"}))["hardware"]
+
+
+def test_unknown_keys_and_empty_choices_are_refused():
+    found = problems(
+        scenario_data(
+            online(precisions=[]), online("b"), hardware={"accelerators": [], "colour": "red"}
+        )
+    )
+    assert set(found) == {
+        "workloads.0.precisions",
+        "hardware.accelerators",
+        "hardware.colour",
+    }
+
+
+def test_names_carry_no_markup():
+    assert "workloads.0.name" in problems(scenario_data(online("<b>chat</b>"), online("b")))
+
+
+def test_an_alias_is_as_good_as_an_id():
+    check_scenario(tiny_scenario(online(llm="toy-1b")), CATALOG)
+
+
+def test_json_round_trip_and_fingerprint():
+    scenario = tiny_scenario(online(), offline())
+    again = read_scenario(json.loads(canonical_json(scenario)))
+    assert again == scenario
+    assert again.fingerprint() == scenario.fingerprint()
+    assert len(scenario.fingerprint()) == 12
+    other = tiny_scenario(online(rate_rps=41.0), offline())
+    assert other.fingerprint() != scenario.fingerprint()
+
+
+def test_the_order_and_repetition_of_choices_do_not_matter():
+    one = tiny_scenario(online(precisions=["fp8", "bf16", "bf16"]))
+    other = tiny_scenario(online(precisions=["bf16", "fp8"]))
+    assert one.fingerprint() == other.fingerprint()
