@@ -142,6 +142,7 @@ def fleet_problem(terms: FleetTerms) -> FleetProblem:
     define_capacity(problem, terms)
     define_packing(problem, terms)
     define_replicas(problem, terms)
+    define_presence(problem, terms)
     define_reuse(problem, terms)
     define_kv_transfer(problem, terms)
     define_account(problem, terms)
@@ -418,6 +419,19 @@ def define_replicas(problem: FleetProblem, terms: FleetTerms) -> None:
             }
             columns = [column for pool_id in pools for column in problem.replicas_of(pool_id)]
             problem.row(f"replicas({demand.index},{phase})", columns, GE, float(terms.min_replicas))
+
+
+def define_presence(problem: FleetProblem, terms: FleetTerms) -> None:
+    """presence: each online workload lives on at least one whole server.
+
+    Implied by whole replicas; said aloud it keeps the relaxation of small services honest.
+    """
+    for demand in terms.demands:
+        pools = {s.pool_id for s in _services_of(terms, demand) if s.id in problem.load}
+        homes = {server: None for (server, pool) in problem.w if pool in pools}
+        if demand.is_online:
+            columns = [(problem.x[server], 1.0) for server in homes]
+            problem.row(f"presence({demand.index})", columns, GE, 1.0)
 
 
 def define_reuse(problem: FleetProblem, terms: FleetTerms) -> None:

@@ -9,7 +9,7 @@ Latencies are judged with a margin equal to the error band of the option's param
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +56,12 @@ class Device:
     precision: str
     replica: Replica
     provenance: Provenance
+    id: str = field(init=False)
+    """Letters, digits, ``_`` and ``.`` only: it becomes part of row and column names."""
 
-    @property
-    def id(self) -> str:
-        """Letters, digits, ``_`` and ``.`` only: it becomes part of row and column names."""
+    def __post_init__(self) -> None:
         where = self.accelerator_id or f"cpu.{self.server_id}"
-        return f"{self.llm_id}.{where}.tp{self.tp}.{self.precision}"
+        object.__setattr__(self, "id", f"{self.llm_id}.{where}.tp{self.tp}.{self.precision}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +95,14 @@ class Service:
     """This role's share of TTFT + (OSL-1) TPOT at batch 1."""
     kv_bytes: Array
     """KV moved per request between pools; 0 for mixed ones."""
+    pool_id: str = field(init=False)
+    """Names the pool: workloads of one LLM share it."""
+    id: str = field(init=False)
+    """Names the columns of this pair."""
 
-    @property
-    def id(self) -> str:
-        """Names the columns of this pair."""
-        return f"{self.pool_id}.w{self.workload_index}"
-
-    @property
-    def pool_id(self) -> str:
-        """Names the pool: workloads of one LLM share it."""
-        return f"{self.device.id}.{self.role}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pool_id", f"{self.device.id}.{self.role}")
+        object.__setattr__(self, "id", f"{self.pool_id}.w{self.workload_index}")
 
 
 def allowed_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:

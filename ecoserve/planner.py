@@ -126,9 +126,9 @@ def _attempt(
     problem = fleet_problem(terms)
     weights = _objective(scenario)
     set_objective(problem, weights)
-    solution = _search(problem, effort)
+    solution = _search(problem, terms, effort)
     if tie_break and solution.is_feasible:
-        solution = _least_carbon_within(problem, weights, solution, effort)
+        solution = _least_carbon_within(problem, terms, weights, solution, effort)
     operation = read_operation(problem, terms, solution)
     return Attempt(terms=terms, solution=solution, operation=operation, held=dict(held))
 
@@ -208,12 +208,16 @@ def objective_name(scenario: Scenario) -> str:
 
 
 def _search(
-    problem: FleetProblem, effort: Effort, start: Mapping[str, float] | None = None
+    problem: FleetProblem,
+    terms: FleetTerms,
+    effort: Effort,
+    start: Mapping[str, float] | None = None,
 ) -> Solution:
     """Relaxation and repair, then the search; for a report HiGHS takes over where it stops."""
     levels = [list(problem.x.values()), list(problem.w.values())]
     limits = Limits(gap=GAP[effort], nodes=NODES[effort])
-    found = BranchAndBound(problem.lp, levels).run(limits, start)
+    weights = {problem.x[server.id].name: server.idle_kw for server in terms.servers}
+    found = BranchAndBound(problem.lp, levels, weights).run(limits, start)
     if effort != "report" or found.gap <= GAP[effort] or not found.is_feasible:
         return found
     proof = solve(problem.lp, Limits(gap=GAP[effort], time_s=REPORT_TIME_S), found.values)
@@ -222,7 +226,11 @@ def _search(
 
 
 def _least_carbon_within(
-    problem: FleetProblem, weights: Mapping[str, float], own: Solution, effort: Effort
+    problem: FleetProblem,
+    terms: FleetTerms,
+    weights: Mapping[str, float],
+    own: Solution,
+    effort: Effort,
 ) -> Solution:
     """The least-carbon answer within 0.5 % of the baseline's own best."""
     (name,) = weights
@@ -230,7 +238,7 @@ def _least_carbon_within(
         return own
     cap_account(problem, name, own.objective * (1.0 + OWN_OPTIMUM_SLACK))
     set_objective(problem, {"kg": 1.0})
-    return _search(problem, effort, own.values)
+    return _search(problem, terms, effort, own.values)
 
 
 def _fastest(options: Sequence[Service], demands: Sequence[WorkloadDemand]) -> tuple[Service, ...]:

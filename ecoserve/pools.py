@@ -142,16 +142,15 @@ def _queues(operation: Operation, terms: FleetTerms) -> dict[str, Queue]:
 
 
 def _queue(pool_id: str, uses: Sequence[Use], operation: Operation, terms: FleetTerms) -> Queue:
+    """The queue of a pool's online requests; offline work steps aside for them."""
     replicas = operation.pool_replicas(pool_id)
-    busy = np.zeros(24)
-    for use in uses:
-        busy = busy + use.busy_replicas * (terms.burst if _online(use, terms) else 1.0)
-    utilisation = min(float(busy.max()) / replicas, MAX_REPORTED_UTILISATION)
     online = [use for use in uses if _online(use, terms)]
+    if not online:
+        return Queue(replicas, 0.0, 0.0, 0.0)
+    busy = np.sum([terms.burst * use.busy_replicas for use in online], axis=0)
+    utilisation = min(float(busy.max()) / replicas, MAX_REPORTED_UTILISATION)
     rates = [terms.demand_of(u.service).rate_rps * u.shares for u in online]
     times = [u.service.queued_s for u in online]
-    if not online:
-        return Queue(replicas, utilisation, 0.0, 0.0)
     return queue_of(np.concatenate(rates), np.concatenate(times), replicas, utilisation)
 
 

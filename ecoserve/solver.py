@@ -155,10 +155,16 @@ class BranchAndBound:
     """Best-first search over the whole columns of a program, level by level.
 
     ``levels`` lists the whole columns, most decisive first: a column of a later level is branched
-    on only where all earlier ones are whole.
+    on only where all earlier ones are whole. ``weights`` says how much a unit of a column matters,
+    1 where it is silent; of two equally fractional columns the weightier is branched on.
     """
 
-    def __init__(self, lp: pulp.LpProblem, levels: Sequence[Sequence[pulp.LpVariable]]) -> None:
+    def __init__(
+        self,
+        lp: pulp.LpProblem,
+        levels: Sequence[Sequence[pulp.LpVariable]],
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
         self._matrix = _Matrix.of(lp)
         self._highs = _new_highs(Limits())
         _expect_ok(self._highs.passModel(self._matrix.model(relaxed=True)), "the program")
@@ -167,6 +173,8 @@ class BranchAndBound:
             dtype=np.int32,
         )
         self._level = np.repeat(np.arange(len(levels)), [len(level) for level in levels])
+        given = weights or {}
+        self._weight = np.array([given.get(self._matrix.names[i], 1.0) for i in self._whole])
         self._nodes = 0
         self._best: dict[str, float] = {}
         self._dived: set[tuple[int, ...]] = set()
@@ -260,13 +268,14 @@ class BranchAndBound:
         return [child for child in found if child is not None and child.bound < self.objective]
 
     def _column_to_branch_on(self, point: Array) -> int | None:
-        """The most fractional column of the first level that has one."""
+        """The most fractional column, by weight, of the first level that has one."""
         distance = np.abs(point - np.round(point))
         fractional = distance > INTEGRALITY
         if not fractional.any():
             return None
         first = self._level[fractional].min()
-        return int(np.argmax(np.where(self._level == first, distance, -1.0)))
+        here = fractional & (self._level == first)
+        return int(np.argmax(np.where(here, distance * self._weight, -1.0)))
 
     def _repair(self, node: _Node) -> None:
         """Rounds everything up, last level first: an answer wherever more of all is allowed."""

@@ -55,9 +55,7 @@ def test_rates_are_cut_by_the_mix():
 def test_a_token_share_is_a_share_of_all_tokens_in_and_out():
     # Chat: 10/s of 1,200 tokens = 12,000 tokens/s = 70 % of all, so all are 17,142.857 and the
     # batch's 30 % 5,142.857; at 0.75 x 1,200 + 0.25 x 3,400 = 1,750 tokens each: 2.9387755/s.
-    chat, batch = demands(
-        online(rate_rps=10.0), offline(mix="two", rate_rps=None, token_share=0.3)
-    )
+    chat, batch = demands(online(rate_rps=10.0), offline(mix="two", rate_rps=None, token_share=0.3))
     assert chat.rate_rps.sum() == pytest.approx(10.0)
     assert batch.rate_rps.sum() == pytest.approx(2.9387755)
 

@@ -1,0 +1,180 @@
+"""What could serve what: operating points, loads and watts on paper, and what is left out.
+
+Toy on Small, one card: 1.98e9 bytes at 150e9 bytes/s = 13.2 ms; 1.98e9 B / 5e13 FLOP/s; KV
+8,000 B c / 150e9; prefill of 1,000 tokens 40 + 13.2 + 1 = 54.2 ms; overhead 1.5 + 0.01 B ms.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ecoserve.demand import workload_demands
+from ecoserve.options import Service, allowed_servers, services, undominated
+from tests.builders import BIG, offline, online, tiny_catalog, tiny_scenario
+
+CATALOG = tiny_catalog()
+
+
+def found(*workloads: Any, catalog: Any = CATALOG, **parts: Any) -> dict[str, Service]:
+    scenario = tiny_scenario(*workloads, **parts)
+    demands = workload_demands(scenario, catalog)
+    return {service.id: service for service in services(scenario, catalog, demands)}
+
+
+def small_step_ms(batch: int) -> float:
+    """At 1,000 tokens in and 200 out: a mean context of 1,100."""
+    weights, compute = 13.2, 1.98e9 * batch / 5e13 * 1e3
+    return math.hypot(weights, compute) + 8000 * batch * 1100 / 150e9 * 1e3 + 1.5 + 0.01 * batch
+
+
+@pytest.mark.parametrize("limit_ms", [20.0, 30.0, 45.0, 50.0, 80.0])
+def test_the_batch_is_the_largest_that_keeps_tpot_with_its_margin(limit_ms: float):
+    slo = {"ttft_s": 2.0, "tpot_s": limit_ms / 1000}
+    service = found(online(slo=slo))["toy.small.tp1.bf16.mixed.w0"]
+    batch = int(service.batch[0])
+
+    def tpot_ms(b: int) -> float:
+        return small_step_ms(b) + (b - 1) / 200 * 54.2
+
+    assert tpot_ms(batch) * 1.1 <= limit_ms < tpot_ms(batch + 1) * 1.1
+    assert 1000 * service.tpot_s[0] == pytest.approx(tpot_ms(batch))
+    # Replica-seconds of a request: 200 (step + B/200 prefill) / B
+    period = small_step_ms(batch) + batch / 200 * 54.2
+    assert 1000 * service.load_s[0] == pytest.approx(200 * period / batch)
+    assert 1000 * service.own_ttft_s[0] == pytest.approx(54.2 + small_step_ms(batch))
+
+
+def test_a_decode_pool_is_spared_the_prefills():
+    # 256 at once: 13.2 and 10.1376 -> 16.6436; KV 15.0187; overhead 4.06: 35.7223 ms
+    service = found(online())["toy.small.tp1.bf16.decode.w0"]
+    assert service.batch[0] == 256
+    assert 1000 * service.tpot_s[0] == pytest.approx(35.7223, abs=1e-4)
+    assert 1000 * service.load_s[0] == pytest.approx(200 * 35.7223 / 256, abs=1e-4)
+    assert service.own_ttft_s[0] == 0.0
+
+
+def test_a_prefill_pool_takes_prompts_one_by_one_and_hands_the_kv_over():
+    # Big: 8 + 1.98 + 1 ms; a quarter of 2 x 400 Gbit/s at 0.8 is 20e9 bytes/s: 8e6 in 0.4 ms
+    service = found(online())["toy.big.tp1.bf16.prefill.w0"]
+    assert 1000 * service.load_s[0] == pytest.approx(10.98)
+    assert 1000 * service.own_ttft_s[0] == pytest.approx(11.38)
+    assert service.kv_bytes[0] == pytest.approx(8e6)
+    # 0.3 + 0.5 x 0.0902 + 2 x 0.3643 is beyond the cap: 0.985 x 500 W - 100 W idle
+    assert service.dynamic_w[0] == pytest.approx(392.5)
+
+
+def test_a_pool_of_several_cards_counts_the_watts_of_all():
+    # Four Big at 3.995 ms: u_mem 1.98e9 / (4 x 2e12 x t) = 0.061952, u_cmp 2e12 / (4 x 5e14 x t)
+    # = 0.250313: 0.3 + 0.030976 + 0.500626 = 0.831602 x 500 = 415.801 W, 315.801 over idle
+    service = found(online())["toy.big.tp4.bf16.prefill.w0"]
+    assert 1000 * service.load_s[0] == pytest.approx(3.995)
+    assert service.busy_w[0] == pytest.approx(415.801, abs=1e-3)
+    assert service.dynamic_w[0] == pytest.approx(4 * 315.801, abs=4e-3)
+
+
+def test_a_cpu_socket_serves_whole_offline_requests():
+    # 256 at once: 19.8 and 50.688 -> 54.4178; KV 22.528; overhead 4.06: 81.0060 ms.
+    # 200 x 81.0060 / 256 + prefill 200 + 19.8 + 1 = 284.0859 ms
+    service = found(offline())["toy.cpu.own_4x_big.tp1.bf16.host_cpu.w0"]
+    assert 1000 * service.load_s[0] == pytest.approx(284.0859, abs=1e-4)
+    assert service.dynamic_w[0] == pytest.approx(60.0)
+
+
+def test_host_cpus_serve_offline_work_only_and_only_when_allowed():
+    both = found(online(), offline())
+    on_cpu = [s.workload for s in both.values() if s.role == "host_cpu"]
+    assert on_cpu == ["batch", "batch"]
+    off = found(online(), offline(), levers={"reuse": False})
+    assert [s for s in off.values() if s.role == "host_cpu"] == []
+    # What CPUs run is bf16, whatever else the workload accepts.
+    fp8 = found(offline(precisions=["fp8"]))
+    assert [s for s in fp8.values() if s.role == "host_cpu"] == []
+
+
+def test_precisions_are_native_and_accepted():
+    seen = {
+        (s.device.accelerator_id, s.device.precision)
+        for s in found(online(precisions=["bf16", "fp8"])).values()
+    }
+    assert seen == {("big", "bf16"), ("big", "fp8"), ("small", "bf16")}
+    only = {s.device.precision for s in found(online(precisions=["bf16"])).values()}
+    assert only == {"bf16"}
+
+
+@pytest.mark.parametrize(
+    ("max_tp", "degrees"), [(1, {1}), (2, {1, 2}), (4, {1, 2, 4}), (8, {1, 2, 4})]
+)
+def test_groups_stay_within_what_pays_and_within_a_server(max_tp: int, degrees: set[int]):
+    catalog = tiny_catalog(replace(BIG, max_tp=max_tp))
+    seen = found(online(), catalog=catalog, hardware={"accelerators": ["big"]})
+    assert {s.device.tp for s in seen.values()} == degrees
+
+
+def test_phases_stay_together_when_they_may_not_part():
+    apart = {s.role for s in found(online(), offline()).values()}
+    together = {s.role for s in found(online(), offline(), levers={"phases_apart": False}).values()}
+    assert apart == {"mixed", "prefill", "decode", "host_cpu"}
+    assert together == {"mixed", "host_cpu"}
+
+
+def test_workloads_of_one_model_share_a_pool():
+    seen = found(online(), offline())
+    chat, batch = seen["toy.big.tp1.bf16.mixed.w0"], seen["toy.big.tp1.bf16.mixed.w1"]
+    assert chat.pool_id == batch.pool_id == "toy.big.tp1.bf16.mixed"
+
+
+def test_a_model_too_large_for_one_card_is_only_tried_where_it_fits():
+    big_model = replace(CATALOG.llm("toy"), id="large", aliases=(), params_b=60.0, active_b=60.0)
+    seen = found(online(llm="large"), catalog=tiny_catalog(big_model))
+    # 120e9 bytes of weights: two cards of 70.25e9 usable bytes at least, and never Small.
+    assert {s.device.tp for s in seen.values()} == {2, 4}
+    assert {s.device.accelerator_id for s in seen.values()} == {"big"}
+
+
+def test_servers_follow_the_offer_the_provider_and_the_allowed_accelerators():
+    def ids(**hardware: Any) -> list[str]:
+        scenario = tiny_scenario(hardware=hardware)
+        return [server.id for server in allowed_servers(scenario, CATALOG)]
+
+    assert ids() == ["own_2x_small", "own_4x_big"]
+    assert ids(accelerators=["small"]) == ["own_2x_small"]
+    assert ids(offer="rental", provider="cloud") == ["cloud_2x_big"]
+
+
+def beats(one: Service, other: Service) -> bool:
+    """In space, energy and latency, for every bucket."""
+    return bool(
+        (one.device.tp * one.load_s <= other.device.tp * other.load_s).all()
+        and (one.dynamic_w * one.load_s <= other.dynamic_w * other.load_s).all()
+        and (one.own_ttft_s <= other.own_ttft_s).all()
+        and (one.queued_s <= other.queued_s).all()
+    )
+
+
+def test_what_is_dropped_is_dominated():
+    both = found(online(mix="two", precisions=["bf16", "fp8"]))
+    kept = {service.id: service for service in undominated(list(both.values()))}
+    dropped = set(both) - set(kept)
+    # fp8 halves the weights and doubles the rate: bf16 has nothing left to say on Big.
+    assert dropped == {
+        f"toy.big.tp{tp}.bf16.{role}.w0"
+        for tp in (1, 2, 4)
+        for role in ("mixed", "prefill", "decode")
+    }
+    for name in dropped:
+        assert beats(kept[name.replace("bf16", "fp8")], both[name])
+
+
+def test_a_device_that_alone_serves_some_workload_is_kept():
+    both = found(online(precisions=["bf16", "fp8"]), offline(precisions=["bf16"]))
+    assert {service.id for service in undominated(list(both.values()))} == set(both)
+
+
+def test_of_two_equal_devices_one_is_kept():
+    one = found(online())["toy.big.tp1.bf16.mixed.w0"]
+    twin = replace(one, device=replace(one.device, precision="fp8"))
+    assert len(undominated([one, twin])) == 1

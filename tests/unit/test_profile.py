@@ -1,0 +1,115 @@
+"""One replica alone, on paper. Toy on one Big, 1,000 tokens in and 200 out, 100 at once:
+
+step: weights 1.98 and compute 0.792 -> 2.1325253; KV 100 x 1,100 x 8,000 / 1e12 = 0.88; overhead
+0.5 + 1 + 1 = 2.5: 5.5125253 ms; prefill 10.98 ms; period 5.5125253 + 100/200 x 10.98 = 11.0025253.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ecoserve.errors import InfeasibleError, MissingDataError, ScenarioError, UnknownIdError
+from ecoserve.profile import ProfileQuery, profile_at_batch, profile_at_slo
+from tests.builders import tiny_catalog
+
+CATALOG = tiny_catalog()
+QUERY = ProfileQuery(
+    llm_id="toy", accelerator_id="big", tp=1, stack="vllm_v1", precision="bf16",
+    isl_tokens=1000.0, osl_tokens=200.0,
+)  # fmt: skip
+
+
+def query(**changes: Any) -> ProfileQuery:
+    return replace(QUERY, **changes)
+
+
+def test_a_profile_at_a_batch():
+    found = profile_at_batch(CATALOG, QUERY, 100)
+    assert found.ttft_s == pytest.approx(0.0164925253)  # prefill and one step
+    assert found.tpot_s == pytest.approx(0.0109476253)  # step and 99/200 prefills
+    assert found.tokens_per_s == pytest.approx(9088.8226)  # 100 / period
+    assert found.requests_per_s == pytest.approx(45.444113)
+    # u_mem (1.98e9 + 0.88e9) / (2e12 p) = 0.1299702; u_cmp 100 x 6 x 1.98e9 / (5e14 p) = 0.2159505
+    # 0.3 + 0.0649851 + 0.4319009 = 0.7968860 x 500 W
+    assert found.power_w == pytest.approx(398.44297)
+    assert found.j_per_token == pytest.approx(398.44297 * 0.0110025253 / 100)
+    # 2e9 of weights and 100 x 1,100 x 8,000 of KV
+    assert found.memory_gb == pytest.approx(2.88)
+    assert found.bound_by == "prefill"  # 5.49 ms of the period, more than any term of the step
+    assert (found.batch, found.error_band, found.provenance) == (100, 0.1, "calibrated")
+
+
+def test_several_accelerators_hold_two_copies_of_the_kv_and_draw_together():
+    # tp 4 over 2 KV heads: 2e9 + 2 x 0.88e9
+    found = profile_at_batch(CATALOG, query(tp=4), 100)
+    assert found.memory_gb == pytest.approx(3.76)
+    one = profile_at_batch(CATALOG, QUERY, 100)
+    assert found.power_w > one.power_w
+
+
+@pytest.mark.parametrize(
+    ("batch", "isl", "osl", "bound_by"),
+    [
+        (1, 1.0, 1000.0, "weights"),  # 1.98 ms, then overhead 1.51
+        (256, 1.0, 1000.0, "overhead"),  # 4.06; compute 2.03
+        (64, 20_000.0, 20_000.0, "kv"),  # 64 x 30,000 x 8,000 / 1e12 = 15.4
+    ],
+)
+def test_what_holds_a_replica_back(batch: int, isl: float, osl: float, bound_by: str):
+    found = profile_at_batch(CATALOG, query(isl_tokens=isl, osl_tokens=osl), batch)
+    assert found.bound_by == bound_by
+
+
+@pytest.mark.parametrize("tpot_s", [0.006, 0.008, 0.012])
+def test_the_batch_at_an_slo_is_the_largest_that_keeps_it_with_margin(tpot_s: float):
+    found = profile_at_slo(CATALOG, QUERY, ttft_s=2.0, tpot_s=tpot_s)
+    assert found.tpot_s * 1.1 <= tpot_s
+    assert profile_at_batch(CATALOG, QUERY, found.batch + 1).tpot_s * 1.1 > tpot_s
+
+
+def test_ttft_bounds_the_batch_too():
+    # 16.4925253 ms at 100, 10 % margin: 18.1417778
+    found = profile_at_slo(CATALOG, QUERY, ttft_s=0.018142, tpot_s=1.0)
+    assert found.batch == 100
+
+
+def test_memory_bounds_the_batch():
+    # 68.25e9 / (8,000 x 110,000) = 77.6
+    long = query(isl_tokens=100_000.0, osl_tokens=20_000.0)
+    assert profile_at_slo(CATALOG, long, ttft_s=600.0, tpot_s=60.0).batch == 77
+    with pytest.raises(InfeasibleError, match="at most 77 such requests fit"):
+        profile_at_batch(CATALOG, long, 78)
+
+
+def test_an_impossible_slo_says_by_how_much():
+    with pytest.raises(InfeasibleError, match="TTFT: 0.015 s at batch 1, limit 0.001 s") as caught:
+        profile_at_slo(CATALOG, QUERY, ttft_s=0.001, tpot_s=0.001)
+    assert "TPOT: 0.004 s at batch 1" in str(caught.value)
+
+
+def test_a_model_that_does_not_fit_says_so():
+    large = replace(CATALOG.llm("toy"), params_b=60.0, active_b=60.0)
+    with pytest.raises(InfeasibleError, match="toy does not fit on 1 x big"):
+        profile_at_batch(tiny_catalog(large), QUERY, 1)
+
+
+def test_bad_queries_are_refused_whole():
+    bad = query(tp=3, precision="int3", isl_tokens=float("nan"), osl_tokens=0.0)
+    with pytest.raises(ScenarioError) as caught:
+        profile_at_batch(CATALOG, bad, 1)
+    fields = {problem.field for problem in caught.value.problems}
+    assert fields == {"tp", "precision", "isl_tokens", "osl_tokens"}
+    with pytest.raises(ScenarioError, match="at least 1, got 0"):
+        profile_at_batch(CATALOG, QUERY, 0)
+
+
+def test_what_the_catalog_lacks_is_not_made_up():
+    with pytest.raises(MissingDataError, match="small has no native fp8"):
+        profile_at_batch(CATALOG, query(accelerator_id="small", precision="fp8"), 1)
+    with pytest.raises(MissingDataError, match="no serving parameters for big_family with other"):
+        profile_at_batch(CATALOG, query(stack="other"), 1)
+    with pytest.raises(UnknownIdError, match="nearest: big"):
+        profile_at_batch(CATALOG, query(accelerator_id="bigg"), 1)

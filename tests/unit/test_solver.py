@@ -1,0 +1,190 @@
+"""The solver against enumeration and against CBC, and what it says about its answers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pulp
+import pytest
+
+from ecoserve.solver import (
+    BranchAndBound,
+    Limits,
+    MatrixHighs,
+    Solution,
+    Termination,
+    relative_gap,
+    solve,
+)
+
+SEEDS = range(12)
+CBC = pulp.COIN_CMD(path=pulp.apis.coin_api.pulp_cbc_path, msg=False)
+WHOLE, REAL, MOST = 4, 3, 3
+
+
+class Cover:
+    """Random covering program: 4 whole and 3 real columns, 5 rows, feasible at its upper bounds."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.cost = rng.integers(1, 20, WHOLE + REAL).astype(float)
+        self.rows = rng.integers(0, 6, (5, WHOLE + REAL)).astype(float)
+        self.rows[:, 0] += 1.0
+        full = self.rows @ np.r_[np.full(WHOLE, MOST), np.full(REAL, 1.0)]
+        self.rhs = np.floor(full * rng.uniform(0.3, 0.9, 5)) + 0.5
+        self.lp = pulp.LpProblem(f"cover{seed}", pulp.LpMinimize)
+        add = self.lp.add_variable
+        self.whole = [add(f"n{i}", 0, MOST, pulp.LpInteger) for i in range(WHOLE)]
+        self.real = [add(f"r{i}", 0, 1) for i in range(REAL)]
+        columns = [*self.whole, *self.real]
+        self.lp += pulp.LpAffineExpression(list(zip(columns, self.cost, strict=True)))
+        for i, row in enumerate(self.rows):
+            left = pulp.LpAffineExpression(list(zip(columns, row, strict=True)))
+            self.lp.addConstraint(
+                pulp.LpConstraint(left, pulp.LpConstraintGE, f"row{i}", self.rhs[i])
+            )
+
+    def search(self, limits: Limits, start: dict[str, float] | None = None) -> Solution:
+        """Two levels: the first two columns before the others."""
+        return BranchAndBound(self.lp, [self.whole[:2], self.whole[2:]]).run(limits, start)
+
+    def worth(self, solution: Solution) -> float:
+        """The objective recomputed, after checking that the answer keeps every row and bound."""
+        point = np.array([solution[column] for column in (*self.whole, *self.real)])
+        assert (self.rows @ point >= self.rhs - 1e-6).all()
+        assert np.abs(point[:WHOLE] - np.round(point[:WHOLE])).max() < 1e-6
+        assert point.min() > -1e-9
+        assert point.max() < MOST + 1e-9
+        return float(self.cost @ point)
+
+
+def whole_only(seed: int) -> tuple[pulp.LpProblem, list[pulp.LpVariable], float]:
+    """A random program of whole columns, with its optimum from all 4^4 points (inf: none)."""
+    rng = np.random.default_rng(100 + seed)
+    cost, rows = rng.integers(-5, 15, 4), rng.integers(-3, 6, (3, 4))
+    rhs = rng.integers(3, 14, 3)
+    lp = pulp.LpProblem(f"whole{seed}", pulp.LpMinimize)
+    columns = [lp.add_variable(f"n{i}", 0, 3, pulp.LpInteger) for i in range(4)]
+    lp += pulp.LpAffineExpression(list(zip(columns, cost.tolist(), strict=True)))
+    for i, row in enumerate(rows):
+        left = pulp.LpAffineExpression(list(zip(columns, row.tolist(), strict=True)))
+        lp.addConstraint(pulp.LpConstraint(left, pulp.LpConstraintGE, f"row{i}", float(rhs[i])))
+    points = np.array(list(itertools.product(range(4), repeat=4)))
+    good = (points @ rows.T >= rhs).all(axis=1)
+    return lp, columns, float(min((points @ cost)[good].tolist(), default=math.inf))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whole_programs_against_enumeration(seed: int):
+    lp, columns, optimum = whole_only(seed)
+    mine = BranchAndBound(lp, [columns[:2], columns[2:]]).run(Limits())
+    theirs = solve(lp)
+    assert mine.objective == pytest.approx(optimum)
+    assert theirs.objective == pytest.approx(optimum)
+    if math.isinf(optimum):
+        assert mine.termination is theirs.termination is Termination.INFEASIBLE
+    else:
+        assert mine.bound == pytest.approx(optimum, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_mixed_programs_against_highs(seed: int):
+    program = Cover(seed)
+    mine, highs = program.search(Limits()), solve(program.lp)
+    assert mine.termination is highs.termination is Termination.GAP_REACHED
+    assert mine.objective == pytest.approx(highs.objective, rel=1e-6)
+    assert program.worth(mine) == pytest.approx(mine.objective)
+    assert program.worth(highs) == pytest.approx(highs.objective)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_mixed_programs_against_cbc(seed: int):
+    program = Cover(seed)
+    mine = program.search(Limits())
+    assert program.lp.solve(CBC) == pulp.LpStatusOptimal
+    assert mine.objective == pytest.approx(pulp.value(program.lp.objective), rel=1e-6)
+
+
+@pytest.mark.parametrize("limits", [Limits(nodes=0), Limits(gap=0.1), Limits(nodes=3)])
+def test_bound_optimum_and_objective_stand_in_that_order(limits: Limits):
+    for seed in SEEDS:
+        program = Cover(seed)
+        optimum = solve(program.lp).objective
+        found = program.search(limits)
+        assert found.is_feasible
+        assert found.bound <= optimum * (1 + 1e-6)
+        assert optimum * (1 - 1e-6) <= found.objective
+        assert program.worth(found) == pytest.approx(found.objective)
+        assert found.gap == pytest.approx((found.objective - found.bound) / found.objective)
+        if found.termination is Termination.GAP_REACHED:
+            assert found.gap <= limits.gap + 1e-9
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(nodes=5), Limits(gap=0.05)])
+def test_the_same_program_gives_the_same_answer_bit_for_bit(limits: Limits):
+    first, second = Cover(7).search(limits), Cover(7).search(limits)
+    assert dict(first.values) == dict(second.values)
+    assert (first.objective, first.bound) == (second.objective, second.bound)
+    one, other = solve(Cover(7).lp, limits), solve(Cover(7).lp, limits)
+    assert dict(one.values) == dict(other.values)
+    assert (one.objective, one.bound) == (other.objective, other.bound)
+
+
+def test_nothing_worse_than_the_start_is_shown():
+    program = Cover(3)
+    best = program.search(Limits())
+    again = program.search(Limits(nodes=0), best.values)
+    assert again.objective == pytest.approx(best.objective)
+
+
+def test_a_start_from_an_easier_program_does_no_harm():
+    program = Cover(3)
+    best = program.search(Limits())
+    nothing = {column.name: 0.0 for column in program.whole}
+    assert program.search(Limits(), nothing).objective == pytest.approx(best.objective)
+
+
+def tiny(sense: int, rhs: float) -> tuple[pulp.LpProblem, pulp.LpVariable]:
+    """min n with 2 n (sense) rhs, n whole, 0..3."""
+    lp = pulp.LpProblem("tiny", pulp.LpMinimize)
+    n = lp.add_variable("n", 0, 3, pulp.LpInteger)
+    lp += pulp.LpAffineExpression([(n, 1.0)])
+    lp.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression([(n, 2.0)]), sense, "row", rhs))
+    return lp, n
+
+
+@pytest.mark.parametrize(
+    ("sense", "rhs"),
+    [(pulp.LpConstraintGE, 7.0), (pulp.LpConstraintEQ, 3.0)],
+    ids=["beyond the bounds", "between whole numbers"],
+)
+def test_infeasible_is_said_and_not_guessed(sense: int, rhs: float):
+    lp, n = tiny(sense, rhs)
+    for found in (BranchAndBound(lp, [[n]]).run(Limits()), solve(lp)):
+        assert found.termination is Termination.INFEASIBLE
+        assert not found.is_feasible
+        assert found.gap == math.inf
+
+
+def test_an_answer_on_paper():
+    # 2 n >= 3 with n whole: 2, although 1.5 would do
+    lp, n = tiny(pulp.LpConstraintGE, 3.0)
+    for found in (BranchAndBound(lp, [[n]]).run(Limits()), solve(lp)):
+        assert (found.objective, found.bound, found[n], found.gap) == (2.0, 2.0, 2.0, 0.0)
+
+
+def test_the_pulp_interface_reports_pulps_status():
+    solver = MatrixHighs(Limits())
+    assert tiny(pulp.LpConstraintGE, 3.0)[0].solve(solver) == pulp.LpStatusOptimal
+    assert solver.solution is not None
+    assert solver.available()
+
+
+def test_relative_gap():
+    assert relative_gap(100.0, 99.0) == pytest.approx(0.01)
+    assert relative_gap(-100.0, -101.0) == pytest.approx(0.01)
+    assert relative_gap(100.0, 100.0 + 1e-12) == 0.0
+    assert relative_gap(100.0, -math.inf) == math.inf
+    assert relative_gap(math.inf, 1.0) == math.inf
