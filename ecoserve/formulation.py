@@ -7,9 +7,10 @@ Columns (day of 24 h at one site; d workload, p pool, s server kind, b length bu
     z(d,p,b)  share of a bucket's requests             0..1
     load(d,p) mean busy replicas                       >= 0
     u(d,p,h)  replica-hours of offline work run at h   >= 0
-    kg, usd, kwh   the day's account
 
-Rows, one ``define_*`` function per family. Units: servers, replicas, kW, kg/day, USD/day.
+Rows, one ``define_*`` function per family. Units: servers, replicas, kW. The day's account in kg,
+USD and kWh is a price per column (:func:`price_account`), so that a cleaner grid or a longer life
+changes no row.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ from ecoserve.units import BYTES_PER_GB, HOURS_PER_DAY
 Array = NDArray[np.float64]
 Column: TypeAlias = Any
 """A ``pulp.LpVariable``; PuLP is untyped."""
+Coefficients: TypeAlias = dict[Column, float]
+Account: TypeAlias = Mapping[str, Coefficients]
 PACKING_SIZES = (1, 2, 4, 8)
+SPARE_REPLICA_PRICE = 1e-5
+"""Objective units per accelerator in a pool; breaks ties, decides nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +114,9 @@ class FleetProblem:
     z: dict[tuple[str, int], Column] = field(default_factory=dict)
     load: dict[str, Column] = field(default_factory=dict)
     u: dict[tuple[str, int], Column] = field(default_factory=dict)
-    account: dict[str, Column] = field(default_factory=dict)
     homes: dict[str, list[Column]] = field(default_factory=dict)
     """The replica columns of each pool, one per server kind that can hold it."""
+    tp_of: dict[str, int] = field(default_factory=dict)
 
     def row(self, name: str, terms: Iterable[tuple[Column, float]], sense: int, rhs: float) -> None:
         """Adds ``terms sense rhs`` under a unique name."""
@@ -130,7 +135,7 @@ EQ, LE, GE = pulp.LpConstraintEQ, pulp.LpConstraintLE, pulp.LpConstraintGE
 
 
 def fleet_problem(terms: FleetTerms) -> FleetProblem:
-    """All columns and rows; the objective is set by :func:`set_objective`."""
+    """All columns and rows; the objective comes from :func:`objective_terms`."""
     problem = FleetProblem(lp=pulp.LpProblem("fleet", pulp.LpMinimize))
     define_columns(problem, terms)
     define_serve(problem, terms)
@@ -145,20 +150,7 @@ def fleet_problem(terms: FleetTerms) -> FleetProblem:
     define_presence(problem, terms)
     define_reuse(problem, terms)
     define_kv_transfer(problem, terms)
-    define_account(problem, terms)
     return problem
-
-
-def set_objective(problem: FleetProblem, weights: Mapping[str, float]) -> None:
-    """Minimises a weighted sum of the account columns ``kg``, ``usd``, ``kwh``, ``servers``."""
-    problem.lp.setObjective(
-        pulp.LpAffineExpression([(problem.account[name], w) for name, w in weights.items()])
-    )
-
-
-def cap_account(problem: FleetProblem, name: str, at_most: float) -> None:
-    """Bounds one account column from above."""
-    problem.account[name].upBound = at_most
 
 
 def define_columns(problem: FleetProblem, terms: FleetTerms) -> None:
@@ -168,6 +160,7 @@ def define_columns(problem: FleetProblem, terms: FleetTerms) -> None:
             _define_service_columns(problem, terms, service)
     for pool_id, group in _pools(problem, terms).items():
         at_most = _most_replicas(pool_id, group, terms)
+        problem.tp_of[pool_id] = group[0].device.tp
         for server in _homes(group[0], terms):
             name = f"w({server.id},{pool_id})"
             column = problem.lp.add_variable(name, 0, at_most, pulp.LpInteger)
@@ -204,9 +197,8 @@ def _most_replicas(pool_id: str, group: Sequence[Service], terms: FleetTerms) ->
 
 def _most_servers(problem: FleetProblem, terms: FleetTerms, server: ServerTerms) -> int:
     """Enough for all those replicas, and for all offline work on its CPUs at once."""
-    tp_of = {service.pool_id: service.device.tp for service in terms.services}
     slots = sum(
-        tp_of[pool] * column.upBound for (home, pool), column in problem.w.items()
+        problem.tp_of[pool] * column.upBound for (home, pool), column in problem.w.items()
         if home == server.id
     )  # fmt: skip
     busy = sum(
@@ -395,7 +387,7 @@ def define_packing(problem: FleetProblem, terms: FleetTerms) -> None:
 
     Exact for power-of-two groups; a replica never spans servers.
     """
-    tp_of = {service.pool_id: service.device.tp for service in terms.services}
+    tp_of = problem.tp_of
     for server in terms.servers:
         pools = [(p, c) for (s, p), c in problem.w.items() if s == server.id]
         for size in PACKING_SIZES:
@@ -477,20 +469,52 @@ def _link_gb_per_s(server: ServerTerms, tp: int) -> float:
     return server.kv_gb_per_s * tp / server.n_accelerators
 
 
-def define_account(problem: FleetProblem, terms: FleetTerms) -> None:
-    """account: the day's kgCO2e, USD, facility kWh, and the number of servers, as columns."""
-    kwh, kg, usd = [], [], []
-    made = {problem.x[server.id].name: server for server in terms.servers}
+def price_account(problem: FleetProblem, terms: FleetTerms) -> dict[str, Coefficients]:
+    """account: what a unit of each column adds to the day's kgCO2e, USD, facility kWh and servers.
+
+    Only these depend on intensity, PUE, prices, lifetimes and coefficients; no row does.
+    """
+    kwh: Coefficients = {}
+    kg: Coefficients = {}
+    usd: Coefficients = {}
     for column, column_kwh, column_kg in _energy_terms(problem, terms):
-        server = made.get(column.name)
-        kwh.append((column, column_kwh))
-        kg.append((column, column_kg + (server.embodied_kg_per_day if server else 0.0)))
-        fixed_usd = server.usd_per_day if server else 0.0
-        usd.append((column, column_kwh * terms.usd_per_kwh + fixed_usd))
-    servers = [(column, 1.0) for column in problem.x.values()]
-    for name, parts in (("kg", kg), ("usd", usd), ("kwh", kwh), ("servers", servers)):
-        total = problem.account[name] = problem.lp.add_variable(name, 0)
-        problem.row(f"account({name})", [*parts, (total, -1.0)], EQ, 0.0)
+        kwh[column] = column_kwh
+        kg[column] = column_kg
+        usd[column] = column_kwh * terms.usd_per_kwh
+    for server in terms.servers:
+        column = problem.x[server.id]
+        kg[column] += server.embodied_kg_per_day
+        usd[column] += server.usd_per_day
+    servers: Coefficients = {column: 1.0 for column in problem.x.values()}
+    return {"kg": kg, "usd": usd, "kwh": kwh, "servers": servers}
+
+
+def objective_terms(
+    problem: FleetProblem, account: Account, weights: Mapping[str, float]
+) -> Coefficients:
+    """A weighted sum of the account's entries ``kg``, ``usd``, ``kwh``, ``servers``.
+
+    Of equal answers the one with the fewest accelerators in pools wins, by a price far below what
+    any account resolves.
+    """
+    total: Coefficients = {
+        column: SPARE_REPLICA_PRICE * problem.tp_of[pool] for (_, pool), column in problem.w.items()
+    }
+    for name, weight in weights.items():
+        for column, value in account[name].items():
+            total[column] = total.get(column, 0.0) + weight * value
+    return total
+
+
+def account_value(
+    account: Account, weights: Mapping[str, float], values: Mapping[str, float]
+) -> float:
+    """The objective at these column values, without the tie-break."""
+    return sum(
+        weight * value * values.get(column.name, 0.0)
+        for name, weight in weights.items()
+        for column, value in account[name].items()
+    )
 
 
 def _energy_terms(

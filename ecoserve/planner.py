@@ -1,6 +1,6 @@
 """From a scenario and a catalog to a plan.
 
-    demand -> options -> queues -> program -> search -> account -> Plan
+    demand -> options -> queues -> rows -> search -> account -> Plan
 
 The replicas behind each queue are only known after a solve; where the plan's own latencies then
 miss an SLO, the pool sizes are held and the program is solved again.
@@ -8,51 +8,22 @@ miss an SLO, the pool sizes are held and the program is solved again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 import ecoserve
-from ecoserve.account import (
-    Operation,
-    carbon_parts,
-    cost_parts,
-    hourly_series,
-    read_operation,
-)
-from ecoserve.catalog import Catalog, Server
-from ecoserve.cost import server_cost
-from ecoserve.demand import WorkloadDemand, workload_demands
-from ecoserve.embodied import kgco2e_per_h, server_footprint
-from ecoserve.errors import BlockedSlice, InfeasibleError
-from ecoserve.formulation import (
-    FleetProblem,
-    FleetTerms,
-    ServerTerms,
-    cap_account,
-    fleet_problem,
-    set_objective,
-)
-from ecoserve.latency import Eligibility, eligibility
+from ecoserve.account import Operation, carbon_parts, cost_parts, hourly_series, read_operation
+from ecoserve.catalog import Catalog
+from ecoserve.errors import InfeasibleError
+from ecoserve.formulation import FleetTerms, account_value, objective_terms, price_account
 from ecoserve.notes import plan_notes
-from ecoserve.operational import electricity_usd_per_kwh, hourly_intensity, site_pue
-from ecoserve.options import (
-    KV_LINK_EFFICIENCY,
-    Service,
-    allowed_servers,
-    host_sockets,
-    nic_gb_per_s,
-    services,
-    undominated,
-)
+from ecoserve.operational import hourly_intensity
 from ecoserve.plan import FleetEntry, Plan, Status
 from ecoserve.pools import late_requests, pool_rows, slo_reports
-from ecoserve.power import server_idle_w
 from ecoserve.scenario import Scenario, check_scenario
-from ecoserve.solver import BranchAndBound, Limits, Solution, Termination, solve
-from ecoserve.units import HOURS_PER_DAY, kg_from_g, kw_from_w
+from ecoserve.solver import BranchAndBound, Limits, Program, Solution, Start, Termination, solve
+from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
 
 Effort = Literal["quick", "interactive", "report"]
 """quick: relaxation and repair; interactive: to 1 %; report: to 0.1 %."""
@@ -60,6 +31,8 @@ Effort = Literal["quick", "interactive", "report"]
 GAP: Mapping[Effort, float] = {"quick": 0.01, "interactive": 0.01, "report": 0.001}
 NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 150, "report": 400}
 REPORT_TIME_S = 60.0
+PROVEN_GAP = 1e-4
+"""Up to this gap an answer is called optimal."""
 HOLD_ROUNDS = 4
 OWN_OPTIMUM_SLACK = 0.005
 """A baseline is the least-carbon plan within this share of its own optimum."""
@@ -82,111 +55,111 @@ def plan_fleet(
     effort: Effort = "interactive",
     *,
     least_carbon_tie_break: bool = False,
+    memory: Memory | None = None,
 ) -> Plan:
     """The best fleet for the scenario's objective that the effort allows.
 
     ``least_carbon_tie_break`` then takes the least-carbon plan within 0.5 % of that optimum, as
-    baselines are defined. Raises :class:`~ecoserve.errors.ScenarioError` for a scenario that
-    contradicts the catalog, :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can
-    serve, :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
+    baselines are defined. ``memory`` makes plans after a small edit quicker. Raises
+    :class:`~ecoserve.errors.ScenarioError` for a scenario that contradicts the catalog,
+    :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
+    :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
     check_scenario(scenario, catalog)
-    demands = workload_demands(scenario, catalog)
-    options = undominated(services(scenario, catalog, demands))
-    if (
-        scenario.policy.objective == "performance"
-        and scenario.policy.carbon_price_usd_per_t is None
-    ):
-        options = _fastest(options, demands)
+    memory = memory or Memory()
     held: dict[str, int] = {}
     for _ in range(HOLD_ROUNDS):
-        attempt = _attempt(
-            scenario, catalog, demands, options, held, effort, least_carbon_tie_break
-        )
+        attempt = _attempt(scenario, catalog, held, effort, least_carbon_tie_break, memory)
         misses = _missing_pools(attempt, held)
         if not misses:
             break
         held |= misses
-    return _plan(scenario, catalog, attempt, effort)
+    return _plan(scenario, catalog, attempt)
 
 
 def _attempt(
     scenario: Scenario,
     catalog: Catalog,
-    demands: Sequence[WorkloadDemand],
-    options: Sequence[Service],
     held: Mapping[str, int],
     effort: Effort,
     tie_break: bool,
+    memory: Memory,
 ) -> Attempt:
-    eligible = eligibility(options, demands, scenario.policy, held)
-    if eligible.blocked:
-        raise _blocked(eligible.blocked)
-    terms = _terms(scenario, catalog, demands, options, eligible)
-    problem = fleet_problem(terms)
-    weights = _objective(scenario)
-    set_objective(problem, weights)
-    solution = _search(problem, terms, effort)
-    if tie_break and solution.is_feasible:
-        solution = _least_carbon_within(problem, terms, weights, solution, effort)
-    operation = read_operation(problem, terms, solution)
+    key = structure_key(scenario, catalog, held)
+    structure = memory.structure(key)
+    if structure is None:
+        structure = build_structure(scenario, catalog, held)
+        memory.keep_structure(key, structure)
+    terms = price_terms(scenario, catalog, structure.demands, structure.options, structure.eligible)
+    search = Search(structure=structure, terms=terms, effort=effort, memory=memory, key=key)
+    solution = search.least(objective_weights(scenario), least_carbon=tie_break)
+    operation = read_operation(structure.problem, terms, solution)
     return Attempt(terms=terms, solution=solution, operation=operation, held=dict(held))
 
 
-def _terms(
-    scenario: Scenario,
-    catalog: Catalog,
-    demands: Sequence[WorkloadDemand],
-    options: Sequence[Service],
-    eligible: Eligibility,
-) -> FleetTerms:
-    limits = {limit.server: limit.max_count for limit in scenario.hardware.limits}
-    intensity = hourly_intensity(scenario.site, catalog)
-    rents = scenario.hardware.offer == "rental"
-    return FleetTerms(
-        demands=tuple(demands),
-        services=tuple(options),
-        masks=eligible.masks,
-        on_time=eligible.on_time,
-        utilisation=eligible.utilisation,
-        servers=tuple(
-            _server_terms(server, scenario, catalog, limits.get(server.id))
-            for server in allowed_servers(scenario, catalog)
-        ),
-        kg_per_kwh=intensity * kg_from_g(1.0),
-        pue=site_pue(scenario.site, catalog),
-        usd_per_kwh=0.0 if rents else electricity_usd_per_kwh(scenario.site, catalog),
-        psu_efficiency=catalog.host_power_value("psu_efficiency"),
-        burst=scenario.policy.burst,
-        min_replicas=scenario.policy.min_replicas,
-        shift=scenario.levers.shift,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Answers for one structure at one set of prices."""
+
+    structure: Structure
+    terms: FleetTerms
+    effort: Effort
+    memory: Memory
+    key: str
+
+    def least(self, weights: Mapping[str, float], *, least_carbon: bool) -> Solution:
+        """The least of the weighted account; then, if asked, the least carbon within 0.5 % of it.
+
+        The objective of the answer is the account's own, without the tie-break price.
+        """
+        account = price_account(self.structure.problem, self.terms)
+        goal = objective_terms(self.structure.problem, account, weights)
+        program = self.structure.program.with_objective(goal)
+        found = self._solve(program, f"{self.key} {sorted(weights)}")
+        if not found.is_feasible:
+            return found
+        if least_carbon and weights != CARBON:
+            (name,) = weights
+            own_best = account_value(account, weights, found.values)
+            limit = own_best * (1.0 + OWN_OPTIMUM_SLACK)
+            goal = objective_terms(self.structure.problem, account, CARBON)
+            capped = self.structure.program.with_objective(goal)
+            capped = capped.with_row_at_most(account[name], limit)
+            found = self._solve(capped, f"{self.key} carbon within {name}", found.values)
+            weights = CARBON
+        value = account_value(account, weights, found.values)
+        return replace(found, objective=value, bound=min(found.bound, value))
+
+    def _solve(
+        self, program: Program, key: str, first: Mapping[str, float] | None = None
+    ) -> Solution:
+        """Relaxation and repair, then the search; for a report HiGHS takes over where it stops.
+
+        Only a quick answer starts from the last one remembered under ``key``.
+        """
+        problem = self.structure.problem
+        levels = [list(problem.x.values()), list(problem.w.values())]
+        weights = {problem.x[server.id].name: server.idle_kw for server in self.terms.servers}
+        start = self.memory.start(key) if self.effort == "quick" else None
+        if first is not None:
+            start = Start(values=first)
+        limits = Limits(gap=GAP[self.effort], nodes=NODES[self.effort])
+        tree = BranchAndBound(program, levels, weights)
+        found = tree.run(limits, start)
+        if found.is_feasible:
+            self.memory.keep_start(key, Start(values=found.values, basis=tree.basis))
+        if self.effort != "report" or found.gap <= GAP["report"] or not found.is_feasible:
+            return found
+        proof = solve(program, Limits(gap=GAP["report"], time_s=REPORT_TIME_S), found.values)
+        best = min((found, proof), key=lambda answer: answer.objective)
+        return replace(best, bound=max(found.bound, proof.bound), termination=proof.termination)
 
 
-def _server_terms(
-    server: Server, scenario: Scenario, catalog: Catalog, max_count: int | None
-) -> ServerTerms:
-    hardware = scenario.hardware
-    made = server_footprint(server.id, scenario.policy.coefficients, catalog)
-    embodied_kg_per_h = kgco2e_per_h(
-        made.side_kgco2e("accelerator"), hardware.accelerator_years
-    ) + kgco2e_per_h(made.side_kgco2e("host"), hardware.host_years)
-    spare = catalog.host_power_value("cpu_spare_ratio")
-    return ServerTerms(
-        id=server.id,
-        accelerator_id=server.accelerator_id,
-        n_accelerators=server.n_accelerators,
-        idle_kw=kw_from_w(server_idle_w(server, catalog)),
-        embodied_kg_per_day=embodied_kg_per_h * HOURS_PER_DAY,
-        usd_per_day=server_cost(server, hardware, catalog).usd_per_h * HOURS_PER_DAY,
-        spare_sockets=spare * host_sockets(server, catalog),
-        kv_gb_per_s=KV_LINK_EFFICIENCY * nic_gb_per_s(server),
-        max_count=max_count,
-    )
+CARBON: Mapping[str, float] = {"kg": 1.0}
 
 
-def _objective(scenario: Scenario) -> dict[str, float]:
-    """Weights of the day's account."""
+def objective_weights(scenario: Scenario) -> dict[str, float]:
+    """Weights of the day's account in the scenario's objective."""
     price = scenario.policy.carbon_price_usd_per_t
     if price is not None:
         return {"usd": 1.0, "kg": price / 1000.0}
@@ -207,69 +180,6 @@ def objective_name(scenario: Scenario) -> str:
     }[scenario.policy.objective]
 
 
-def _search(
-    problem: FleetProblem,
-    terms: FleetTerms,
-    effort: Effort,
-    start: Mapping[str, float] | None = None,
-) -> Solution:
-    """Relaxation and repair, then the search; for a report HiGHS takes over where it stops."""
-    levels = [list(problem.x.values()), list(problem.w.values())]
-    limits = Limits(gap=GAP[effort], nodes=NODES[effort])
-    weights = {problem.x[server.id].name: server.idle_kw for server in terms.servers}
-    found = BranchAndBound(problem.lp, levels, weights).run(limits, start)
-    if effort != "report" or found.gap <= GAP[effort] or not found.is_feasible:
-        return found
-    proof = solve(problem.lp, Limits(gap=GAP[effort], time_s=REPORT_TIME_S), found.values)
-    best = min((found, proof), key=lambda answer: answer.objective)
-    return replace(best, bound=max(found.bound, proof.bound), termination=proof.termination)
-
-
-def _least_carbon_within(
-    problem: FleetProblem,
-    terms: FleetTerms,
-    weights: Mapping[str, float],
-    own: Solution,
-    effort: Effort,
-) -> Solution:
-    """The least-carbon answer within 0.5 % of the baseline's own best."""
-    (name,) = weights
-    if name == "kg":
-        return own
-    cap_account(problem, name, own.objective * (1.0 + OWN_OPTIMUM_SLACK))
-    set_objective(problem, {"kg": 1.0})
-    return _search(problem, terms, effort, own.values)
-
-
-def _fastest(options: Sequence[Service], demands: Sequence[WorkloadDemand]) -> tuple[Service, ...]:
-    """Per LLM the device with the least demand-weighted TTFT + (OSL-1) TPOT at batch 1."""
-    rates = {d.workload.name: d.rate_rps for d in demands if d.is_online}
-    best: dict[str, tuple[float, str]] = {}
-    for llm_id in sorted({service.device.llm_id for service in options}):
-        scores: dict[str, float] = {}
-        for s in options:
-            if s.device.llm_id == llm_id and s.role == "mixed" and s.workload in rates:
-                late = np.where(s.fits & s.keeps_tpot, s.unloaded_s, 1e6)
-                score = float(rates[s.workload] @ late)
-                scores[s.device.id] = scores.get(s.device.id, 0.0) + score
-        if scores:
-            best[llm_id] = min((score, device) for device, score in scores.items())
-    return tuple(
-        s
-        for s in options
-        if s.role == "mixed"
-        and (s.device.llm_id not in best or s.device.id == best[s.device.llm_id][1])
-    )
-
-
-def _blocked(slices: Sequence[BlockedSlice]) -> InfeasibleError:
-    first = slices[0]
-    more = f" (and {len(slices) - 1} more slices)" if len(slices) > 1 else ""
-    return InfeasibleError(
-        f"no allowed hardware serves {first.slice}{more}: {first.reason}", slices
-    )
-
-
 def _missing_pools(attempt: Attempt, held: Mapping[str, int]) -> dict[str, int]:
     """Pools of workloads that miss their SLO, with the replicas they have, where that is news."""
     if not attempt.solution.is_feasible:
@@ -281,7 +191,7 @@ def _missing_pools(attempt: Attempt, held: Mapping[str, int]) -> dict[str, int]:
     return {pool: k for pool, k in actual.items() if k > 0 and held.get(pool) != k}
 
 
-def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, effort: Effort) -> Plan:
+def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt) -> Plan:
     solution, terms, operation = attempt.solution, attempt.terms, attempt.operation
     if not solution.is_feasible:
         raise InfeasibleError(
@@ -291,7 +201,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, effort: Effort
     series = hourly_series(operation, terms, catalog, intensity)
     reports = slo_reports(operation, terms)
     pools = pool_rows(operation, terms, scenario, catalog)
-    proven = solution.gap <= GAP["report"]
+    proven = solution.gap <= PROVEN_GAP
     return Plan(
         engine_version=ecoserve.__version__,
         catalog_version=catalog.version,

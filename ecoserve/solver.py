@@ -1,10 +1,11 @@
 """Solves integer programs and says what the answer is worth. Knows no domain words.
 
-Programs are built in PuLP and handed to HiGHS as one sparse matrix. :func:`branch_and_bound` keeps
-that HiGHS model alive and re-solves its relaxation from the last basis, which on programs with few
-whole columns among many continuous ones proves small gaps in a handful of re-solves;
-:class:`MatrixHighs` is HiGHS's own integer solver behind PuLP's interface. One thread, a fixed
-seed, stops by gap and node count: the same program gives the same answer.
+Programs are built in PuLP, read once into a :class:`Program` and handed to HiGHS as one sparse
+matrix in one call. :class:`BranchAndBound` keeps that HiGHS model alive and re-solves its
+relaxation from the parent's basis, which on programs with few whole columns among many continuous
+ones proves small gaps in a handful of re-solves; :func:`solve` is HiGHS's own integer solver, for
+the last tenths of a percent. One thread, a fixed seed, stops by gap and node count: the same
+program gives the same answer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -65,7 +66,7 @@ class Solution:
         """(objective - bound) / |objective|."""
         return relative_gap(self.objective, self.bound)
 
-    def __getitem__(self, column: pulp.LpVariable) -> float:
+    def __getitem__(self, column: Any) -> float:
         return self.values.get(column.name, 0.0)
 
 
@@ -90,48 +91,32 @@ def relative_gap(objective: float, bound: float) -> float:
 
 
 def solve(
-    lp: pulp.LpProblem, limits: Limits | None = None, start: Mapping[str, float] | None = None
+    program: Program, limits: Limits | None = None, start: Mapping[str, float] | None = None
 ) -> Solution:
-    """HiGHS's integer solver, with a feasible point to ``start`` from if there is one.
+    """HiGHS's own integer solver, with a feasible point to ``start`` from if there is one.
 
     Raises :class:`SolverError` when it gives neither an answer nor a proof that there is none.
     """
-    solver = MatrixHighs(limits or Limits(), start)
-    lp.solve(solver)
-    if solver.solution is None or solver.solution.termination is Termination.OTHER:
-        raise SolverError("the solver gave no answer", solver.status)
-    return solver.solution
+    highs = _new_highs(limits or Limits())
+    _expect_ok(highs.passModel(program.model(relaxed=False)), "the program")
+    if start is not None:
+        point = highspy.HighsSolution()
+        point.col_value = [start.get(name, 0.0) for name in program.names]
+        highs.setSolution(point)
+    highs.run()
+    solution = _read(highs, program.names)
+    if solution.termination is Termination.OTHER:
+        status = highs.modelStatusToString(highs.getModelStatus())
+        raise SolverError("the solver gave no answer", status)
+    return solution
 
 
-class MatrixHighs(pulp.LpSolver):  # type: ignore[misc]  # PuLP is untyped
-    """Hands a PuLP program to HiGHS as one sparse matrix and reads its answer back."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where a search may begin: values of a likely answer and the basis of a like relaxation."""
 
-    name = "MatrixHighs"
-
-    def __init__(self, limits: Limits, start: Mapping[str, float] | None = None) -> None:
-        super().__init__(mip=True, msg=False)
-        self.limits = limits
-        self.start = start
-        self.solution: Solution | None = None
-        self.status = "not run"
-
-    def available(self) -> bool:
-        """HiGHS comes with the package."""
-        return True
-
-    def actualSolve(self, lp: pulp.LpProblem) -> int:  # noqa: N802  # PuLP's name
-        """Solves, keeps the answer in :attr:`solution`, returns PuLP's status code."""
-        matrix = _Matrix.of(lp)
-        highs = _new_highs(self.limits)
-        _expect_ok(highs.passModel(matrix.model(relaxed=False)), "the program")
-        if self.start is not None:
-            point = highspy.HighsSolution()
-            point.col_value = [self.start.get(name, 0.0) for name in matrix.names]
-            highs.setSolution(point)
-        highs.run()
-        self.status = str(highs.getModelStatus())
-        self.solution = _read(highs, matrix.names)
-        return int(pulp.LpStatusOptimal if self.solution.is_feasible else pulp.LpStatusNotSolved)
+    values: Mapping[str, float]
+    basis: highspy.HighsBasis | None = None
 
 
 @dataclass(order=True, slots=True)
@@ -161,18 +146,19 @@ class BranchAndBound:
 
     def __init__(
         self,
-        lp: pulp.LpProblem,
+        program: Program,
         levels: Sequence[Sequence[pulp.LpVariable]],
         weights: Mapping[str, float] | None = None,
     ) -> None:
-        self._matrix = _Matrix.of(lp)
+        self._matrix = program
+        known = [[c for c in level if c.name in program.index] for level in levels]
         self._highs = _new_highs(Limits())
         _expect_ok(self._highs.passModel(self._matrix.model(relaxed=True)), "the program")
         self._whole = np.array(
-            [self._matrix.index[column.name] for level in levels for column in level],
+            [self._matrix.index[column.name] for level in known for column in level],
             dtype=np.int32,
         )
-        self._level = np.repeat(np.arange(len(levels)), [len(level) for level in levels])
+        self._level = np.repeat(np.arange(len(known)), [len(level) for level in known])
         given = weights or {}
         self._weight = np.array([given.get(self._matrix.names[i], 1.0) for i in self._whole])
         self._nodes = 0
@@ -180,29 +166,39 @@ class BranchAndBound:
         self._dived: set[tuple[int, ...]] = set()
         self.objective = math.inf
         self.bound = -math.inf
+        self.basis: highspy.HighsBasis | None = None
+        """Of the relaxation, for a later :class:`Start`."""
 
     @property
     def nodes(self) -> int:
         """Relaxations solved so far."""
         return self._nodes
 
-    def run(self, limits: Limits, start: Mapping[str, float] | None = None) -> Solution:
+    def run(self, limits: Limits, start: Start | None = None) -> Solution:
         """Searches until the gap or the node limit; without a node limit until the gap.
 
-        ``limits.nodes`` of 0 stops at the first answer: relaxation, then rounding.
+        ``limits.nodes`` of 0 stops at the first answer: the ``start`` where it is feasible, else
+        relaxation, rounding and a search of the neighbourhood.
         """
+        if start is not None and start.basis is not None:
+            self._highs.setBasis(start.basis)
         root = self._root()
         if root is None:
             return self._result(Termination.INFEASIBLE)
-        self.bound = root.bound
+        self.bound, self.basis = root.bound, root.basis
         if start is not None:
             self._try_start(start, root)
+        if limits.nodes != 0 or not self._best:
+            self._first_answers(root)
+        return self._result(self._search(root, limits))
+
+    def _first_answers(self, root: _Node) -> None:
+        self._highs.setBasis(root.basis)
         self._repair(root)
         self._highs.setBasis(root.basis)
         near = self._round_first(root)
         if near is not None:
             self._dive_once(near)
-        return self._result(self._search(root, limits))
 
     def _search(self, root: _Node, limits: Limits) -> Termination:
         heap = [root]
@@ -363,11 +359,10 @@ class BranchAndBound:
             values = self._highs.getSolution().col_value
             self._best = dict(zip(self._matrix.names, values, strict=True))
 
-    def _try_start(self, start: Mapping[str, float], root: _Node) -> None:
+    def _try_start(self, start: Start, root: _Node) -> None:
         names = self._matrix.names
-        point = np.array([start.get(names[i], 0.0) for i in self._whole])
-        point = np.clip(point, root.lower, root.upper)
-        self._keep(point)
+        point = np.array([start.values.get(names[i], 0.0) for i in self._whole])
+        self._keep(np.clip(point, root.lower, root.upper))
 
     def _result(self, termination: Termination) -> Solution:
         return Solution(
@@ -379,8 +374,8 @@ class BranchAndBound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Matrix:
-    """A PuLP program as arrays; columns in the order of their first use."""
+class Program:
+    """A PuLP program as arrays, immutable and shareable between solves."""
 
     names: list[str]
     index: Mapping[str, int]
@@ -395,13 +390,13 @@ class _Matrix:
     values: Array
 
     @classmethod
-    def of(cls, lp: pulp.LpProblem) -> _Matrix:
-        """Reads the program once."""
+    def of(cls, lp: pulp.LpProblem) -> Program:
+        """Reads a program once; its columns keep the order they were added in."""
         rows = list(lp.constraints())
-        used = {c.name: c for expression in (lp.objective, *rows) for c in expression}
+        used = {column.name: column for column in lp.variables()}
         index = {name: i for i, name in enumerate(used)}
         cost = np.zeros(len(used))
-        for column, value in lp.objective.items():
+        for column, value in (lp.objective or {}).items():
             cost[index[column.name]] = value
         bounds = np.array([_row_bounds(row) for row in rows]).reshape(-1, 2)
         return cls(
@@ -418,6 +413,30 @@ class _Matrix:
             starts=np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32),
             columns=np.array([index[c.name] for row in rows for c in row], dtype=np.int32),
             values=np.array([v for row in rows for v in row.values()], dtype=float),
+        )
+
+    def with_objective(self, terms: Mapping[Any, float]) -> Program:
+        """The same rows under another objective, given by PuLP column.
+
+        Columns that stand in no row are left out: at no negative price they stay at zero.
+        """
+        cost = np.zeros(len(self.names))
+        for column, value in terms.items():
+            if column.name in self.index:
+                cost[self.index[column.name]] = value
+        return replace(self, cost=cost)
+
+    def with_row_at_most(self, terms: Mapping[Any, float], at_most: float) -> Program:
+        """One more row, ``terms <= at_most``, given by PuLP column."""
+        listed = [(self.index[c.name], v) for c, v in terms.items() if c.name in self.index]
+        places, values = zip(*listed, strict=True)
+        return replace(
+            self,
+            row_lower=np.append(self.row_lower, -math.inf),
+            row_upper=np.append(self.row_upper, at_most),
+            starts=np.append(self.starts, self.starts[-1] + len(places)).astype(np.int32),
+            columns=np.append(self.columns, places).astype(np.int32),
+            values=np.append(self.values, values),
         )
 
     def model(self, *, relaxed: bool) -> highspy.HighsLp:
