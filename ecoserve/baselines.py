@@ -17,6 +17,7 @@ from ecoserve.options import allowed_servers
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort, plan_fleet
 from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.structure import Memory
 
 PriceColumn = Literal["as_sold", "same"]
 COLUMNS: tuple[PriceColumn, ...] = ("as_sold", "same")
@@ -91,10 +92,15 @@ def plan_baseline(
     scenario: Scenario,
     catalog: Catalog,
     effort: Effort = "interactive",
+    memory: Memory | None = None,
 ) -> Plan:
     """One baseline; raises :class:`InfeasibleError` where it cannot serve the traffic."""
     return plan_fleet(
-        baseline_scenario(name, column, scenario), catalog, effort, least_carbon_tie_break=True
+        baseline_scenario(name, column, scenario),
+        catalog,
+        effort,
+        least_carbon_tie_break=True,
+        memory=memory,
     )
 
 
@@ -105,7 +111,11 @@ def single_names(scenario: Scenario, catalog: Catalog) -> tuple[str, ...]:
 
 
 def best_single(
-    scenario: Scenario, catalog: Catalog, column: PriceColumn, effort: Effort = "interactive"
+    scenario: Scenario,
+    catalog: Catalog,
+    column: PriceColumn,
+    effort: Effort = "interactive",
+    memory: Memory | None = None,
 ) -> tuple[str, Plan]:
     """The least-carbon fleet of one accelerator: (name, plan).
 
@@ -114,14 +124,16 @@ def best_single(
     quick: dict[str, Plan] = {}
     for name in single_names(scenario, catalog):
         try:
-            quick[name] = plan_baseline(name, column, scenario, catalog, "quick")
+            quick[name] = plan_baseline(name, column, scenario, catalog, "quick", memory)
         except InfeasibleError:
             continue
     if not quick:
         raise InfeasibleError("no single accelerator serves all of this traffic")
     bar = min(plan.objective for plan in quick.values())
     plans = {
-        name: plan if effort == "quick" else plan_baseline(name, column, scenario, catalog, effort)
+        name: plan
+        if effort == "quick"
+        else plan_baseline(name, column, scenario, catalog, effort, memory)
         for name, plan in quick.items()
         if plan.bound <= bar
     }
@@ -141,13 +153,14 @@ def compare_plans(
     report = on_progress or (lambda _done, _total, _name: None)
     total = len(jobs) + 2
     report(0, total, OURS)
-    plans = {OURS: plan_fleet(scenario, catalog, effort)}
+    memory = Memory()
+    plans = {OURS: plan_fleet(scenario, catalog, effort, memory=memory)}
     blocked: dict[str, str] = {}
     for done, (name, column) in enumerate(jobs, start=1):
         key = plan_key(name, column)
         report(done, total, key)
         try:
-            plans[key] = plan_baseline(name, column, scenario, catalog, effort)
+            plans[key] = plan_baseline(name, column, scenario, catalog, effort, memory)
         except InfeasibleError as error:
             blocked[key] = str(error)
     report(total - 1, total, "waterfall")

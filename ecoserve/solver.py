@@ -27,14 +27,13 @@ from ecoserve.errors import SolverError
 Array = NDArray[np.float64]
 SIMPLEX_ITERATIONS = 20_000
 """After so many a re-solve counts as stalled and starts afresh; ten times what is usual."""
-NEIGHBOURS = 5
+NEIGHBOURS = 3
 """Unused columns that stay open beside the used ones when an answer is polished."""
-POLISH_GAP = 0.002
 POLISH_NODES = 10
+NODES_BETWEEN_LOOKS = 12
+"""How often the search looks for an answer near where it is."""
 INTEGRALITY = 1e-6
 """How far from a whole number a value may be and still count as one."""
-ROUND_UP_FROM = 0.3
-"""Fraction from which a dive rounds up: too little is infeasible sooner than too much is dear."""
 
 
 class Termination(Enum):
@@ -163,7 +162,8 @@ class BranchAndBound:
         self._weight = np.array([given.get(self._matrix.names[i], 1.0) for i in self._whole])
         self._nodes = 0
         self._best: dict[str, float] = {}
-        self._dived: set[tuple[int, ...]] = set()
+        self._gap = 0.0
+        self._looked: set[tuple[tuple[float, ...], ...]] = set()
         self.objective = math.inf
         self.bound = -math.inf
         self.basis: highspy.HighsBasis | None = None
@@ -185,7 +185,7 @@ class BranchAndBound:
         root = self._root()
         if root is None:
             return self._result(Termination.INFEASIBLE)
-        self.bound, self.basis = root.bound, root.basis
+        self.bound, self.basis, self._gap = root.bound, root.basis, limits.gap
         if start is not None:
             self._try_start(start, root)
         if limits.nodes != 0 or not self._best:
@@ -196,12 +196,11 @@ class BranchAndBound:
         self._highs.setBasis(root.basis)
         self._repair(root)
         self._highs.setBasis(root.basis)
-        near = self._round_first(root)
-        if near is not None:
-            self._dive_once(near)
+        self._look_elsewhere([root])
 
     def _search(self, root: _Node, limits: Limits) -> Termination:
         heap = [root]
+        next_look = self._nodes + NODES_BETWEEN_LOOKS
         while heap:
             node = heapq.heappop(heap)
             self.bound = max(self.bound, min(node.bound, self.objective))
@@ -213,8 +212,9 @@ class BranchAndBound:
             if column is None:
                 self._keep(node.point)
                 continue
-            if self._level[column] > 0:
-                self._dive_once(node)
+            if self._nodes >= next_look:
+                self._look_elsewhere([node, *heap])
+                next_look = self._nodes + NODES_BETWEEN_LOOKS
             for child in self._children(node, column):
                 heapq.heappush(heap, child)
         if not self._best:
@@ -286,18 +286,24 @@ class BranchAndBound:
         if current is not None:
             self._keep(current.point)
 
-    def _dive_once(self, node: _Node) -> None:
-        """Looks for an answer near each combination of whole first-level columns once."""
-        first = tuple(np.round(node.point[self._level == 0]).astype(int))
-        if first not in self._dived:
-            self._dived.add(first)
-            self._polish(node)
+    def _look_elsewhere(self, nodes: Sequence[_Node]) -> None:
+        """Polishes the best open node around whose first level nobody has looked yet."""
+        for node in sorted(nodes):
+            around = self._first_level_box(node.point)
+            if around not in self._looked:
+                self._looked.add(around)
+                self._polish(node)
+                return
+
+    def _first_level_box(self, point: Array) -> tuple[tuple[float, ...], ...]:
+        first = point[self._level == 0]
+        return tuple(np.floor(first + INTEGRALITY)), tuple(np.ceil(first - INTEGRALITY))
 
     def _polish(self, node: _Node) -> None:
-        """HiGHS's integer solver over the columns the relaxation likes, the rest closed.
+        """HiGHS's integer solver near a relaxation, the rest closed.
 
-        The first level is fixed where it is whole; of the others stay open those in use and the
-        ``NEIGHBOURS`` cheapest to bring in.
+        The first level may go to the whole numbers on either side; of the others stay open those in
+        use and the ``NEIGHBOURS`` cheapest to bring in.
         """
         fixed = self._node(node.lower, node.upper)
         if fixed is None:
@@ -308,9 +314,9 @@ class BranchAndBound:
         open_ = used.copy()
         open_[rank[:NEIGHBOURS]] = True
         first = self._level == 0
-        point = np.round(fixed.point)
-        lower = np.where(first, point, node.lower)
-        upper = np.where(first, point, np.where(open_, node.upper, 0.0))
+        down, up = np.floor(fixed.point + INTEGRALITY), np.ceil(fixed.point - INTEGRALITY)
+        lower = np.where(first, np.maximum(down, node.lower), node.lower)
+        upper = np.where(first, np.minimum(up, node.upper), np.where(open_, node.upper, 0.0))
         self._sub_mip(lower, upper)
 
     def _sub_mip(self, lower: Array, upper: Array) -> None:
@@ -318,8 +324,11 @@ class BranchAndBound:
         col_lower, col_upper = self._matrix.lower.copy(), self._matrix.upper.copy()
         col_lower[self._whole], col_upper[self._whole] = lower, upper
         model.col_lower_, model.col_upper_ = col_lower, col_upper
-        highs = _new_highs(Limits(gap=POLISH_GAP, nodes=POLISH_NODES))
+        highs = _new_highs(Limits(gap=self._gap / 2, nodes=POLISH_NODES))
+        for option in ("mip_heuristic_run_rins", "mip_heuristic_run_rens", "mip_allow_restart"):
+            highs.setOptionValue(option, False)  # they take longer than so small a search saves
         highs.setOptionValue("objective_bound", self.objective)
+        highs.setOptionValue("objective_target", self.bound / (1.0 - self._gap))
         _expect_ok(highs.passModel(model), "the program")
         highs.run()
         found = _read(highs, self._matrix.names)
@@ -327,28 +336,6 @@ class BranchAndBound:
             names = self._matrix.names
             point = np.array([found.values[names[i]] for i in self._whole])
             self._keep(point)
-
-    def _round_first(self, node: _Node) -> _Node | None:
-        """Makes the first level whole, one column after another, nearest first."""
-        current: _Node | None = node
-        while current is not None:
-            distance = np.abs(current.point - np.round(current.point))
-            here = (distance > INTEGRALITY) & (self._level == 0)
-            if not here.any():
-                return current
-            current = self._rounded(current, int(np.argmin(np.where(here, distance, np.inf))))
-        return None
-
-    def _rounded(self, node: _Node, column: int) -> _Node | None:
-        value = node.point[column]
-        down, up = math.floor(value), math.ceil(value)
-        for whole in (up, down) if value - down >= ROUND_UP_FROM else (down, up):
-            lower, upper = node.lower.copy(), node.upper.copy()
-            lower[column] = upper[column] = whole
-            child = self._node(lower, upper)
-            if child is not None:
-                return child
-        return None
 
     def _keep(self, point: Array) -> None:
         """Fixes the whole columns at these values and keeps the answer if it is the best."""
@@ -495,6 +482,7 @@ _TERMINATIONS = {
     highspy.HighsModelStatus.kInfeasible: Termination.INFEASIBLE,
     highspy.HighsModelStatus.kTimeLimit: Termination.TIME_LIMIT,
     highspy.HighsModelStatus.kSolutionLimit: Termination.NODE_LIMIT,
+    highspy.HighsModelStatus.kObjectiveTarget: Termination.NODE_LIMIT,
 }
 
 

@@ -16,6 +16,7 @@ from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.plan import Plan
 from ecoserve.planner import plan_fleet
 from ecoserve.scenario import Scenario, canonical_json, read_scenario
+from ecoserve.structure import Memory
 
 Effort = Literal["quick", "interactive"]
 
@@ -68,10 +69,18 @@ def _unpack(solve: Callable[[], tuple[Plan, str]]) -> tuple[Plan, str]:
         return stopped.plan, stopped.name
 
 
+@st.cache_resource
+def _memory() -> Memory:
+    """What recent plans of all visitors left for quick answers; safe to share between threads."""
+    return Memory()
+
+
 @st.cache_data(max_entries=MAX_CACHED, show_spinner=False)
 def _ours(scenario_json: str, effort: Effort, catalog_version: str) -> tuple[Plan, str]:
     scenario = read_scenario(json.loads(scenario_json))
-    return _gated(lambda: (plan_fleet(scenario, state.catalog(), effort), "this plan"))
+    return _gated(
+        lambda: (plan_fleet(scenario, state.catalog(), effort, memory=_memory()), "this plan")
+    )
 
 
 @st.cache_data(max_entries=MAX_CACHED, show_spinner=False)
@@ -87,8 +96,9 @@ def _plan_baseline(scenario: Scenario, baseline: str, effort: Effort) -> tuple[P
     column: Literal["as_sold", "same"] = "same" if baseline.endswith("_same") else "as_sold"
     words = "same choices" if column == "same" else "as sold"
     if baseline.startswith("cost"):
-        return plan_baseline("cost", column, scenario, catalog, effort), state.BASELINES[baseline]
-    name, plan = best_single(scenario, catalog, column, effort)
+        plan = plan_baseline("cost", column, scenario, catalog, effort, _memory())
+        return plan, state.BASELINES[baseline]
+    name, plan = best_single(scenario, catalog, column, effort, _memory())
     accelerator = catalog.accelerator(name.removeprefix("single:")).name
     return plan, f"the best fleet of one accelerator ({accelerator}), {words}"
 

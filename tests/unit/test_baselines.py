@@ -109,7 +109,9 @@ def test_single_accelerator_fleets_hold_that_accelerator_only(comparison: Compar
 
 
 def test_the_best_single_is_the_least_of_them(comparison: Comparison):
-    as_sold = {name: comparison.plans[f"single:{name}"].kgco2e_per_year for name in ("big", "small")}
+    as_sold = {
+        name: comparison.plans[f"single:{name}"].kgco2e_per_year for name in ("big", "small")
+    }
     assert comparison.best_single == f"single:{min(as_sold, key=as_sold.__getitem__)}"
     scenario = tiny_scenario(online(profile="peaked"), offline(rate_rps=5.0))
     name, plan = best_single(scenario, CATALOG, "as_sold", "report")

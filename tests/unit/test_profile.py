@@ -85,7 +85,7 @@ def test_memory_bounds_the_batch():
 
 
 def test_an_impossible_slo_says_by_how_much():
-    with pytest.raises(InfeasibleError, match="TTFT: 0.0145 s at batch 1, limit") as caught:
+    with pytest.raises(InfeasibleError, match=r"TTFT: 0\.0145 s at batch 1, limit") as caught:
         profile_at_slo(CATALOG, QUERY, ttft_s=0.001, tpot_s=0.001)
     assert "TPOT: 0.0035 s at batch 1" in str(caught.value)
 

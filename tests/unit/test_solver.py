@@ -12,8 +12,9 @@ import pytest
 from ecoserve.solver import (
     BranchAndBound,
     Limits,
-    MatrixHighs,
+    Program,
     Solution,
+    Start,
     Termination,
     relative_gap,
     solve,
@@ -48,7 +49,12 @@ class Cover:
 
     def search(self, limits: Limits, start: dict[str, float] | None = None) -> Solution:
         """Two levels: the first two columns before the others."""
-        return BranchAndBound(self.lp, [self.whole[:2], self.whole[2:]]).run(limits, start)
+        tree = BranchAndBound(Program.of(self.lp), [self.whole[:2], self.whole[2:]])
+        return tree.run(limits, None if start is None else Start(values=start))
+
+    def highs(self, limits: Limits | None = None) -> Solution:
+        """HiGHS's own integer solver."""
+        return solve(Program.of(self.lp), limits)
 
     def worth(self, solution: Solution) -> float:
         """The objective recomputed, after checking that the answer keeps every row and bound."""
@@ -79,8 +85,8 @@ def whole_only(seed: int) -> tuple[pulp.LpProblem, list[pulp.LpVariable], float]
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whole_programs_against_enumeration(seed: int):
     lp, columns, optimum = whole_only(seed)
-    mine = BranchAndBound(lp, [columns[:2], columns[2:]]).run(Limits())
-    theirs = solve(lp)
+    mine = BranchAndBound(Program.of(lp), [columns[:2], columns[2:]]).run(Limits())
+    theirs = solve(Program.of(lp))
     assert mine.objective == pytest.approx(optimum)
     assert theirs.objective == pytest.approx(optimum)
     if math.isinf(optimum):
@@ -92,7 +98,7 @@ def test_whole_programs_against_enumeration(seed: int):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_mixed_programs_against_highs(seed: int):
     program = Cover(seed)
-    mine, highs = program.search(Limits()), solve(program.lp)
+    mine, highs = program.search(Limits()), program.highs()
     assert mine.termination is highs.termination is Termination.GAP_REACHED
     assert mine.objective == pytest.approx(highs.objective, rel=1e-6)
     assert program.worth(mine) == pytest.approx(mine.objective)
@@ -111,7 +117,7 @@ def test_mixed_programs_against_cbc(seed: int):
 def test_bound_optimum_and_objective_stand_in_that_order(limits: Limits):
     for seed in SEEDS:
         program = Cover(seed)
-        optimum = solve(program.lp).objective
+        optimum = program.highs().objective
         found = program.search(limits)
         assert found.is_feasible
         assert found.bound <= optimum * (1 + 1e-6)
@@ -127,7 +133,7 @@ def test_the_same_program_gives_the_same_answer_bit_for_bit(limits: Limits):
     first, second = Cover(7).search(limits), Cover(7).search(limits)
     assert dict(first.values) == dict(second.values)
     assert (first.objective, first.bound) == (second.objective, second.bound)
-    one, other = solve(Cover(7).lp, limits), solve(Cover(7).lp, limits)
+    one, other = Cover(7).highs(limits), Cover(7).highs(limits)
     assert dict(one.values) == dict(other.values)
     assert (one.objective, one.bound) == (other.objective, other.bound)
 
@@ -155,6 +161,12 @@ def tiny(sense: int, rhs: float) -> tuple[pulp.LpProblem, pulp.LpVariable]:
     return lp, n
 
 
+def both(lp: pulp.LpProblem, n: pulp.LpVariable) -> tuple[Solution, Solution]:
+    """Our search and HiGHS's."""
+    program = Program.of(lp)
+    return BranchAndBound(program, [[n]]).run(Limits()), solve(program)
+
+
 @pytest.mark.parametrize(
     ("sense", "rhs"),
     [(pulp.LpConstraintGE, 7.0), (pulp.LpConstraintEQ, 3.0)],
@@ -162,7 +174,7 @@ def tiny(sense: int, rhs: float) -> tuple[pulp.LpProblem, pulp.LpVariable]:
 )
 def test_infeasible_is_said_and_not_guessed(sense: int, rhs: float):
     lp, n = tiny(sense, rhs)
-    for found in (BranchAndBound(lp, [[n]]).run(Limits()), solve(lp)):
+    for found in both(lp, n):
         assert found.termination is Termination.INFEASIBLE
         assert not found.is_feasible
         assert found.gap == math.inf
@@ -171,15 +183,17 @@ def test_infeasible_is_said_and_not_guessed(sense: int, rhs: float):
 def test_an_answer_on_paper():
     # 2 n >= 3 with n whole: 2, although 1.5 would do
     lp, n = tiny(pulp.LpConstraintGE, 3.0)
-    for found in (BranchAndBound(lp, [[n]]).run(Limits()), solve(lp)):
+    for found in both(lp, n):
         assert (found.objective, found.bound, found[n], found.gap) == (2.0, 2.0, 2.0, 0.0)
 
 
-def test_the_pulp_interface_reports_pulps_status():
-    solver = MatrixHighs(Limits())
-    assert tiny(pulp.LpConstraintGE, 3.0)[0].solve(solver) == pulp.LpStatusOptimal
-    assert solver.solution is not None
-    assert solver.available()
+def test_a_program_under_another_objective_and_with_one_more_row():
+    lp, n = tiny(pulp.LpConstraintGE, 3.0)
+    program = Program.of(lp)
+    assert solve(program.with_objective({n: -5.0})).objective == -15.0
+    assert solve(program.with_objective({n: -5.0}).with_row_at_most({n: 2.0}, 5.0)).objective == -10
+    # The first is as it was.
+    assert solve(program).objective == 2.0
 
 
 def test_relative_gap():
