@@ -1,0 +1,1 @@
+"""Measurements for `make bench`: ratios within one run, printed, never asserted."""

@@ -1,0 +1,64 @@
+"""`make bench`: times planning and the page, prints one table. Machines are noisy: read ratios."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.page import measure
+
+RUNS = 3
+
+
+def main() -> None:
+    """Runs everything and prints the table."""
+    console = Console(width=110)
+    runs = [_planning() for _ in range(RUNS)]
+    table = Table("what", "measured", "wanted", title="EcoServe planner, default preset")
+    for name in runs[0]["plans"]:
+        rows = [run["plans"][name] for run in runs]
+        wall, cpu = (median(row[key] for row in rows) for key in ("wall_s", "cpu_s"))
+        wanted = "1 s" if name == "within 1 %, cold" else ""
+        measured = f"{wall:.2f} s ({cpu:.2f} s CPU), gap {rows[0]['gap']:.2%}"
+        table.add_row(f"plan {name}", measured, wanted)
+    table.add_row("start: imports", f"{median(run['import_s'] for run in runs):.2f} s", "")
+    table.add_row("start: catalog built", f"{median(run['catalog_s'] for run in runs):.2f} s", "")
+    table.add_row("planning process, peak", f"{max(r['peak_mb'] for r in runs):.0f} MB", "500 MB")
+    with tempfile.TemporaryDirectory() as folder:
+        ours, trivial = measure(Path(folder))
+    table.add_row("slider to chart, trivial page", f"{trivial.median_s:.2f} s", "")
+    ratio = ours.median_s / trivial.median_s
+    table.add_row(
+        "slider to chart, Plan page", f"{ours.median_s:.2f} s = {ratio:.1f} x", "3 x trivial"
+    )
+    table.add_row("slider to proof, Plan page", f"{median(ours.settled):.2f} s", "")
+    table.add_row("dashboard server, memory", f"{ours.peak_mb:.0f} MB", "500 MB")
+    console.print(table)
+    console.print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {_python()}")
+
+
+def _python() -> str:
+    return platform.python_version()
+
+
+def _planning() -> dict[str, Any]:
+    """One run in a fresh process, so that "cold" means cold."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.planning"], check=True, capture_output=True, text=True
+    )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+if __name__ == "__main__":
+    main()
