@@ -381,8 +381,10 @@ class Catalog:
 
     @property
     def stacks(self) -> tuple[str, ...]:
-        """Names of the software stacks with parameters, sorted."""
-        return tuple(sorted({row.stack for row in self.serving_parameters.values()}))
+        """Names of the software stacks with parameters for some accelerator, sorted."""
+        families = {accelerator.family for accelerator in self.accelerators.values()}
+        rows = self.serving_parameters.values()
+        return tuple(sorted({row.stack for row in rows if row.family in families}))
 
     def share_of_host(self, server: Server) -> float:
         """Largest of the server's shares of its host's accelerators, vCPUs and DRAM."""

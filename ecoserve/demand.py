@@ -87,14 +87,14 @@ def _demand(
     index: int, rate_rps: float, utc_offset_h: int, scenario: Scenario, catalog: Catalog
 ) -> WorkloadDemand:
     workload = scenario.workloads[index]
-    mix = catalog.length_mix(workload.mix)
-    fraction = np.array([b.fraction for b in mix.buckets])
+    buckets = [b for b in catalog.length_mix(workload.mix).buckets if b.fraction > 0]
+    fraction = np.array([b.fraction for b in buckets])
     return WorkloadDemand(
         index=index,
         workload=workload,
         llm=catalog.llm(workload.llm),
-        isl_tokens=np.array([b.isl_tokens for b in mix.buckets]),
-        osl_tokens=np.array([b.osl_tokens for b in mix.buckets]),
+        isl_tokens=np.array([b.isl_tokens for b in buckets]),
+        osl_tokens=np.array([b.osl_tokens for b in buckets]),
         rate_rps=rate_rps * fraction / fraction.sum(),
         hourly_ratio=local_ratio(catalog.rate_profile(workload.profile), utc_offset_h),
     )

@@ -37,6 +37,8 @@ Account: TypeAlias = Mapping[str, Coefficients]
 PACKING_SIZES = (1, 2, 4, 8)
 SPARE_REPLICA_PRICE = 1e-5
 """Objective units per accelerator in a pool; breaks ties, decides nothing."""
+SPARE_SERVER_PRICE = 1e-4
+"""Objective units per server, for where servers cost nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +89,14 @@ class FleetTerms:
         return self._by_name[service.workload]
 
     def is_movable(self, service: Service) -> bool:
-        """Offline work that may wait; the rest runs as it arrives."""
+        """Offline work that may wait; the rest runs as it arrives.
+
+        Work in prefill and decode pools does not wait: its KV cache would have to lie somewhere
+        between the two phases.
+        """
         demand = self.demand_of(service)
-        return not demand.is_online and self.shift and demand.workload.deadline_h > 1
+        whole = service.role in ("mixed", "host_cpu")
+        return whole and not demand.is_online and self.shift and demand.workload.deadline_h > 1
 
     def dynamic_kw(self, service: Service) -> Array:
         """kW at the wall of a busy replica above idle, shape (buckets,).
@@ -494,16 +501,38 @@ def objective_terms(
 ) -> Coefficients:
     """A weighted sum of the account's entries ``kg``, ``usd``, ``kwh``, ``servers``.
 
-    Of equal answers the one with the fewest accelerators in pools wins, by a price far below what
-    any account resolves.
+    Of equal answers the one with the fewest servers, then the fewest accelerators in pools wins, by
+    prices far below what any account resolves.
     """
     total: Coefficients = {
         column: SPARE_REPLICA_PRICE * problem.tp_of[pool] for (_, pool), column in problem.w.items()
     }
+    total |= dict.fromkeys(problem.x.values(), SPARE_SERVER_PRICE)
     for name, weight in weights.items():
         for column, value in account[name].items():
             total[column] = total.get(column, 0.0) + weight * value
     return total
+
+
+def most_tie_break(
+    problem: FleetProblem,
+    terms: FleetTerms,
+    account: Account,
+    weights: Mapping[str, float],
+    value: float,
+) -> float:
+    """The most that tie-break prices can add to an answer no dearer than ``value``.
+
+    A server of n accelerators adds at most its own price and n replica prices; so many servers as
+    ``value`` pays for at the cheapest such rate.
+    """
+    rates = []
+    for server in terms.servers:
+        column = problem.x[server.id]
+        cost = sum(weight * account[name].get(column, 0.0) for name, weight in weights.items())
+        tie = SPARE_SERVER_PRICE + SPARE_REPLICA_PRICE * server.n_accelerators
+        rates.append(tie / cost if cost > 0 else 0.0)
+    return value * max(rates, default=0.0)
 
 
 def account_value(

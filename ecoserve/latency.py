@@ -211,20 +211,23 @@ def _reason(
     demand: WorkloadDemand, mine: Sequence[Service], on_time: Mapping[str, Array], bucket: int
 ) -> str:
     slo = demand.workload.slo
+    if not mine:
+        accepted = ", ".join(demand.workload.precisions)
+        return f"precision: no allowed hardware runs {demand.llm.name} at {accepted}"
     fitting = [s for s in mine if s.fits[bucket] and s.role in ("mixed", "decode", "host_cpu")]
     if not fitting or slo is None:
         return "memory: no allowed hardware holds the model and one such request"
     if not any(service.keeps_tpot[bucket] for service in fitting):
         best = min(fitting, key=lambda s: float(s.tpot_s[bucket]))
         return (
-            f"TPOT: {best.tpot_s[bucket] * 1000:.0f} ms at best, alone on {_place(best)}; "
-            f"the limit is {slo.tpot_s * 1000:.0f} ms, {_margin(best)}"
+            f"TPOT: {best.tpot_s[bucket] * 1000:.3g} ms at best, alone on {_place(best)}; "
+            f"the limit is {slo.tpot_s * 1000:.3g} ms, {_margin(best)}"
         )
     starting = [s for s in mine if s.fits[bucket] and s.role in ("mixed", "prefill")]
     best = max(starting, key=lambda s: (float(on_time[s.id][bucket]), -float(s.own_ttft_s[bucket])))
     return (
-        f"TTFT: {on_time[best.id][bucket]:.0%} on time at best, {best.own_ttft_s[bucket]:.2f} s "
-        f"before any wait on {_place(best)}; the limit is {slo.ttft_s:.2f} s, {_margin(best)}"
+        f"TTFT: {on_time[best.id][bucket]:.0%} on time at best, {best.own_ttft_s[bucket]:.3g} s "
+        f"before any wait on {_place(best)}; the limit is {slo.ttft_s:.3g} s, {_margin(best)}"
     )
 
 

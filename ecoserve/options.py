@@ -121,7 +121,7 @@ def allowed_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
 def services(
     scenario: Scenario, catalog: Catalog, demands: Sequence[WorkloadDemand]
 ) -> tuple[Service, ...]:
-    """Every pair that is possible at all, sorted by id; infeasible buckets are masked."""
+    """Every pair the hardware has parameters for, by id; ``fits`` masks what does not fit."""
     servers = allowed_servers(scenario, catalog)
     found: list[Service] = []
     for llm in {demand.llm.id: demand.llm for demand in demands}.values():
@@ -134,7 +134,7 @@ def services(
                     )
     if scenario.levers.reuse:
         found += _host_services(servers, catalog, demands)
-    return tuple(sorted((s for s in found if s.fits.any()), key=lambda s: s.id))
+    return tuple(sorted(found, key=lambda s: s.id))
 
 
 def _accelerator_devices(
@@ -199,7 +199,8 @@ def _decoding_service(
     replica, isl, osl = device.replica, demand.isl_tokens, demand.osl_tokens
     prefill = prefill_s(replica, isl)
     interference = prefill * PREFILL_INTERFERENCE / osl if role == "mixed" else np.zeros_like(isl)
-    point = operating_point(replica, demand, interference)
+    before_first_s = prefill if role == "mixed" else np.zeros_like(isl)
+    point = operating_point(replica, demand, interference, before_first_s)
     period = point.step_s + point.batch * interference
     power = catalog.power(accelerator.family)
     u_mem, u_cmp = decode_utilisation(
@@ -257,11 +258,13 @@ class OperatingPoint:
 
 
 def operating_point(
-    replica: Replica, demand: WorkloadDemand, interference_s: Array
+    replica: Replica, demand: WorkloadDemand, interference_s: Array, before_first_s: Array
 ) -> OperatingPoint:
-    """Largest batch within memory and, for online workloads, within TPOT with its margin.
+    """Largest batch within memory and, for online workloads, within TPOT and TTFT with the margin.
 
-    ``interference_s``, shape (buckets,): seconds that each other sequence adds to a token.
+    Shape (buckets,) both: ``interference_s``, what each other sequence adds to a token;
+    ``before_first_s``, what comes before a request's first step in this pool. TTFT only counts
+    where a batch of one would keep it.
     """
     isl, osl = demand.isl_tokens, demand.osl_tokens
     limit = kv_batch_limit(replica, isl, osl)
@@ -269,11 +272,13 @@ def operating_point(
     steps = decode_step_s(replica, batches, mean_context_tokens(isl, osl)[None, :])
     allowed = batches <= np.maximum(limit, 1.0)
     if demand.workload.slo is not None:
-        tpot = (steps + (batches - 1) * interference_s) * (1.0 + replica.params.error_band)
-        in_time = tpot <= demand.workload.slo.tpot_s
+        margin, slo = 1.0 + replica.params.error_band, demand.workload.slo
+        in_time = (steps + (batches - 1) * interference_s) * margin <= slo.tpot_s
+        starts = (before_first_s + steps) * margin <= slo.ttft_s
+        allowed &= starts | ~starts[0]
     else:
         in_time = np.ones_like(steps, dtype=bool)
-    chosen = np.maximum((allowed & in_time).sum(axis=0), 1)  # both hold on a prefix of the batches
+    chosen = np.maximum((allowed & in_time).sum(axis=0), 1)  # all hold on a prefix of the batches
     return OperatingPoint(
         fits=limit >= 1,
         keeps_tpot=in_time[0],
@@ -286,7 +291,9 @@ def _host_services(
     servers: Sequence[Server], catalog: Catalog, demands: Sequence[WorkloadDemand]
 ) -> list[Service]:
     """Offline workloads on the CPU sockets of each kind of server, whole requests."""
-    found = []
+    found: list[Service] = []
+    if catalog.host_power_value("cpu_spare_ratio") <= 0:
+        return found
     for server in servers:
         host = catalog.host(server.host_id)
         if not catalog.has_serving(host.family, HOST_STACK, "bf16"):
@@ -314,7 +321,7 @@ def host_sockets(server: Server, catalog: Catalog) -> float:
 def _host_service(device: Device, demand: WorkloadDemand, socket_w: float) -> Service:
     replica, isl, osl = device.replica, demand.isl_tokens, demand.osl_tokens
     prefill = prefill_s(replica, isl)
-    point = operating_point(replica, demand, prefill / osl)
+    point = operating_point(replica, demand, prefill / osl, prefill)
     zeros, all_true = np.zeros_like(isl), np.ones(len(isl), dtype=bool)
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role="host_cpu",

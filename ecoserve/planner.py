@@ -16,7 +16,13 @@ import ecoserve
 from ecoserve.account import Operation, carbon_parts, cost_parts, hourly_series, read_operation
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
-from ecoserve.formulation import FleetTerms, account_value, objective_terms, price_account
+from ecoserve.formulation import (
+    FleetTerms,
+    account_value,
+    most_tie_break,
+    objective_terms,
+    price_account,
+)
 from ecoserve.notes import plan_notes
 from ecoserve.operational import hourly_intensity
 from ecoserve.plan import FleetEntry, Plan, Status
@@ -67,14 +73,19 @@ def plan_fleet(
     """
     check_scenario(scenario, catalog)
     memory = memory or Memory()
+    attempts: list[Attempt] = []
     held: dict[str, int] = {}
     for _ in range(HOLD_ROUNDS):
         attempt = _attempt(scenario, catalog, held, effort, least_carbon_tie_break, memory)
-        misses = _missing_pools(attempt, held)
-        if not misses:
+        attempts.append(attempt)
+        news = _sizes_to_hold(attempt)
+        if not news:
             break
-        held |= misses
-    return _plan(scenario, catalog, attempt)
+        held |= news
+    best = min(attempts, key=lambda a: (len(_late_workloads(a)), a.solution.objective))
+    bound = min(attempt.solution.bound for attempt in attempts)
+    best = replace(best, solution=replace(best.solution, bound=bound))
+    return _plan(scenario, catalog, best, least_carbon_tie_break)
 
 
 def _attempt(
@@ -128,7 +139,8 @@ class Search:
             found = self._solve(capped, f"{self.key} carbon within {name}", found.values)
             weights = CARBON
         value = account_value(account, weights, found.values)
-        return replace(found, objective=value, bound=min(found.bound, value))
+        tie = most_tie_break(self.structure.problem, self.terms, account, weights, value)
+        return replace(found, objective=value, bound=min(found.bound - tie, value))
 
     def _solve(
         self, program: Program, key: str, first: Mapping[str, float] | None = None
@@ -167,41 +179,62 @@ def objective_weights(scenario: Scenario) -> dict[str, float]:
     return {names[scenario.policy.objective]: 1.0}
 
 
-def objective_name(scenario: Scenario) -> str:
+def objective_name(scenario: Scenario, *, least_carbon: bool = False) -> str:
     """What is minimised, with its unit."""
     price = scenario.policy.carbon_price_usd_per_t
     if price is not None:
         return f"USD/day with carbon at {price:g} USD/t"
-    return {
+    own = {
         "carbon": "kgCO2e/day",
         "cost": "USD/day",
         "energy": "facility kWh/day",
         "performance": "servers, on the fastest option of each model",
     }[scenario.policy.objective]
+    if not least_carbon or scenario.policy.objective == "carbon":
+        return own
+    return f"kgCO2e/day, within {OWN_OPTIMUM_SLACK:.1%} of the least {own}"
 
 
-def _missing_pools(attempt: Attempt, held: Mapping[str, int]) -> dict[str, int]:
-    """Pools of workloads that miss their SLO, with the replicas they have, where that is news."""
+def _late_workloads(attempt: Attempt) -> set[str]:
+    """Workloads whose predicted latency misses their SLO; all of them where there is no fleet."""
+    if not attempt.solution.is_feasible:
+        return {demand.workload.name for demand in attempt.terms.demands}
+    reports = slo_reports(attempt.operation, attempt.terms)
+    return {report.workload for report in reports if not report.meets_slo}
+
+
+def _sizes_to_hold(attempt: Attempt) -> dict[str, int]:
+    """Pool sizes to judge the queues at next, where they differ from those held.
+
+    Pools of late workloads are held at the replicas they have. Once nothing is late, pools that
+    grew past the size they were held at are held at their new one: they were judged too hard.
+    """
     if not attempt.solution.is_feasible:
         return {}
-    reports = slo_reports(attempt.operation, attempt.terms)
-    late = {report.workload for report in reports if not report.meets_slo}
+    late = _late_workloads(attempt)
     pools = {use.service.pool_id for use in attempt.operation.uses if use.service.workload in late}
     actual = {pool: attempt.operation.pool_replicas(pool) for pool in sorted(pools)}
-    return {pool: k for pool, k in actual.items() if k > 0 and held.get(pool) != k}
+    if not late:
+        actual = {
+            pool: attempt.operation.pool_replicas(pool)
+            for pool, size in attempt.held.items()
+            if attempt.operation.pool_replicas(pool) > size
+        }
+    return {pool: k for pool, k in actual.items() if k > 0 and attempt.held.get(pool) != k}
 
 
-def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt) -> Plan:
+def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: bool) -> Plan:
     solution, terms, operation = attempt.solution, attempt.terms, attempt.operation
     if not solution.is_feasible:
         raise InfeasibleError(
-            "the servers allowed are too few for this traffic; raise the limits or allow more kinds"
+            "no combination of the allowed servers serves this traffic within its limits; raise "
+            "the server limits, allow more kinds of hardware, or loosen TTFT or TPOT"
         )
     intensity = hourly_intensity(scenario.site, catalog)
     series = hourly_series(operation, terms, catalog, intensity)
     reports = slo_reports(operation, terms)
     pools = pool_rows(operation, terms, scenario, catalog)
-    proven = solution.gap <= PROVEN_GAP
+    proven = solution.gap <= PROVEN_GAP and not attempt.held
     return Plan(
         engine_version=ecoserve.__version__,
         catalog_version=catalog.version,
@@ -210,7 +243,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt) -> Plan:
         gap=solution.gap,
         bound=solution.bound,
         objective=solution.objective,
-        objective_name=objective_name(scenario),
+        objective_name=objective_name(scenario, least_carbon=least_carbon),
         fleet=tuple(
             FleetEntry(site=scenario.site.name, server=server, variant="full", count=count)
             for server, count in operation.counts.items()

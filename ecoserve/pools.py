@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,8 +35,9 @@ def pool_rows(
     for use in operation.uses:
         if use.service.role == "host_cpu":
             home = catalog.server(use.service.device.server_id)
-            sockets = round(operation.counts[home.id] * host_sockets(home, catalog))
-            rows.append(_pool([use], home.id, sockets, sockets, terms, scenario, catalog))
+            sockets = operation.counts[home.id] * host_sockets(home, catalog)
+            whole = math.ceil(sockets)
+            rows.append(_pool([use], home.id, whole, sockets, terms, scenario, catalog))
     return tuple(rows)
 
 
@@ -43,7 +45,7 @@ def _pool(
     uses: Sequence[Use],
     server_id: str,
     replicas: int,
-    total_replicas: int,
+    total_replicas: float,
     terms: FleetTerms,
     scenario: Scenario,
     catalog: Catalog,

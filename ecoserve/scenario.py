@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -140,6 +140,15 @@ class Hardware(Part):
             raise ValueError("allow at least one accelerator")
         return None if value is None else tuple(sorted(set(value)))
 
+    @field_validator("limits")
+    @classmethod
+    def _one_limit_each(cls, value: tuple[ServerLimit, ...]) -> tuple[ServerLimit, ...]:
+        names = [limit.server for limit in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"one limit per server; more than one for: {', '.join(twice)}")
+        return value
+
     @model_validator(mode="after")
     def _rental_names_its_provider(self) -> Self:
         if self.offer == "rental" and self.provider is None:
@@ -218,10 +227,22 @@ def read_scenario(data: Mapping[str, Any]) -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError([_problem(item) for item in error.errors()]) from error
+        raise ScenarioError(_problems(error.errors())) from error
+
+
+def _problems(items: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """One per mistake; a list that is only "too short" for lack of valid members is no second."""
+    wrong = {item["loc"][0] for item in items if len(item["loc"]) > 1}
+    return [
+        _problem(item)
+        for item in items
+        if item["type"] != "too_short" or item["loc"][0] not in wrong
+    ]
 
 
 def _problem(item: Mapping[str, Any]) -> Problem:
+    if item["type"] == "too_short" and item["loc"] == ("workloads",):
+        return Problem("workloads", "there is no traffic to plan for; give at least one workload")
     path = ".".join(str(step) for step in item["loc"])
     message = str(item["msg"]).removeprefix("Value error, ")
     given = item.get("input")
