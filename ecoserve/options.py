@@ -29,7 +29,7 @@ from ecoserve.performance import (
 )
 from ecoserve.plan import Role
 from ecoserve.power import accelerator_w, cpu_pool_w, decode_utilisation, prefill_utilisation
-from ecoserve.scenario import Scenario
+from ecoserve.scenario import Hardware, Scenario
 from ecoserve.units import BYTES_PER_GB
 
 Array = NDArray[np.float64]
@@ -105,17 +105,21 @@ class Service:
         object.__setattr__(self, "id", f"{self.pool_id}.w{self.workload_index}")
 
 
-def allowed_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
-    """Servers of the scenario's offer, provider and accelerators, sorted by id."""
-    hardware = scenario.hardware
-    allowed = set(hardware.accelerators or catalog.accelerators)
+def offered_servers(hardware: Hardware, catalog: Catalog) -> tuple[Server, ...]:
+    """Servers that can be bought, or rented from the provider, sorted by id."""
     return tuple(
         server
         for _, server in sorted(catalog.servers.items())
         if server.offer == hardware.offer
         and (hardware.offer == "purchase" or server.provider == hardware.provider)
-        and server.accelerator_id in allowed
     )
+
+
+def allowed_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
+    """Of the servers on offer those with an allowed accelerator, sorted by id."""
+    allowed = set(scenario.hardware.accelerators or catalog.accelerators)
+    offered = offered_servers(scenario.hardware, catalog)
+    return tuple(server for server in offered if server.accelerator_id in allowed)
 
 
 def services(

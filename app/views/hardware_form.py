@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import inputs, state
+from ecoserve.options import offered_servers
 from ecoserve.scenario import ServerLimit
 
 COLUMNS = 2
@@ -19,11 +20,12 @@ LEVERS = {
 
 
 def accelerators() -> None:
-    """A tick per accelerator."""
+    """A tick per accelerator that some server on offer carries, newest first."""
     st.markdown("##### Allowed accelerators")
-    allowed, rows = _allowed(), state.catalog().accelerators
+    allowed, catalog = _allowed(), state.catalog()
+    rows = [catalog.accelerator(accelerator_id) for accelerator_id in _on_offer()]
     columns = st.columns(COLUMNS)
-    for i, accelerator in enumerate(sorted(rows.values(), key=lambda row: -row.launch_year)):
+    for i, accelerator in enumerate(sorted(rows, key=lambda row: (-row.launch_year, row.name))):
         with columns[i % COLUMNS]:
             inputs.tick(
                 f"{accelerator.name}, {accelerator.launch_year}",
@@ -33,14 +35,19 @@ def accelerators() -> None:
             )
 
 
+def _on_offer() -> set[str]:
+    servers = offered_servers(state.scenario().hardware, state.catalog())
+    return {server.accelerator_id for server in servers}
+
+
 def _allowed() -> set[str]:
     chosen = state.scenario().hardware.accelerators
-    return set(state.catalog().accelerators if chosen is None else chosen)
+    return _on_offer() if chosen is None else set(chosen)
 
 
 def _allow(accelerator_id: str, ticked: bool) -> inputs.Changes:
     allowed = _allowed() | {accelerator_id} if ticked else _allowed() - {accelerator_id}
-    every = allowed == set(state.catalog().accelerators)
+    every = allowed >= _on_offer()
     return {"hardware.accelerators": None if every else sorted(allowed)}
 
 
