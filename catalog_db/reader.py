@@ -37,7 +37,6 @@ from ecoserve.units import s_from_ms, s_from_us
 CATALOG_VARIABLE = "ECOSERVE_CATALOG"
 """Environment variable with the path of the catalog database."""
 
-GB_PER_GIB = 1.073741824
 QUERYABLE = (*TABLES, "length_buckets")
 """Tables that :func:`query_rows` shows."""
 
@@ -170,11 +169,11 @@ def _buckets(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[LengthBucket, ..
 
 
 def _host(row: Record) -> Host:
-    return Host(max_dram_gb=row.pop("max_dram_gib") * GB_PER_GIB, **row)
+    return Host(max_dram_gb=row.pop("max_dram_gib"), **row)
 
 
 def _server(row: Record) -> Server:
-    return Server(dram_gb=row.pop("dram_gib") * GB_PER_GIB, **row)
+    return Server(dram_gb=row.pop("dram_gib"), **row)
 
 
 def _llm(row: Record) -> Llm:

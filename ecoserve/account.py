@@ -1,7 +1,8 @@
 """The account of a fleet: carbon, cost and hours recomputed from the parts, not from the program.
 
-Works from whole servers and replicas, shares and run hours, with the same physics as the program
-but its own arithmetic, so that the two check each other.
+Works from whole servers and replicas, shares and run hours and adds up by part and workload what
+the program added up by column, so that the two check each other. The watts of a busy replica are
+those the program was given.
 """
 
 from __future__ import annotations

@@ -115,6 +115,7 @@ class Server(Row):
     n_accelerators: int
     vcpus: int
     dram_gb: float
+    """Nominal module size: carbon, watts and prices are all per nominal GB (2^30 bytes)."""
     ssd_gb: float
     n_nics: int
     nic_gbps: float

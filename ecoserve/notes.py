@@ -18,15 +18,20 @@ def plan_notes(
     late: Mapping[str, float],
     held: bool,
     stopped_by_time: bool,
+    own_gap: float,
+    own_slack: float,
 ) -> tuple[Note, ...]:
     """All notes of a plan, the gravest first."""
     return (
         *_missed(reports),
         *_stopped(stopped_by_time),
+        *_own_optimum(own_gap, own_slack),
         *_late(late),
         *_held(held),
         *_parameters(pools, catalog),
         *_power(pools),
+        *_turns(scenario, pools),
+        *_year(),
         *_prices(scenario),
         *_precision(pools),
     )
@@ -48,6 +53,33 @@ def _stopped(by_time: bool) -> Iterator[Note]:
         yield Note(
             "stopped_by_time", "the search was stopped by the clock; a rerun may find better"
         )
+
+
+def _own_optimum(gap: float, slack: float) -> Iterator[Note]:
+    if gap > slack:
+        yield Note(
+            "own_optimum_open",
+            f"this baseline's own optimum is proven only to {gap:.1%}; a fleet better for it by up "
+            f"to that much may exist",
+        )
+
+
+def _turns(scenario: Scenario, pools: Sequence[Pool]) -> Iterator[Note]:
+    offline = {w.name for w in scenario.workloads if w.kind == "offline"}
+    shared = any(offline & set(pool.workloads) and set(pool.workloads) - offline for pool in pools)
+    if shared:
+        yield Note(
+            "replicas_take_turns",
+            "in pools that online and offline workloads share, a replica serves one of the two at "
+            "a time: mixed in one batch, offline work would slow the online tokens",
+        )
+
+
+def _year() -> Iterator[Note]:
+    yield Note(
+        "year_of_such_days",
+        "a year is 365 days like the planned one; quieter weekends and seasons are not in it",
+    )
 
 
 def _late(late: Mapping[str, float]) -> Iterator[Note]:
@@ -98,7 +130,8 @@ def _power(pools: Sequence[Pool]) -> Iterator[Note]:
     if outside:
         yield Note(
             "power_outside_fit",
-            f"power beyond the measured range of compute utilisation on {', '.join(outside)}",
+            f"no measurement behind the power (fp8, pure prefill, or beyond the fitted compute "
+            f"utilisation) on {', '.join(outside)}",
         )
 
 

@@ -28,7 +28,13 @@ from ecoserve.performance import (
     prefill_s,
 )
 from ecoserve.plan import Role
-from ecoserve.power import accelerator_w, cpu_pool_w, decode_utilisation, prefill_utilisation
+from ecoserve.power import (
+    accelerator_w,
+    cpu_pool_w,
+    decode_utilisation,
+    is_measured,
+    prefill_utilisation,
+)
 from ecoserve.scenario import Hardware, Scenario
 from ecoserve.units import BYTES_PER_GB
 
@@ -218,7 +224,7 @@ def _decoding_service(
         fits=point.fits, keeps_tpot=point.keeps_tpot, batch=point.batch,
         load_s=osl * period / point.batch,
         dynamic_w=device.tp * (busy_w - accelerator.idle_w), busy_w=busy_w,
-        fitted=u_cmp <= power.u_cmp_max,
+        fitted=is_measured(power, device.precision, u_cmp),
         own_ttft_s=prefill + point.step_s if mixed else np.zeros_like(isl),
         queued_s=prefill * period / (point.batch * interference) if mixed else np.zeros_like(isl),
         tpot_s=point.step_s + (point.batch - 1) * interference,
@@ -246,7 +252,7 @@ def _prefill_service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role="prefill",
         fits=fits, keeps_tpot=np.ones(len(isl), dtype=bool), batch=np.ones_like(isl),
         load_s=duration, dynamic_w=device.tp * (busy_w - accelerator.idle_w), busy_w=busy_w,
-        fitted=u_cmp <= power.u_cmp_max, own_ttft_s=duration + transfer, queued_s=duration,
+        fitted=np.zeros(len(isl), dtype=bool), own_ttft_s=duration + transfer, queued_s=duration,
         tpot_s=np.zeros_like(isl), unloaded_s=duration + transfer, kv_bytes=kv_bytes,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import ecoserve
 from ecoserve.account import Operation, carbon_parts, cost_parts, hourly_series, read_operation
@@ -36,7 +36,9 @@ Effort = Literal["quick", "interactive", "report"]
 
 GAP: Mapping[Effort, float] = {"quick": 0.01, "interactive": 0.01, "report": 0.001}
 NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 150, "report": 400}
-REPORT_TIME_S = 60.0
+SMALL_PROGRAM = 4000
+"""Columns up to which HiGHS proves an interactive answer in a few seconds."""
+PROOF_TIME_S = 60.0
 PROVEN_GAP = 1e-4
 """Up to this gap an answer is called optimal."""
 HOLD_ROUNDS = 4
@@ -126,45 +128,66 @@ class Search:
         account = price_account(self.structure.problem, self.terms)
         goal = objective_terms(self.structure.problem, account, weights)
         program = self.structure.program.with_objective(goal)
-        found = self._solve(program, f"{self.key} {sorted(weights)}")
+        staged = least_carbon and weights != CARBON
+        gap = min(GAP[self.effort], OWN_OPTIMUM_SLACK) if staged else GAP[self.effort]
+        found = self._solve(program, f"{self.key} {sorted(weights)}", gap)
         if not found.is_feasible:
             return found
-        if least_carbon and weights != CARBON:
+        if staged:
             (name,) = weights
             own_best = account_value(account, weights, found.values)
+            own_gap = found.gap
             limit = own_best * (1.0 + OWN_OPTIMUM_SLACK)
             goal = objective_terms(self.structure.problem, account, CARBON)
             capped = self.structure.program.with_objective(goal)
             capped = capped.with_row_at_most(account[name], limit)
-            found = self._solve(capped, f"{self.key} carbon within {name}", found.values)
+            key = f"{self.key} carbon within {name}"
+            found = self._solve(capped, key, GAP[self.effort], found.values)
             weights = CARBON
+            found = replace(found, own_gap=own_gap)
         value = account_value(account, weights, found.values)
         tie = most_tie_break(self.structure.problem, self.terms, account, weights, value)
         return replace(found, objective=value, bound=min(found.bound - tie, value))
 
     def _solve(
-        self, program: Program, key: str, first: Mapping[str, float] | None = None
+        self, program: Program, key: str, gap: float, first: Mapping[str, float] | None = None
     ) -> Solution:
-        """Relaxation and repair, then the search; for a report HiGHS takes over where it stops.
-
-        Only a quick answer starts from the last one remembered under ``key``.
-        """
-        problem = self.structure.problem
-        levels = [list(problem.x.values()), list(problem.w.values())]
-        weights = {problem.x[server.id].name: server.idle_kw for server in self.terms.servers}
+        """The same question is answered from memory; only a quick answer starts from a like one."""
+        asked = f"{key} {self.effort} {gap} {program.fingerprint()}"
+        known = self.memory.answer(asked)
+        if known is not None:
+            return known
         start = self.memory.start(key) if self.effort == "quick" else None
         if first is not None:
             start = Start(values=first)
-        limits = Limits(gap=GAP[self.effort], nodes=NODES[self.effort])
-        tree = BranchAndBound(program, levels, weights)
-        found = tree.run(limits, start)
+        found, basis = self._search(program, gap, start)
         if found.is_feasible:
-            self.memory.keep_start(key, Start(values=found.values, basis=tree.basis))
-        if self.effort != "report" or found.gap <= GAP["report"] or not found.is_feasible:
-            return found
-        proof = solve(program, Limits(gap=GAP["report"], time_s=REPORT_TIME_S), found.values)
+            self.memory.keep_start(key, Start(values=found.values, basis=basis))
+        if self.effort != "quick" and found.termination is not Termination.TIME_LIMIT:
+            self.memory.keep_answer(asked, found)
+        return found
+
+    def _search(self, program: Program, gap: float, start: Start | None) -> tuple[Solution, Any]:
+        """Relaxation and repair, then the search; where it stops short, HiGHS's own solver.
+
+        That takes long on large programs, so there it is only asked for a report.
+        """
+        problem = self.structure.problem
+        levels = [list(problem.x.values()), list(problem.w.values())]
+        weights = {
+            column.name: program.cost[program.index[column.name]]
+            for column in problem.x.values()
+            if column.name in program.index
+        }
+        tree = BranchAndBound(program, levels, weights)
+        found = tree.run(Limits(gap=gap, nodes=NODES[self.effort]), start)
+        affordable = self.effort == "report" or len(program.names) <= SMALL_PROGRAM
+        if self.effort == "quick" or not affordable or found.gap <= gap or not found.is_feasible:
+            return found, tree.basis
+        proof = solve(program, Limits(gap=gap, time_s=PROOF_TIME_S), found.values)
         best = min((found, proof), key=lambda answer: answer.objective)
-        return replace(best, bound=max(found.bound, proof.bound), termination=proof.termination)
+        bound = max(found.bound, proof.bound)
+        return replace(best, bound=bound, termination=proof.termination), tree.basis
 
 
 CARBON: Mapping[str, float] = {"kg": 1.0}
@@ -264,5 +287,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
             late=late_requests(operation, terms),
             held=bool(attempt.held),
             stopped_by_time=solution.termination is Termination.TIME_LIMIT,
+            own_gap=solution.own_gap,
+            own_slack=OWN_OPTIMUM_SLACK,
         ),
     )

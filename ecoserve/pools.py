@@ -20,6 +20,8 @@ from ecoserve.scenario import Scenario
 
 Array = NDArray[np.float64]
 MAX_REPORTED_UTILISATION = 0.999
+WHOLE = 1e-6
+"""Solver noise on a whole number of replicas."""
 
 
 def pool_rows(
@@ -144,13 +146,21 @@ def _queues(operation: Operation, terms: FleetTerms) -> dict[str, Queue]:
 
 
 def _queue(pool_id: str, uses: Sequence[Use], operation: Operation, terms: FleetTerms) -> Queue:
-    """The queue of a pool's online requests; offline work steps aside for them."""
+    """The queue of a pool's online requests in the hour that is worst for them.
+
+    Replicas take turns: those busy with offline work in an hour are not there for online requests.
+    """
     replicas = operation.pool_replicas(pool_id)
     online = [use for use in uses if _online(use, terms)]
     if not online:
         return Queue(replicas, 0.0, 0.0, 0.0)
     busy = np.sum([terms.burst * use.busy_replicas for use in online], axis=0)
-    utilisation = min(float(busy.max()) / replicas, MAX_REPORTED_UTILISATION)
+    others = [use.busy_replicas for use in uses if not _online(use, terms)]
+    free = replicas - np.sum(others, axis=0) if others else np.full(len(busy), float(replicas))
+    free = np.maximum(np.ceil(free - WHOLE), 1.0)
+    worst = int(np.argmax(busy / free))
+    replicas = int(free[worst])
+    utilisation = min(float(busy[worst]) / replicas, MAX_REPORTED_UTILISATION)
     rates = [terms.demand_of(u.service).rate_rps * u.shares for u in online]
     times = [u.service.queued_s for u in online]
     return queue_of(np.concatenate(rates), np.concatenate(times), replicas, utilisation)

@@ -22,12 +22,22 @@ from ecoserve.performance import (
 
 Array = NDArray[np.float64]
 GB_PER_TB = 1000.0
+MEASURED_PRECISION = "bf16"
+"""Precision of the points behind ``power_parameters``."""
 
 
 def accelerator_w(params: PowerParameters, tdp_w: float, u_mem: Array, u_cmp: Array) -> Array:
     """Watts of one accelerator at the given utilisations; broadcasts."""
     ratio = params.p0_ratio + params.a_ratio * u_mem + params.b_ratio * u_cmp**params.gamma
     return tdp_w * np.minimum(params.cap_ratio, ratio)
+
+
+def is_measured(params: PowerParameters, precision: str, u_cmp: Array) -> NDArray[np.bool_]:
+    """Whether a decoding or mixed replica's power lies within what the fit has seen.
+
+    The fits rest on dense models at 16 bit that decode; pure prefill was never measured.
+    """
+    return np.asarray((u_cmp <= params.u_cmp_max) & (precision == MEASURED_PRECISION))
 
 
 def decode_utilisation(
@@ -53,31 +63,30 @@ def host_on_w(server: Server, catalog: Catalog) -> float:
     """Watts of the host while the server is on and feeds its accelerators, they excluded.
 
     CPU between idle and busy, fans and NICs times the share of the host; DRAM and SSD as rented.
-    ``n_nics`` counts those of the whole machine.
+    CPUs and DRAM also lose in their voltage regulators. ``n_nics`` counts those of the machine.
     """
     host, value = catalog.host(server.host_id), catalog.host_power_value
     idle, busy = value("cpu_idle_ratio"), value("cpu_busy_ratio")
     cpu_ratio = idle + value("cpu_serving_utilisation") * (busy - idle)
-    shared = (
-        host.sockets * host.cpu_tdp_w * cpu_ratio + value("fans_w_per_2u") * host.rack_units / 2
-    )
-    rented = server.dram_gb * value("dram_w_per_gb")
-    rented += server.ssd_gb / GB_PER_TB * value("ssd_w_per_tb")
-    shared += server.n_nics * value("nic_w")
-    return shared * catalog.share_of_host(server) + rented
+    cpus = host.sockets * host.cpu_tdp_w * cpu_ratio * value("regulator_ratio")
+    fans = value("fans_w_per_2u") * host.rack_units / 2
+    shared = (cpus + fans + server.n_nics * value("nic_w")) * catalog.share_of_host(server)
+    dram = server.dram_gb * value("dram_w_per_gb") * value("regulator_ratio")
+    return shared + dram + server.ssd_gb / GB_PER_TB * value("ssd_w_per_tb")
 
 
 def cpu_pool_w(server: Server, catalog: Catalog) -> float:
-    """Extra watts of one CPU socket fully busy with offline work, over its feeding duty."""
+    """Extra watts of offline work that would keep one whole CPU socket busy."""
     host, value = catalog.host(server.host_id), catalog.host_power_value
-    idle, busy = value("cpu_idle_ratio"), value("cpu_busy_ratio")
-    return host.cpu_tdp_w * (1.0 - value("cpu_serving_utilisation")) * (busy - idle)
+    regulators = value("regulator_ratio")
+    return host.cpu_tdp_w * regulators * (value("cpu_busy_ratio") - value("cpu_idle_ratio"))
 
 
 def nameplate_w(server: Server, catalog: Catalog) -> float:
     """Watts at the wall with every accelerator at its TDP and every CPU busy."""
     host, accelerator = catalog.host(server.host_id), catalog.accelerator(server.accelerator_id)
-    cpus = host.sockets * catalog.share_of_host(server) * cpu_pool_w(server, catalog)
+    left = 1.0 - catalog.host_power_value("cpu_serving_utilisation")
+    cpus = host.sockets * catalog.share_of_host(server) * left * cpu_pool_w(server, catalog)
     cards = server.n_accelerators * accelerator.tdp_w
     return wall_w(cards + host_on_w(server, catalog) + cpus, catalog)
 

@@ -10,6 +10,7 @@ program gives the same answer.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +55,8 @@ class Solution:
     values: Mapping[str, float]
     objective: float
     bound: float
+    own_gap: float = 0.0
+    """Gap of an earlier stage that this one was capped by; 0 where there was none."""
 
     @property
     def is_feasible(self) -> bool:
@@ -401,6 +404,13 @@ class Program:
             columns=np.array([index[c.name] for row in rows for c in row], dtype=np.int32),
             values=np.array([v for row in rows for v in row.values()], dtype=float),
         )
+
+    def fingerprint(self) -> str:
+        """Names exactly this program among those with the same columns."""
+        digest = hashlib.sha256()
+        for array in (self.cost, self.values, self.row_lower, self.row_upper, self.upper):
+            digest.update(array.tobytes())
+        return digest.hexdigest()[:16]
 
     def with_objective(self, terms: Mapping[Any, float]) -> Program:
         """The same rows under another objective, given by PuLP column.

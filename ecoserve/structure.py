@@ -34,7 +34,7 @@ from ecoserve.options import (
 )
 from ecoserve.power import server_idle_w
 from ecoserve.scenario import Scenario
-from ecoserve.solver import Program, Start
+from ecoserve.solver import Program, Solution, Start
 from ecoserve.units import HOURS_PER_DAY, kg_from_g, kw_from_w
 
 MAX_REMEMBERED = 16
@@ -62,6 +62,7 @@ class Memory:
 
     _structures: OrderedDict[str, Structure] = field(default_factory=OrderedDict)
     _starts: OrderedDict[str, Start] = field(default_factory=OrderedDict)
+    _answers: OrderedDict[str, Solution] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
     def structure(self, key: str) -> Structure | None:
@@ -73,6 +74,16 @@ class Memory:
         """The last answer under this key, if it is still remembered."""
         with self._lock:
             return self._starts.get(key)
+
+    def answer(self, asked: str) -> Solution | None:
+        """The answer to exactly this question, if it is still remembered."""
+        with self._lock:
+            return self._answers.get(asked)
+
+    def keep_answer(self, asked: str, answer: Solution) -> None:
+        """Remembers an answer; the oldest is forgotten."""
+        with self._lock:
+            _keep(self._answers, asked, answer)
 
     def keep_structure(self, key: str, structure: Structure) -> None:
         """Remembers a structure; the oldest is forgotten."""

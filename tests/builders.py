@@ -169,6 +169,7 @@ HOST_POWER = {
     "nic_w": 20.0,
     "fans_w_per_2u": 100.0,
     "psu_efficiency": 0.8,
+    "regulator_ratio": 1.0,
 }
 PRICES = {
     "dram_usd_per_gb": 4.0,

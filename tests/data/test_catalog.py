@@ -180,7 +180,7 @@ def test_units_are_converted_once(catalog: Catalog) -> None:
     assert row.t0_s == pytest.approx(0.0005)
     assert row.t_layer_s == pytest.approx(65e-6)
     assert row.allreduce_latency_s == pytest.approx(12e-6)
-    assert catalog.server("aws_g5_xlarge").dram_gb == pytest.approx(16 * 1.073741824)
+    assert catalog.server("aws_g5_xlarge").dram_gb == 16
 
 
 def test_profiles_have_24_hours_and_regions_a_known_profile(catalog: Catalog) -> None:

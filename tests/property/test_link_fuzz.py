@@ -62,6 +62,7 @@ hardware = st.fixed_dictionaries(
         "limits": st.lists(
             st.fixed_dictionaries({"server": ids, "max_count": st.integers(0, 1_000_000)}),
             max_size=3,
+            unique_by=lambda limit: limit["server"],
         ),
         "accelerator_years": floats(0.5, 20),
         "stack": ids,

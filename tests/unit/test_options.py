@@ -81,7 +81,7 @@ def test_a_cpu_socket_serves_whole_offline_requests():
     # 200 x 81.0060 / 256 + prefill 200 + 19.8 + 1 = 284.0859 ms
     service = found(offline())["toy.cpu.own_4x_big.tp1.bf16.host_cpu.w0"]
     assert 1000 * service.load_s[0] == pytest.approx(284.0859, abs=1e-4)
-    assert service.dynamic_w[0] == pytest.approx(60.0)
+    assert service.dynamic_w[0] == pytest.approx(120.0)
 
 
 def test_host_cpus_serve_offline_work_only_and_only_when_allowed():

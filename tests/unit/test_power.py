@@ -95,8 +95,8 @@ def test_the_largest_share_of_the_host_counts():
 
 
 def test_extra_watts_of_a_socket_busy_with_offline_work():
-    # From feeding duty, 0.3 + 0.5 x 0.6, to busy, 0.9: 200 x 0.3
-    assert cpu_pool_w(BIG_SERVER, CATALOG) == pytest.approx(60.0)
+    # A whole socket's work costs the whole way from idle, 0.3, to busy, 0.9: 200 x 0.6
+    assert cpu_pool_w(BIG_SERVER, CATALOG) == pytest.approx(120.0)
 
 
 def test_power_supplies_lose_a_fifth():
@@ -109,6 +109,6 @@ def test_an_idle_server_at_the_wall():
 
 
 def test_the_nameplate_has_every_accelerator_at_tdp_and_every_cpu_busy():
-    # (4 x 500 + 650 + 2 x 60) / 0.8; the half: (2 x 500 + 325 + 60) / 0.8
+    # (4 x 500 + 650 + 2 x half of 120) / 0.8; the half: (2 x 500 + 325 + 60) / 0.8
     assert nameplate_w(BIG_SERVER, CATALOG) == pytest.approx(3462.5)
     assert nameplate_w(HALF_SERVER, CATALOG) == pytest.approx(1731.25)
