@@ -111,8 +111,9 @@ def plan(
     from ecoserve.plan import plan_record
     from ecoserve.planner import plan_fleet
 
-    scenario = _with_policy(open_scenario(source), objective, carbon_price, coefficients)
     catalog = open_catalog()
+    asked = open_scenario(source, catalog)
+    scenario = _with_policy(asked, objective, carbon_price, coefficients)
     with _failure_as_json(as_json, catalog, scenario):
         check_scenario(scenario, catalog)
         start = time.perf_counter()
@@ -129,8 +130,8 @@ def compare(source: Source, effort: Effort = "interactive", as_json: Json = Fals
     """Plan a scenario and the fleets people would buy instead."""
     from ecoserve.baselines import compare_plans
 
-    scenario = open_scenario(source)
     catalog = open_catalog()
+    scenario = open_scenario(source, catalog)
     with _failure_as_json(as_json, catalog, scenario), progress("planning") as on_progress:
         check_scenario(scenario, catalog)
         start = time.perf_counter()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ecoserve.catalog import nearest
+from ecoserve.catalog import Catalog, nearest
 from ecoserve.errors import EcoServeError, LinkError, Problem, ScenarioError
 from ecoserve.link import LINK_VERSION, DecodedLink, decode_link, parse_json
 from ecoserve.scenario import Scenario, read_scenario
@@ -34,14 +34,19 @@ def load_presets() -> dict[str, Scenario]:
     }
 
 
-def open_scenario(source: str) -> Scenario:
-    """The scenario that ``source`` names: a preset, a share link or a JSON file."""
+def open_scenario(source: str, catalog: Catalog | None = None) -> Scenario:
+    """The scenario that ``source`` names: a preset, a share link or a JSON file.
+
+    With a ``catalog``, a file's unknown ids are reported together with its other problems.
+    """
     presets = load_presets()
     if source in presets:
         return presets[source]
+    if not source.strip():
+        raise SourceError(_not_found(source, presets))
     path = Path(source)
     if not is_link(source) or _exists(path):
-        return _read_file(path, source, presets)
+        return _read_file(path, source, presets, catalog)
     return read_link(source).scenario
 
 
@@ -67,10 +72,12 @@ def _token(link: str) -> str:
     return found[0]
 
 
-def _read_file(path: Path, source: str, presets: dict[str, Scenario]) -> Scenario:
+def _read_file(
+    path: Path, source: str, presets: dict[str, Scenario], catalog: Catalog | None
+) -> Scenario:
     try:
         content = _bytes(path)
-        return read_scenario(_without_stamp(parse_json(content.decode("utf-8-sig"))))
+        return read_scenario(_without_stamp(parse_json(content.decode("utf-8-sig"))), catalog)
     except FileNotFoundError as error:
         raise SourceError(_not_found(source, presets)) from error
     except UnicodeDecodeError as error:

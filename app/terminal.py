@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from typer.core import TyperGroup
 
-from ecoserve.errors import EcoServeError, InfeasibleError, ScenarioError, SolverError
+from ecoserve.errors import (
+    BlockedSlice,
+    EcoServeError,
+    InfeasibleError,
+    ScenarioError,
+    SolverError,
+)
 
 BAD_INPUT, INFEASIBLE, NO_ANSWER, INTERNAL = 2, 3, 4, 1
 CLI_SETTINGS: dict[str, Any] = {
@@ -117,8 +123,20 @@ def _sentences(error: EcoServeError) -> list[str]:
     if isinstance(error, ScenarioError):
         return [str(problem) for problem in error.problems]
     if isinstance(error, InfeasibleError):
-        return [str(error), *(f"{blocked.slice}: {blocked.reason}" for blocked in error.blocked)]
+        return [str(error), *_grouped(error.blocked)]
     return str(error).splitlines()
+
+
+def _grouped(blocked: Sequence[BlockedSlice]) -> list[str]:
+    """One line per workload and kind of reason; ``--json`` has every slice."""
+    groups: dict[tuple[str, str], list[BlockedSlice]] = {}
+    for item in blocked:
+        key = item.slice.partition(",")[0], item.reason.partition(":")[0]
+        groups.setdefault(key, []).append(item)
+    return [
+        f"{workload}, {len(items)} length buckets: {items[0].reason}"
+        for (workload, _), items in groups.items()
+    ]
 
 
 def _say_all(sentences: list[str]) -> None:

@@ -62,8 +62,9 @@ class UnknownIdError(CatalogError):
         self.table = table
         self.unknown_id = unknown_id
         self.suggestions = tuple(suggestions)
-        hint = f"; nearest: {', '.join(self.suggestions)}" if self.suggestions else ""
-        super().__init__(f"no {table} has the id {unknown_id!r}{hint}")
+        near = f"nearest: {', '.join(self.suggestions)}"
+        hint = near if self.suggestions else "`ecoserve catalog list` shows what there is"
+        super().__init__(f"no {table} has the id {unknown_id!r}; {hint}")
 
 
 class MissingDataError(CatalogError):

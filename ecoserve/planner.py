@@ -16,19 +16,15 @@ import ecoserve
 from ecoserve.account import Operation, carbon_parts, cost_parts, hourly_series, read_operation
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
-from ecoserve.formulation import (
-    FleetTerms,
-    account_value,
-    most_tie_break,
-    objective_terms,
-    price_account,
-)
+from ecoserve.formulation import FleetTerms
 from ecoserve.notes import plan_notes
 from ecoserve.operational import hourly_intensity
 from ecoserve.plan import FleetEntry, Plan, Status
 from ecoserve.pools import late_requests, pool_rows, slo_reports
+from ecoserve.pricing import account_value, most_tie_break, objective_terms, price_account
+from ecoserve.program import Program
 from ecoserve.scenario import Scenario, check_scenario
-from ecoserve.solver import BranchAndBound, Limits, Program, Solution, Start, Termination, solve
+from ecoserve.solver import BranchAndBound, Limits, Solution, Start, Termination, solve
 from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
 
 Effort = Literal["quick", "interactive", "report"]

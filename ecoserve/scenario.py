@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -21,8 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from ecoserve.catalog import Catalog, nearest
+from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError, UnknownIdError
+from ecoserve.problems import problems_of
 
 MAX_WORKLOADS = 30
 SCENARIO_VERSION: Final = 1
@@ -222,96 +223,97 @@ def canonical_json(scenario: Scenario) -> str:
     return json.dumps(scenario.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
-def read_scenario(data: Mapping[str, Any]) -> Scenario:
-    """Validates plain data; raises :class:`ScenarioError` with every problem at once."""
+def read_scenario(data: Mapping[str, Any], catalog: Catalog | None = None) -> Scenario:
+    """Validates plain data; raises :class:`ScenarioError` with every problem at once.
+
+    With a ``catalog``, unknown ids are among them.
+    """
     try:
-        return Scenario.model_validate(data)
+        scenario = Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError(_problems(error.errors())) from error
+        unknown = _unknown_ids(data, catalog) if catalog else []
+        known_keys = [name for part in PARTS for name in part.model_fields]
+        raise ScenarioError([*problems_of(error.errors(), known_keys), *unknown]) from error
+    if catalog is not None:
+        check_scenario(scenario, catalog)
+    return scenario
 
 
-def _problems(items: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """One per mistake; a list that is only "too short" for lack of valid members is no second."""
-    wrong = {item["loc"][0] for item in items if len(item["loc"]) > 1}
-    return [
-        _problem(item)
-        for item in items
-        if item["type"] != "too_short" or item["loc"][0] not in wrong
-    ]
-
-
-def _problem(item: Mapping[str, Any]) -> Problem:
-    if item["type"] == "too_short" and item["loc"] == ("workloads",):
-        return Problem("workloads", "there is no traffic to plan for; give at least one workload")
-    path = ".".join(str(step) for step in item["loc"])
-    message = str(item["msg"]).removeprefix("Value error, ")
-    given = item.get("input")
-    if item["type"] not in ("value_error", "missing") and isinstance(given, str | int | float):
-        message = f"{message}, got {given!r}"
-    return Problem(path, message)
+PARTS = (Scenario, Workload, Slo, Site, Hardware, ServerLimit, Levers, Policy)
+"""Every kind of object a scenario is made of."""
 
 
 def check_scenario(scenario: Scenario, catalog: Catalog) -> None:
     """Checks every id against the catalog; raises :class:`ScenarioError` with all that is wrong."""
-    problems = [*_workload_problems(scenario, catalog), *_site_problems(scenario, catalog)]
-    problems += _hardware_problems(scenario, catalog)
-    if scenario.policy.coefficients not in catalog.coefficient_sets:
-        known = ", ".join(catalog.coefficient_sets)
-        given = scenario.policy.coefficients
-        problems.append(Problem("policy.coefficients", f"no set {given!r}; there are: {known}"))
+    problems = _unknown_ids(scenario.model_dump(mode="json"), catalog)
+    problems += _mismatches(scenario, catalog)
     if problems:
         raise ScenarioError(problems)
 
 
-def _workload_problems(scenario: Scenario, catalog: Catalog) -> list[Problem]:
-    problems = []
-    for i, workload in enumerate(scenario.workloads):
-        for name, look_up in (
-            ("llm", catalog.llm),
-            ("mix", catalog.length_mix),
-            ("profile", catalog.rate_profile),
-        ):
-            try:
-                look_up(getattr(workload, name))
-            except UnknownIdError as error:
-                problems.append(Problem(f"workloads.{i}.{name}", str(error)))
-    return problems
+def _unknown_ids(data: Mapping[str, Any], catalog: Catalog) -> list[Problem]:
+    """Ids that are no row's, in data that may be wrong in other ways too."""
+    look_ups: dict[str, Callable[[str], object]] = {
+        "llm": catalog.llm,
+        "mix": catalog.length_mix,
+        "profile": catalog.rate_profile,
+    }
+    asked = [
+        (f"workloads.{i}.{name}", workload.get(name), look_up)
+        for i, workload in enumerate(_rows(data.get("workloads")))
+        for name, look_up in look_ups.items()
+    ]
+    asked.append(("site.region", _part(data, "site").get("region"), catalog.region))
+    hardware = _part(data, "hardware")
+    asked += [
+        (f"hardware.accelerators.{i}", accelerator_id, catalog.accelerator)
+        for i, accelerator_id in enumerate(hardware.get("accelerators") or ())
+    ]
+    asked += [
+        (f"hardware.limits.{i}.server", limit.get("server"), catalog.server)
+        for i, limit in enumerate(_rows(hardware.get("limits")))
+    ]
+    found = [_unknown_id(field, wanted, look_up) for field, wanted, look_up in asked]
+    return [problem for problem in found if problem is not None]
 
 
-def _site_problems(scenario: Scenario, catalog: Catalog) -> list[Problem]:
+def _unknown_id(field: str, wanted: object, look_up: Callable[[str], object]) -> Problem | None:
+    if not isinstance(wanted, str):
+        return None
     try:
-        region = catalog.region(scenario.site.region)
+        look_up(wanted)
     except UnknownIdError as error:
-        return [Problem("site.region", str(error))]
-    if scenario.site.intensity == "hourly" and region.grid_profile_id is None:
+        return Problem(field, str(error))
+    return None
+
+
+def _rows(value: object) -> list[Mapping[str, Any]]:
+    entries = value if isinstance(value, list | tuple) else []
+    return [entry if isinstance(entry, Mapping) else {} for entry in entries]
+
+
+def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mismatches(scenario: Scenario, catalog: Catalog) -> list[Problem]:
+    """Choices that exist but not together, and names of sets, stacks and providers."""
+    site, hardware, problems = scenario.site, scenario.hardware, []
+    region = catalog.regions.get(site.region)
+    if site.intensity == "hourly" and region is not None and region.grid_profile_id is None:
         hint = "choose intensity 'annual' or 'custom'"
-        return [Problem("site.intensity", f"{region.id} has no hourly profile; {hint}")]
-    return []
-
-
-def _hardware_problems(scenario: Scenario, catalog: Catalog) -> list[Problem]:
-    hardware = scenario.hardware
-    problems = []
-    for i, accelerator_id in enumerate(hardware.accelerators or ()):
-        if accelerator_id not in catalog.accelerators:
-            hint = nearest(accelerator_id, tuple(catalog.accelerators))
-            error = UnknownIdError("accelerator", accelerator_id, hint)
-            problems.append(Problem(f"hardware.accelerators.{i}", str(error)))
-    for i, limit in enumerate(hardware.limits):
-        if limit.server not in catalog.servers:
-            unknown = UnknownIdError(
-                "server", limit.server, nearest(limit.server, tuple(catalog.servers))
-            )
-            problems.append(Problem(f"hardware.limits.{i}.server", str(unknown)))
-    if hardware.stack not in catalog.stacks:
-        known = ", ".join(catalog.stacks)
-        problems.append(
-            Problem("hardware.stack", f"no stack {hardware.stack!r}; there are: {known}")
-        )
-    providers = {s.provider for s in catalog.servers.values() if s.offer == "rental"}
-    if hardware.offer == "rental" and hardware.provider not in providers:
-        known = ", ".join(sorted(providers))
-        problems.append(
-            Problem("hardware.provider", f"{hardware.provider!r} rents nothing; there are: {known}")
-        )
+        problems.append(Problem("site.intensity", f"{region.id} has no hourly profile; {hint}"))
+    providers = tuple({s.provider for s in catalog.servers.values() if s.offer == "rental"})
+    if hardware.offer == "rental":
+        problems += _not_among("hardware.provider", hardware.provider, "provider", providers)
+    problems += _not_among("hardware.stack", hardware.stack, "stack", catalog.stacks)
+    sets = catalog.coefficient_sets
+    problems += _not_among("policy.coefficients", scenario.policy.coefficients, "set", sets)
     return problems
+
+
+def _not_among(field: str, given: str | None, what: str, known: tuple[str, ...]) -> list[Problem]:
+    if given in known:
+        return []
+    return [Problem(field, f"no {what} {given!r}; there are: {', '.join(sorted(known))}")]

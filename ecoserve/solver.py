@@ -10,20 +10,19 @@ program gives the same answer.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 import highspy
 import numpy as np
-import pulp
 from numpy.typing import NDArray
 
 from ecoserve.errors import SolverError
+from ecoserve.program import Program
 
 Array = NDArray[np.float64]
 SIMPLEX_ITERATIONS = 20_000
@@ -135,9 +134,6 @@ class _Node:
     """Where its children start from."""
 
 
-Incumbent = Callable[[Solution], None]
-
-
 class BranchAndBound:
     """Best-first search over the whole columns of a program, level by level.
 
@@ -149,7 +145,7 @@ class BranchAndBound:
     def __init__(
         self,
         program: Program,
-        levels: Sequence[Sequence[pulp.LpVariable]],
+        levels: Sequence[Sequence[Any]],
         weights: Mapping[str, float] | None = None,
     ) -> None:
         self._matrix = program
@@ -361,101 +357,6 @@ class BranchAndBound:
             objective=self.objective,
             bound=self.bound,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """A PuLP program as arrays, immutable and shareable between solves."""
-
-    names: list[str]
-    index: Mapping[str, int]
-    whole: list[bool]
-    lower: Array
-    upper: Array
-    cost: Array
-    row_lower: Array
-    row_upper: Array
-    starts: NDArray[np.int32]
-    columns: NDArray[np.int32]
-    values: Array
-
-    @classmethod
-    def of(cls, lp: pulp.LpProblem) -> Program:
-        """Reads a program once; its columns keep the order they were added in."""
-        rows = list(lp.constraints())
-        used = {column.name: column for column in lp.variables()}
-        index = {name: i for i, name in enumerate(used)}
-        cost = np.zeros(len(used))
-        for column, value in (lp.objective or {}).items():
-            cost[index[column.name]] = value
-        bounds = np.array([_row_bounds(row) for row in rows]).reshape(-1, 2)
-        return cls(
-            names=list(used),
-            index=index,
-            whole=[c.cat == pulp.LpInteger for c in used.values()],
-            lower=np.array(
-                [-math.inf if c.lowBound is None else c.lowBound for c in used.values()]
-            ),
-            upper=np.array([math.inf if c.upBound is None else c.upBound for c in used.values()]),
-            cost=cost,
-            row_lower=bounds[:, 0],
-            row_upper=bounds[:, 1],
-            starts=np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32),
-            columns=np.array([index[c.name] for row in rows for c in row], dtype=np.int32),
-            values=np.array([v for row in rows for v in row.values()], dtype=float),
-        )
-
-    def fingerprint(self) -> str:
-        """Names exactly this program among those with the same columns."""
-        digest = hashlib.sha256()
-        for array in (self.cost, self.values, self.row_lower, self.row_upper, self.upper):
-            digest.update(array.tobytes())
-        return digest.hexdigest()[:16]
-
-    def with_objective(self, terms: Mapping[Any, float]) -> Program:
-        """The same rows under another objective, given by PuLP column.
-
-        Columns that stand in no row are left out: at no negative price they stay at zero.
-        """
-        cost = np.zeros(len(self.names))
-        for column, value in terms.items():
-            if column.name in self.index:
-                cost[self.index[column.name]] = value
-        return replace(self, cost=cost)
-
-    def with_row_at_most(self, terms: Mapping[Any, float], at_most: float) -> Program:
-        """One more row, ``terms <= at_most``, given by PuLP column."""
-        listed = [(self.index[c.name], v) for c, v in terms.items() if c.name in self.index]
-        places, values = zip(*listed, strict=True)
-        return replace(
-            self,
-            row_lower=np.append(self.row_lower, -math.inf),
-            row_upper=np.append(self.row_upper, at_most),
-            starts=np.append(self.starts, self.starts[-1] + len(places)).astype(np.int32),
-            columns=np.append(self.columns, places).astype(np.int32),
-            values=np.append(self.values, values),
-        )
-
-    def model(self, *, relaxed: bool) -> highspy.HighsLp:
-        """The arrays as HiGHS takes them."""
-        model = highspy.HighsLp()
-        model.num_col_, model.num_row_ = len(self.names), len(self.row_lower)
-        model.col_cost_, model.col_lower_, model.col_upper_ = self.cost, self.lower, self.upper
-        model.row_lower_, model.row_upper_ = self.row_lower, self.row_upper
-        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        model.a_matrix_.start_, model.a_matrix_.index_ = self.starts, self.columns
-        model.a_matrix_.value_ = self.values
-        if not relaxed:
-            kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-            model.integrality_ = [kinds[whole] for whole in self.whole]
-        return model
-
-
-def _row_bounds(row: pulp.LpConstraint) -> tuple[float, float]:
-    rhs = -float(row.constant)
-    if row.sense == pulp.LpConstraintEQ:
-        return rhs, rhs
-    return (rhs, math.inf) if row.sense == pulp.LpConstraintGE else (-math.inf, rhs)
 
 
 def _new_highs(limits: Limits) -> highspy.Highs:

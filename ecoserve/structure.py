@@ -33,8 +33,9 @@ from ecoserve.options import (
     undominated,
 )
 from ecoserve.power import server_idle_w
+from ecoserve.program import Program
 from ecoserve.scenario import Scenario
-from ecoserve.solver import Program, Solution, Start
+from ecoserve.solver import Solution, Start
 from ecoserve.units import HOURS_PER_DAY, kg_from_g, kw_from_w
 
 MAX_REMEMBERED = 16

@@ -9,10 +9,10 @@ import numpy as np
 import pulp
 import pytest
 
+from ecoserve.program import Program
 from ecoserve.solver import (
     BranchAndBound,
     Limits,
-    Program,
     Solution,
     Start,
     Termination,
