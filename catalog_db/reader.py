@@ -106,19 +106,6 @@ def query_rows(path: Path, table: str) -> list[Record]:
         return _records(con, _listing(table))
 
 
-def column_units(path: Path, table: str) -> dict[str, str]:
-    """Unit or meaning of the columns of a table that have one."""
-    if table not in QUERYABLE:
-        raise UnknownIdError("table", table, nearest(table, QUERYABLE))
-    with _open(path) as con:
-        rows = con.execute(
-            "SELECT column_name, comment FROM duckdb_columns()"
-            " WHERE table_name = ? AND comment IS NOT NULL ORDER BY column_index",
-            [table],
-        ).fetchall()
-    return dict(rows)
-
-
 def _listing(table: str) -> str:
     if table == "sources":
         return "SELECT * FROM sources ORDER BY id"

@@ -249,11 +249,6 @@ class Queue:
         spread = (1.0 + self.squared_variation) * self.mean_service_s
         return spread / (2.0 * self.servers * (1.0 - self.utilisation))
 
-    def wait_quantile_s(self, percentile: float) -> float:
-        """The wait that a share ``percentile`` of arrivals does not exceed."""
-        ratio = self.wait_probability / (1.0 - percentile)
-        return self.tail_scale_s * math.log(ratio) if ratio > 1.0 else 0.0
-
     def exceedance(self, wait_s: Array) -> Array:
         """P(W > t); 1 for t < 0; broadcasts."""
         scale = max(self.tail_scale_s, 1e-12)

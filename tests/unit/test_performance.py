@@ -215,7 +215,7 @@ def test_m_m_1_is_the_special_case_of_one_server():
     assert queue.wait_probability == pytest.approx(0.8)
     assert queue.tail_scale_s == pytest.approx(2.5)
     # 0.9 quantile: 2.5 ln(0.8 / 0.1) = 5.1986039 s
-    assert queue.wait_quantile_s(0.9) == pytest.approx(5.1986039, abs=1e-6)
+    assert queue.exceedance(np.array(5.1986039)) == pytest.approx(0.1, abs=1e-6)
     assert queue.exceedance(np.array([-1.0, 0.0, 2.5])) == pytest.approx([1.0, 0.8, 0.2943036])
 
 
@@ -223,9 +223,9 @@ def test_a_queue_of_ten_with_even_service():
     # c2 = 0 halves the wait: 0.5 / (2 x 10 x 0.2) = 0.125 s; 0.125 ln(0.4091801 / 0.1)
     queue = Queue(10, 0.8, 0.5, 0.0)
     assert queue.tail_scale_s == pytest.approx(0.125)
-    assert queue.wait_quantile_s(0.9) == pytest.approx(0.1761232, abs=1e-6)
+    assert queue.exceedance(np.array(0.1761232)) == pytest.approx(0.1, abs=1e-6)
 
 
-def test_nobody_waits_when_fewer_than_allowed_do():
-    # Erlang's C of 1/3 is below the 0.5 that may wait
-    assert Queue(2, 0.5, 1.0, 1.0).wait_quantile_s(0.5) == 0.0
+def test_two_thirds_of_a_half_busy_pair_do_not_wait():
+    # Erlang's C of 1/3
+    assert Queue(2, 0.5, 1.0, 1.0).exceedance(np.array(0.0)) == pytest.approx(1 / 3)
