@@ -15,7 +15,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.text import MassUnit, mass_unit, number, percent
+from app.text import MassUnit, mass_unit, number, percent, times
 from ecoserve.catalog import LengthMix
 from ecoserve.plan import Plan
 
@@ -67,6 +67,7 @@ class Segment:
     kind: str
     side: str
     name: str
+    words: str
     colour: str
 
 
@@ -103,12 +104,24 @@ def faded(colour: str, strength: float) -> str:
 
 
 SEGMENTS = (
-    Segment("operational", "accelerator", "operational, accelerators", OPERATIONAL),
-    Segment("operational", "host", "operational, hosts", faded(OPERATIONAL, 0.55)),
-    Segment("operational", "facility", "operational, facility overhead", faded(OPERATIONAL, 0.25)),
-    Segment("embodied", "accelerator", "embodied, accelerators", EMBODIED),
-    Segment("embodied", "host", "embodied, hosts", faded(EMBODIED, 0.5)),
-)
+    Segment(
+        "operational", "accelerator", "operational, accelerators",
+        "electricity of the accelerators", OPERATIONAL,
+    ),
+    Segment(
+        "operational", "host", "operational, hosts",
+        "electricity of the hosts", faded(OPERATIONAL, 0.55),
+    ),
+    Segment(
+        "operational", "facility", "operational, facility overhead",
+        "electricity of the facility overhead", faded(OPERATIONAL, 0.25),
+    ),
+    Segment(
+        "embodied", "accelerator", "embodied, accelerators",
+        "making the accelerators", EMBODIED,
+    ),
+    Segment("embodied", "host", "embodied, hosts", "making the hosts", faded(EMBODIED, 0.5)),
+)  # fmt: skip
 """The stack, from the axis outwards."""
 
 _INK = {OPERATIONAL: "#1A1A1A", EMBODIED: "#FFFFFF"}
@@ -144,21 +157,32 @@ def saving_title(plan: Plan, other: Plan, other_name: str) -> str:
     ratio = saved / other.kgco2e_per_year if other.kgco2e_per_year else 0.0
     if abs(ratio) < 0.005:
         return f"As much carbon as {other_name}"
-    word = "less" if saved > 0 else "more"
-    return f"{percent(abs(ratio))} {word} carbon than {other_name}{_reason(plan, other, saved)}"
+    words = f"{percent(abs(ratio))} {'less' if saved > 0 else 'more'} carbon than {other_name}"
+    if ratio < -1:
+        factor = times(plan.kgco2e_per_year, other.kgco2e_per_year)
+        words = f"{factor} the carbon of {other_name}"
+    return f"{words}: {_reason(plan, other, saved)}"
 
 
 def _reason(plan: Plan, other: Plan, saved: float) -> str:
+    """The difference in mass, and what differs most."""
+    unit = mass_unit(max(plan.kgco2e_per_year, other.kgco2e_per_year))
+    word = "less" if saved > 0 else "more"
+    name, gain = _largest_difference(plan, other, saved)
+    difference, most = f"{unit.text(abs(saved))} {word}", unit.text(abs(gain))
+    if abs(gain) <= abs(saved):
+        return f"{difference}, {most} of it {name}"
+    return f"{difference}, with {most} {word} {name}"
+
+
+def _largest_difference(plan: Plan, other: Plan, saved: float) -> tuple[str, float]:
     ours, theirs = plan.carbon_by("kind", "side"), other.carbon_by("kind", "side")
     gains = {
-        segment.name: theirs.get(f"{segment.kind} {segment.side}", 0.0)
+        segment.words: theirs.get(f"{segment.kind} {segment.side}", 0.0)
         - ours.get(f"{segment.kind} {segment.side}", 0.0)
         for segment in SEGMENTS
     }
-    name, gain = max(gains.items(), key=lambda item: item[1] if saved > 0 else -item[1])
-    kind, _, side = name.partition(", ")
-    mostly = "mostly" if abs(gain) >= 0.5 * abs(saved) else "most of all"
-    return f", {mostly} {kind} carbon of the {side}"
+    return max(gains.items(), key=lambda item: item[1] if saved > 0 else -item[1])
 
 
 def _stacked(
@@ -181,15 +205,11 @@ def _stacked(
         )
     for label, (_, _, plan) in zip(labels, rows, strict=True):
         _label_segments(figure, label, plan, unit, smallest=0.05 * largest)
-    for label, total in zip(labels, totals, strict=True):
+    for label, total, (_, _, plan) in zip(labels, totals, rows, strict=True):
         figure.add_annotation(
-            x=total,
-            y=label,
-            text=f"<b>{number(total)} {unit.name}</b>",
-            showarrow=False,
-            xanchor="left",
-            xshift=6,
-        )
+            x=total, y=label, text=_total_label(plan, unit), showarrow=False,
+            xanchor="left", xshift=6, align="left",
+        )  # fmt: skip
     subtitle = f"{unit.name}CO2e per year, whole fleet at one site"
     _dress(figure, title, subtitle, height, title_chars=WIDE)
     figure.update_layout(
@@ -199,8 +219,16 @@ def _stacked(
         legend={"orientation": "h", "traceorder": "normal", "y": -0.16, "yanchor": "top", "x": 0},
     )
     figure.update_yaxes(autorange="reversed", ticks="")
-    figure.update_xaxes(range=[0, 1.13 * largest], ticksuffix=f" {unit.name}")
+    figure.update_xaxes(range=[0, 1.25 * largest], ticksuffix=f" {unit.name}")
     return figure
+
+
+def _total_label(plan: Plan, unit: MassUnit) -> str:
+    """The total with its two kinds, which narrow segments have no room to tell."""
+    operational = number(unit.value(plan.operational_kgco2e_per_year))
+    embodied = number(unit.value(plan.embodied_kgco2e_per_year))
+    total = number(unit.value(plan.kgco2e_per_year))
+    return f"<b>{total} {unit.name}</b><br>{operational} operational,<br>{embodied} embodied"
 
 
 def _row_label(name: str, colour: str | None) -> str:
@@ -237,27 +265,34 @@ def carbon_by_part(plan: Plan, shown: int = 14) -> Chart:
         key = (part.kind, part.side, part.part)
         totals[key] = totals.get(key, 0.0) + part.kgco2e_per_year
     ranked = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
-    kept = [item for item in ranked[:shown] if item[1] > 0]
+    positive = [item for item in ranked if item[1] > 0]
+    kept, rest = positive[:shown], positive[shown:]
     unit = mass_unit(plan.kgco2e_per_year)
     (kind, side, name), most = kept[0] if kept else (("", "", "nothing"), 0.0)
     share = percent(most / max(plan.kgco2e_per_year, 1e-9))
     title = f"{share} of the total is {part_label(kind, side, name)}, the largest part"
     labels = [part_label(*key) for key, _ in kept]
     values = [unit.value(kg) for _, kg in kept]
+    colours = [_colour_of(key[0], key[1]) for key, _ in kept]
+    if rest:
+        labels.append(f"{len(rest)} others")
+        values.append(unit.value(sum(kg for _, kg in rest)))
+        colours.append(BASELINE)
     figure = go.Figure(
         go.Bar(
             orientation="h",
             y=labels,
             x=values,
-            marker={"color": [_colour_of(key[0], key[1]) for key, _ in kept]},
+            marker={"color": colours},
             text=[number(value) for value in values],
             textposition="outside",
             cliponaxis=False,
             hovertemplate=f"%{{y}}: %{{x:,.4g}} {unit.name}CO2e/year<extra></extra>",
         )
     )
-    subtitle = f"{unit.name}CO2e per year, {len(kept)} largest of {len(ranked)} parts"
-    _dress(figure, title, subtitle, height=110 + 26 * max(2, len(kept)))
+    total = unit.text(plan.kgco2e_per_year)
+    subtitle = f"{unit.name}CO2e per year; the bars add up to {total}"
+    _dress(figure, title, subtitle, height=110 + 26 * max(2, len(labels)))
     figure.update_yaxes(autorange="reversed", ticks="")
     figure.update_xaxes(rangemode="tozero")
     words = ", ".join(
@@ -536,8 +571,8 @@ def _dress(
         showlegend=False,
         separators=".,",
     )
-    figure.update_xaxes(automargin=True, zeroline=False, gridcolor=GRID_LINE)
-    figure.update_yaxes(automargin=True, zeroline=False)
+    figure.update_xaxes(automargin=True, zeroline=False, gridcolor=GRID_LINE, tickformat=",")
+    figure.update_yaxes(automargin=True, zeroline=False, tickformat=",")
 
 
 def _safe(words: str) -> str:

@@ -12,18 +12,20 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from app import state
-from app.text import plain
+from app.text import mass_unit, plain
 from ecoserve.scenario import canonical_json
 
 T = TypeVar("T")
 Changes = Mapping[str, Any]
 
 
-def header() -> None:
-    """Name of the scenario, its menu, the share link, and what there is to say."""
+def header(title: str) -> None:
+    """Name of page and scenario, its menu, the share link, and what there is to say."""
     scenario = state.scenario()
     with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(title, anchor=False, width="content")
         st.markdown(f"#### {plain(scenario.name)}", width="stretch")
+        _result_line()
         with st.popover("Scenario"):
             _scenario_menu()
         with st.popover("Copy link"):
@@ -33,11 +35,21 @@ def header() -> None:
         show(plain(notice.text))
 
 
+def _result_line() -> None:
+    """On the pages without the plan: what this scenario emits, where that is known."""
+    held = state.session()
+    known = held.finished.get((held.scenario.fingerprint(), held.baseline))
+    if held.page and known is not None:
+        kgco2e = known.plan.kgco2e_per_year
+        total = mass_unit(kgco2e).text(kgco2e)
+        st.caption(f"{total}CO2e per year with this scenario", width="content")
+
+
 def _scenario_menu() -> None:
     scenario = state.scenario()
     text("Name", "name", scenario.name)
     names = sorted(state.presets())
-    chosen = st.selectbox("Preset", names, key="in:preset")
+    chosen = st.selectbox("Preset", names, key=_key("preset"))
     st.button("Load preset", on_click=_load_preset, args=(chosen,), width="stretch")
     st.download_button(
         "Download as JSON",
@@ -81,13 +93,18 @@ def bound(name: str, value: Any) -> str:
 
 
 def _key(name: str) -> str:
-    revision = state.session().revisions.get(name, 0)
-    return f"in:{name}#{revision}" if revision else f"in:{name}"
+    """A widget's key has its page in it: Streamlit forgets a page's widgets when one leaves it,
+    and a widget that stands on two pages would be forgotten while it is shown."""
+    held = state.session()
+    revision = held.revisions.get(name, 0)
+    key = f"in:{held.page or 'plan'}:{name}"
+    return f"{key}#{revision}" if revision else key
 
 
 def is_current(key: str) -> bool:
     """Whether the widget with this key is the one on the page, not one drawn before a change."""
-    return key == _key(key.removeprefix("in:").partition("#")[0])
+    name = key.partition("#")[0].split(":", 2)[-1]
+    return key == _key(name)
 
 
 def take(key: str, changes_of: Callable[[Any], Changes]) -> None:
@@ -114,7 +131,6 @@ def number(
     *,
     bounds: tuple[float | None, float | None],
     step: float,
-    decimals: int = 2,
     help: str | None = None,
     placeholder: str | None = None,
 ) -> None:
@@ -127,7 +143,7 @@ def number(
         max_value=None if high is None else float(high),
         value=None,
         step=float(step),
-        format=f"%.{decimals}f",
+        format="%g",
         key=key,
         help=help,
         placeholder=placeholder,
@@ -280,6 +296,7 @@ def _intensity_changes(selected: str | None) -> Changes:
 
 def intensity_slider(mean_gco2e_per_kwh: float) -> None:
     """The mean intensity; moving it makes the figure the user's own, the same at all hours."""
+    own = state.scenario().site.intensity == "custom"
     slider(
         "The same at all hours, g/kWh",
         "intensity_slider",
@@ -287,8 +304,10 @@ def intensity_slider(mean_gco2e_per_kwh: float) -> None:
         lambda value: {"site.intensity": "custom", "site.custom_gco2e_per_kwh": [value]},
         bounds=(0, 1000),
         step=1,
-        format="%.0f",
-        help="Moving this replaces the region's figure by one of your own.",
+        format="%.0f" if own else "mean %.0f",
+        help=None
+        if own
+        else "Used when moved: moving this replaces the region's figure by one of your own.",
     )
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from app.presets import load_presets
-from app.text import sentence
+from app.text import in_words, sentence
 from catalog_db.reader import ensure_catalog, load_catalog
 from ecoserve import __version__ as engine_version_now
 from ecoserve.catalog import Catalog
@@ -28,8 +28,8 @@ from ecoserve.scenario import Scenario, check_scenario, read_scenario
 DEFAULT_PRESET = "azure-chat-and-code"
 DEFAULT_BASELINE = "cost"
 BASELINES: Mapping[str, str] = {
-    "cost": "the cheapest fleet, as sold",
-    "cost_same": "the cheapest fleet, same choices",
+    "cost": "the fleet chosen for cost, as sold",
+    "cost_same": "the fleet chosen for cost, same choices",
     "single": "the best single accelerator, as sold",
     "single_same": "the best single accelerator, same choices",
 }
@@ -48,6 +48,8 @@ class Notice:
 
     level: Literal["error", "warning"]
     text: str
+    refused: bool = False
+    """Whether this is about an edit that was refused, made on the page now shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,14 @@ def catalog() -> Catalog:
     return load_catalog(ensure_catalog())
 
 
+def readable(text: str) -> str:
+    """A remark of the catalog or the engine with names in place of ids."""
+    rows = catalog()
+    names = {source.id: source.title for source in rows.sources.values()}
+    names |= {row.id: row.name for row in rows.accelerators.values()}
+    return in_words(text, {row_id: name for row_id, name in names.items() if "_" in row_id})
+
+
 @st.cache_resource(show_spinner=False)
 def presets() -> dict[str, Scenario]:
     """The scenarios that travel with the planner, by name."""
@@ -102,15 +112,24 @@ def presets() -> dict[str, Scenario]:
 def start(page: str) -> None:
     """Begins a session from the address, once, and keeps the address whole after that.
 
-    What was refused on one page is forgotten on the next.
+    What was refused on one page is still told on the next, until the next good edit.
     """
     if _KEY not in st.session_state:
         st.session_state[_KEY] = _open_session()
     held = session()
-    if held.rejected and held.page != page:
-        held.rejected, held.notices = "", ()
+    if held.page != page:
+        held.rejected = ""
+        held.notices = tuple(_from_another_page(notice) for notice in held.notices)
     held.page = page
     write_address()
+
+
+def _from_another_page(notice: Notice) -> Notice:
+    if not notice.refused:
+        return notice
+    reason = notice.text.rstrip(".")
+    text = f"Your last change was refused: {reason}; the plan is for the last good scenario."
+    return Notice("warning", text)
 
 
 def session() -> Session:
@@ -193,7 +212,9 @@ def changed(original: Scenario, changes: Mapping[str, Any]) -> Scenario:
 def refuse(problems: tuple[Problem, ...], widget: str = "") -> None:
     """Keeps the last good scenario and says what is wrong with the entry."""
     names = [workload.name for workload in scenario().workloads]
-    session().notices = tuple(Notice("error", problem_text(p, names)) for p in problems)
+    session().notices = tuple(
+        Notice("error", problem_text(p, names), refused=True) for p in problems
+    )
     session().rejected = widget
 
 

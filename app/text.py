@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecoserve.units import t_from_kg
@@ -35,11 +36,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{rounded:,.{max(0, places)}f}".replace("-", MINUS)
 
 
-def percent(ratio: float, digits: int = 2) -> str:
+def percent(ratio: float, digits: int = 3) -> str:
     """A ratio in per cent.
 
     >>> percent(0.3149).replace(NARROW_SPACE, " ")
-    '31 %'
+    '31.5 %'
     """
     return f"{number(100 * ratio, digits)}{NARROW_SPACE}%"
 
@@ -67,6 +68,39 @@ TONNES = MassUnit("t", 1.0 / t_from_kg(1.0))
 def mass_unit(largest_kg: float) -> MassUnit:
     """Tonnes from ten tonnes up, else kilograms: chosen once per view."""
     return TONNES if t_from_kg(largest_kg) >= 10 else KILOGRAMS
+
+
+_WORDS = {"electricity_usd_per_kwh": "electricity price", "pue": "PUE"}
+
+
+def in_words(text: str, names: Mapping[str, str]) -> str:
+    """``text`` with ids replaced by names, and columns of the catalog by words.
+
+    >>> in_words("Measured. electricity_usd_per_kwh assumed on t4_16gb.", {"t4_16gb": "T4"})
+    'Measured. Electricity price assumed on T4.'
+    """
+    named = re.sub(r"\b\w+\b", lambda m: names.get(m[0]) or _WORDS.get(m[0]) or m[0], text)
+    return re.sub(r"\. ([a-z])", lambda m: m[0].upper(), named)
+
+
+def times(now: float, then: float) -> str:
+    """How large ``now`` is beside ``then``, where per cent would be hard to read.
+
+    >>> times(12.7, 1.0)
+    '12.7 times'
+    """
+    return f"{number(now / then)} times"
+
+
+def capacity(gigabytes: float) -> str:
+    """Memory or storage in whole gigabytes, terabytes from ten of them up.
+
+    >>> capacity(2048.0).replace(NARROW_SPACE, " "), capacity(30720.0).replace(NARROW_SPACE, " ")
+    ('2,048 GB', '30.7 TB')
+    """
+    if gigabytes >= 10_000:
+        return f"{number(gigabytes / 1000)}{NARROW_SPACE}TB"
+    return f"{gigabytes:,.0f}{NARROW_SPACE}GB"
 
 
 def power(power_kw: float) -> str:

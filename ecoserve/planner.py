@@ -32,6 +32,8 @@ Effort = Literal["quick", "interactive", "report"]
 
 GAP: Mapping[Effort, float] = {"quick": 0.01, "interactive": 0.01, "report": 0.001}
 NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 150, "report": 400}
+OWN_NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 400, "report": 400}
+"""For a baseline's own optimum, which is asked for once and then remembered."""
 SMALL_PROGRAM = 4000
 """Columns up to which HiGHS proves an interactive answer in a few seconds."""
 PROOF_TIME_S = 60.0
@@ -126,7 +128,9 @@ class Search:
         program = self.structure.program.with_objective(goal)
         staged = least_carbon and weights != CARBON
         gap = min(GAP[self.effort], OWN_OPTIMUM_SLACK) if staged else GAP[self.effort]
-        found = self._solve(program, f"{self.key} {sorted(weights)}", gap)
+        nodes = (OWN_NODES if staged else NODES)[self.effort]
+        limits = Limits(gap=gap, nodes=nodes)
+        found = self._solve(program, f"{self.key} {sorted(weights)}", limits)
         if not found.is_feasible:
             return found
         if staged:
@@ -138,7 +142,8 @@ class Search:
             capped = self.structure.program.with_objective(goal)
             capped = capped.with_row_at_most(account[name], limit)
             key = f"{self.key} carbon within {name}"
-            found = self._solve(capped, key, GAP[self.effort], found.values)
+            limits = Limits(gap=GAP[self.effort], nodes=NODES[self.effort])
+            found = self._solve(capped, key, limits, found.values)
             weights = CARBON
             found = replace(found, own_gap=own_gap)
         value = account_value(account, weights, found.values)
@@ -146,24 +151,26 @@ class Search:
         return replace(found, objective=value, bound=min(found.bound - tie, value))
 
     def _solve(
-        self, program: Program, key: str, gap: float, first: Mapping[str, float] | None = None
+        self, program: Program, key: str, limits: Limits, first: Mapping[str, float] | None = None
     ) -> Solution:
         """The same question is answered from memory; only a quick answer starts from a like one."""
-        asked = f"{key} {self.effort} {gap} {program.fingerprint()}"
+        asked = f"{key} {self.effort} {limits} {program.fingerprint()}"
         known = self.memory.answer(asked)
         if known is not None:
             return known
         start = self.memory.start(key) if self.effort == "quick" else None
         if first is not None:
             start = Start(values=first)
-        found, basis = self._search(program, gap, start)
+        found, basis = self._search(program, limits, start)
         if found.is_feasible:
             self.memory.keep_start(key, Start(values=found.values, basis=basis))
         if self.effort != "quick" and found.termination is not Termination.TIME_LIMIT:
             self.memory.keep_answer(asked, found)
         return found
 
-    def _search(self, program: Program, gap: float, start: Start | None) -> tuple[Solution, Any]:
+    def _search(
+        self, program: Program, limits: Limits, start: Start | None
+    ) -> tuple[Solution, Any]:
         """Relaxation and repair, then the search; where it stops short, HiGHS's own solver.
 
         That takes long on large programs, so there it is only asked for a report.
@@ -176,11 +183,16 @@ class Search:
             if column.name in program.index
         }
         tree = BranchAndBound(program, levels, weights)
-        found = tree.run(Limits(gap=gap, nodes=NODES[self.effort]), start)
+        found = tree.run(limits, start)
         affordable = self.effort == "report" or len(program.names) <= SMALL_PROGRAM
-        if self.effort == "quick" or not affordable or found.gap <= gap or not found.is_feasible:
+        if (
+            self.effort == "quick"
+            or not affordable
+            or found.gap <= limits.gap
+            or not found.is_feasible
+        ):
             return found, tree.basis
-        proof = solve(program, Limits(gap=gap, time_s=PROOF_TIME_S), found.values)
+        proof = solve(program, Limits(gap=limits.gap, time_s=PROOF_TIME_S), found.values)
         best = min((found, proof), key=lambda answer: answer.objective)
         bound = max(found.bound, proof.bound)
         return replace(best, bound=bound, termination=proof.termination), tree.basis

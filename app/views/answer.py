@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import streamlit as st
@@ -13,7 +14,9 @@ from app import figures, state
 from app.figures import Chart
 from app.state import Answer
 from app.text import (
+    MINUS,
     MassUnit,
+    capacity,
     duration,
     limit,
     mass_unit,
@@ -21,9 +24,12 @@ from app.text import (
     percent,
     plain,
     power,
+    sentence,
     sentence_list,
+    times,
 )
 from ecoserve.catalog import Accelerator
+from ecoserve.errors import BlockedSlice
 from ecoserve.plan import FleetEntry, Plan, Pool, Status
 
 STATUS_WORDS = {
@@ -43,13 +49,7 @@ def headline(answer: Answer) -> str:
 
 def _fleet_phrase(answer: Answer) -> str:
     verb = "Rent" if answer.scenario.hardware.offer == "rental" else "Buy"
-    counts = Counter[tuple[int, str]]()
-    for entry in answer.plan.fleet:
-        server = state.catalog().server(entry.server)
-        accelerator = state.catalog().accelerator(server.accelerator_id)
-        name = short_name(accelerator)
-        counts[server.n_accelerators, name] += entry.count
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ranked = _kinds(answer.plan)
     if not ranked:
         return f"{verb} nothing"
     named = [f"{count:,} with {per_server} x {name}" for (per_server, name), count in ranked[:3]]
@@ -58,6 +58,37 @@ def _fleet_phrase(answer: Answer) -> str:
     first, *rest = named
     noun = "server" if ranked[0][1] == 1 else "servers"
     return f"{verb} {sentence_list([first.replace(' with', f' {noun} with', 1), *rest])}"
+
+
+def _kinds(plan: Plan) -> list[tuple[tuple[int, str], int]]:
+    """How many servers with so many accelerators of a name, the most frequent first."""
+    counts = Counter[tuple[int, str]]()
+    for entry in plan.fleet:
+        server = state.catalog().server(entry.server)
+        accelerator = state.catalog().accelerator(server.accelerator_id)
+        counts[server.n_accelerators, short_name(accelerator)] += entry.count
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def baseline_line(answer: Answer) -> str:
+    """The baseline in one line: its fleet, its totals, how sure they are."""
+    plan = answer.other
+    if plan is None:
+        return ""
+    fleet = ", ".join(f"{n:,} x {per_server} {name}" for (per_server, name), n in _kinds(plan))
+    carbon = view_unit(answer).text(plan.kgco2e_per_year)
+    facts = f"{carbon}CO2e per year; {number(plan.usd_per_h)} USD/h; {_sureness(plan)}"
+    remarks = [sentence(n.message) for n in plan.notes if n.code == "own_optimum_open"]
+    line = f"{answer.other_name}: {fleet or 'no server'}; {facts}"
+    return " ".join([sentence(line), *remarks])
+
+
+def _sureness(plan: Plan) -> str:
+    if plan.status is Status.OPTIMAL:
+        return "proven the best"
+    if not math.isfinite(plan.gap):
+        return "no bound known"
+    return f"within {percent(plan.gap, 2)} of its best"
 
 
 def short_name(accelerator: Accelerator) -> str:
@@ -73,6 +104,9 @@ def saving_phrase(answer: Answer) -> str:
     if abs(saving) < SMALLEST_SAVING:
         return f"as much carbon as {name}"
     words = f"{percent(abs(saving))} {'less' if saving > 0 else 'more'} carbon than {name}"
+    if saving < -1:
+        factor = times(answer.plan.kgco2e_per_year, answer.other.kgco2e_per_year)
+        words = f"{factor} the carbon of {name}"
     open_share = max(_gap(answer.plan), _gap(answer.other))
     return f"{words}, within the solver's gap" if abs(saving) <= open_share else words
 
@@ -84,7 +118,7 @@ def status_words(plan: Plan) -> str:
         return words
     if not math.isfinite(plan.gap):
         return f"{words[:1].upper()}{words[1:]}, no bound known"
-    return f"Within {percent(plan.gap)} of the best possible, {words}"
+    return f"Within {percent(plan.gap, 2)} of the best possible, {words}"
 
 
 def slo_words(plan: Plan) -> str:
@@ -113,26 +147,22 @@ def four_figures(answer: Answer) -> None:
     carbon.metric(
         f"Carbon, {unit.name}CO2e per year",
         number(unit.value(plan.kgco2e_per_year)),
-        _change(plan.kgco2e_per_year, last.kgco2e_per_year if last else None),
-        delta_color="inverse",
+        **_change(plan.kgco2e_per_year, last.kgco2e_per_year if last else None),
         border=True,
         height="stretch",
         help=f"{plan.kgco2e_per_year:,.0f} kg; {number(plan.gco2e_per_functional_unit)} gCO2e per "
         "1,000 output tokens.",
     )
-    saved = answer.saving
     saving.metric(
-        f"Less carbon than {answer.other_name}",
-        "no answer" if saved is None else percent(saved),
+        *_saving_card(answer),
         border=True,
         height="stretch",
-        help=None if answer.other is None else f"Baseline: {status_words(answer.other).lower()}.",
+        help=_saving_help(answer),
     )
     cost.metric(
         "Cost, USD per hour",
         number(plan.usd_per_h),
-        _change(plan.usd_per_h, last.usd_per_h if last else None),
-        delta_color="inverse",
+        **_change(plan.usd_per_h, last.usd_per_h if last else None),
         border=True,
         height="stretch",
         help="; ".join(f"{part.part} {number(part.usd_per_h)}" for part in plan.cost_parts),
@@ -140,8 +170,7 @@ def four_figures(answer: Answer) -> None:
     it_power.metric(
         "IT power, mean of the day",
         power(plan.it_power_kw),
-        _change(plan.it_power_kw, last.it_power_kw if last else None),
-        delta_color="inverse",
+        **_change(plan.it_power_kw, last.it_power_kw if last else None),
         border=True,
         height="stretch",
         help=f"Busiest hour {power(plan.peak_it_power_kw)}; times PUE {plan.pue:g}: "
@@ -155,12 +184,37 @@ def view_unit(answer: Answer) -> MassUnit:
     return mass_unit(max(answer.plan.kgco2e_per_year, other))
 
 
-def _change(now: float, then: float | None) -> str | None:
+def _saving_card(answer: Answer) -> tuple[str, str]:
+    """Label and figure of the saving."""
+    saving = answer.saving
+    if saving is None or answer.other is None:
+        return "Less carbon than the baseline", "no answer"
+    if saving < -1:
+        factor = times(answer.plan.kgco2e_per_year, answer.other.kgco2e_per_year)
+        return "Carbon beside the baseline", factor
+    return f"{'More' if saving < 0 else 'Less'} carbon than the baseline", percent(abs(saving))
+
+
+def _saving_help(answer: Answer) -> str:
+    if answer.other is None:
+        return f"Baseline: {answer.other_name}; it cannot serve this traffic."
+    return f"Baseline: {answer.other_name}. {sentence(status_words(answer.other))}"
+
+
+def _change(now: float, then: float | None) -> dict[str, Any]:
+    """What changed since the last plan, as arguments of a metric; less is green."""
     if not then or abs(now / then - 1) < 0.0005:
-        return None
+        return {}
     ratio = now / then - 1
-    sign = "+" if ratio > 0 else "-"
-    return f"{sign}{percent(abs(ratio))} since the last change"
+    words = f"{'+' if ratio > 0 else MINUS}{percent(abs(ratio))} since the last change"
+    if ratio > 1:
+        words = f"{times(now, then)} as much since the last change"
+    more = ratio > 0
+    return {
+        "delta": words,
+        "delta_arrow": "up" if more else "down",
+        "delta_color": "red" if more else "green",
+    }
 
 
 def set_line(coefficients: str, answer: Answer, unit: MassUnit) -> str:
@@ -209,7 +263,7 @@ def _fleet_row(entry: FleetEntry, last: tuple[FleetEntry, ...] | None) -> dict[s
         "Kind": server.name,
         "Accelerators": f"{entry.count * server.n_accelerators:,} {accelerator.name}",
         "Host variant": entry.variant,
-        "DRAM per server": f"{server.dram_gb:,.0f} GB",
+        "DRAM per server": capacity(server.dram_gb),
         "Owned": "yes" if entry.owned else "no",
         "Id": entry.server,
     }
@@ -222,7 +276,26 @@ def _count_change(entry: FleetEntry, last: tuple[FleetEntry, ...]) -> str:
     then = sum(e.count for e in last if (e.server, e.variant) == (entry.server, entry.variant))
     if then == 0:
         return "new"
-    return f"{entry.count - then:+d}" if entry.count != then else "same"
+    difference = f"{entry.count - then:+,d}".replace("-", MINUS)
+    return difference if entry.count != then else "same"
+
+
+def blocked_rows(blocked: Sequence[BlockedSlice]) -> list[dict[str, Any]]:
+    """One row per workload and kind of reason, with the first reason of the kind."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for item in blocked:
+        kind = item.reason.partition(":")[0] if ":" in item.reason else ""
+        reason = state.readable(item.reason)
+        reasons.setdefault((item.slice.partition(",")[0], kind), []).append(reason)
+    return [
+        {
+            "Part of the traffic": f"{workload}, {len(all_of_it):,} length bucket"
+            f"{'' if len(all_of_it) == 1 else 's'}",
+            "Limit": kind,
+            "Why, for the first": all_of_it[0].partition(":")[2].strip() if kind else all_of_it[0],
+        }
+        for (workload, kind), all_of_it in reasons.items()
+    ]
 
 
 def pool_rows(plan: Plan) -> list[dict[str, Any]]:
@@ -242,7 +315,7 @@ def _pool_row(pool: Pool) -> dict[str, Any]:
         "Accelerators each": pool.tp,
         "Precision": pool.precision,
         "Busy at peak": percent(pool.utilisation),
-        "Batch": number(pool.batch),
+        "Batch": f"{pool.batch:,.0f}" if pool.batch >= 10 else f"{pool.batch:.1f}",
         "Draw while busy": watts if pool.fitted else f"{watts}, outside the fit",
         "Speed figures": pool.provenance,
     }

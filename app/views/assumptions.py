@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import state
 from app.state import Answer
-from app.text import percent, plain, sentence
+from app.text import plain, sentence
 from app.views import solve
 from app.views.answer import set_line, view_unit
 from ecoserve.errors import EcoServeError
@@ -21,7 +21,10 @@ METHODOLOGY = resources.files("assets") / "methodology.md"
 def show(answer: Answer) -> None:
     """Assumptions and remarks of this plan, and the method."""
     with st.expander("Assumptions, remarks and what is not counted", expanded=True):
-        lines = [*assumption_lines(answer), *(sentence(note.message) for note in answer.plan.notes)]
+        lines = [
+            *assumption_lines(answer),
+            *(sentence(state.readable(note.message)) for note in answer.plan.notes),
+        ]
         st.markdown("\n".join(f"- {plain(line)}" for line in lines))
     with st.expander("Method"):
         st.markdown(METHODOLOGY.read_text(encoding="utf-8"))
@@ -42,7 +45,7 @@ def assumption_lines(answer: Answer) -> list[str]:
         f"Carbon intensity {intensity:.0f} gCO2e/kWh on average ({kind[scenario.site.intensity]}), "
         f"location-based, life-cycle; PUE {plan.pue:g}.",
         f"Prices: {price}.",
-        f"Slack: headroom {percent(policy.headroom)}, burst {policy.burst:g} within the hour, at "
+        f"Slack: headroom {100 * policy.headroom:g} %, burst {policy.burst:g} within the hour, at "
         f"least {policy.min_replicas} replicas per online workload; the baseline has the same.",
         "Not counted: networks beyond the servers' own NICs, the building, its cooling plant and "
         "UPS as things made, transport beyond the sources' own, end of life, training.",

@@ -12,11 +12,14 @@ from app.views import answer as draw
 from ecoserve.catalog import Row
 from ecoserve.operational import hourly_intensity, site_pue
 
+# Between the mean of the hours and the annual figure, before the page speaks of it.
+LARGEST_DIFFERENCE = 0.05
+
 
 @st.fragment
 def page() -> None:
     """Region, intensity, PUE and price beside the day they make."""
-    inputs.header()
+    inputs.header("Grid & site")
     site, catalog = state.scenario().site, state.catalog()
     hourly = [float(value) for value in hourly_intensity(site, catalog)]
     controls, chart = st.columns([1, 2], gap="large")
@@ -30,6 +33,7 @@ def page() -> None:
     with chart:
         assumed = site.intensity == "custom"
         draw.show_chart(figures.intensity_by_hour(hourly, assumed=assumed), "intensity")
+        difference(sum(hourly) / 24)
         attribution()
 
 
@@ -61,7 +65,6 @@ def prices() -> None:
         site.electricity_usd_per_kwh,
         bounds=(0, 5),
         step=0.01,
-        decimals=3,
         placeholder=f"{own:.3f}, the region's",
         help="Empty for the region's price.",
     )
@@ -90,6 +93,18 @@ def own_hours_changes(entry: str) -> inputs.Changes:
     return {"site.intensity": "custom", "site.custom_gco2e_per_kwh": typed}
 
 
+def difference(mean_gco2e_per_kwh: float) -> None:
+    """Says so where the region's hours and its annual figure disagree."""
+    site = state.scenario().site
+    annual = state.catalog().region(site.region).gco2e_per_kwh
+    if site.intensity != "hourly" or abs(mean_gco2e_per_kwh / annual - 1) <= LARGEST_DIFFERENCE:
+        return
+    st.caption(
+        f"The mean of the hours is {number(mean_gco2e_per_kwh)} g/kWh, the region's annual figure "
+        f"{number(annual)}: they come from different years and sources."
+    )
+
+
 def attribution() -> None:
     """Where the region's figures come from."""
     catalog = state.catalog()
@@ -100,7 +115,8 @@ def attribution() -> None:
     for what, row in rows:
         source = catalog.sources[row.source_id]
         line = f"{what}: {source.title}, {source.publisher}, {source.licence} ({row.quality})."
-        st.caption(plain(f"{line} {row.note}".strip()))
+        st.caption(plain(f"{line} {state.readable(row.note)}".strip()))
 
 
+st.set_page_config(page_title="Grid & site | EcoServe planner")
 page()

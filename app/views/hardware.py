@@ -11,7 +11,7 @@ from app.views import embodied_panel, hardware_form, hardware_tables
 @st.fragment
 def page() -> None:
     """Choices on the left, what they carry on the right, the catalog below."""
-    inputs.header()
+    inputs.header("Hardware")
     choices, footprint = st.columns([2, 3], gap="large")
     with choices:
         hardware_form.accelerators()
@@ -28,4 +28,5 @@ def page() -> None:
         hardware_tables.servers()
 
 
+st.set_page_config(page_title="Hardware | EcoServe planner")
 page()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app import state
-from app.text import number
+from app.text import capacity, number
 from app.views import answer as draw
 from ecoserve.catalog import Accelerator, Row, Server
 
@@ -46,8 +46,8 @@ def _server_row(row: Server) -> dict[str, Any]:
         "From": row.provider,
         "Accelerators": f"{row.n_accelerators} {catalog.accelerator(row.accelerator_id).name}",
         "Host": catalog.host(row.host_id).name,
-        "DRAM, GB": row.dram_gb,
-        "SSD, GB": row.ssd_gb,
+        "DRAM": capacity(row.dram_gb),
+        "SSD": capacity(row.ssd_gb),
         "NICs": f"{row.n_nics} x {row.nic_gbps:g} Gb/s",
         "Rental, USD/h": rental,
         "Price of": row.price_date,

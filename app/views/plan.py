@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -10,14 +12,14 @@ from app.state import Answer
 from app.text import plain, sentence
 from app.views import answer as draw
 from app.views import assumptions, solve
-from ecoserve.errors import EcoServeError, InfeasibleError
+from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError
 from ecoserve.operational import hourly_intensity, site_pue
 
 
 @st.fragment
 def page() -> None:
     """The whole page is one fragment: a change redraws it and nothing else; the last one wins."""
-    inputs.header()
+    inputs.header("Plan")
     controls()
     answer_here = st.empty()
     scenario, baseline = state.scenario(), state.session().baseline
@@ -64,9 +66,15 @@ def answer_top(place: DeltaGenerator, answer: Answer, effort: str) -> DeltaGener
     """Headline, four figures and picture; returns the place of the line between them."""
     plan = answer.plan
     with place.container():
-        st.markdown(f"### {plain(draw.headline(answer))}")
+        headline = plain(draw.headline(answer))
+        if effort == "last":
+            st.markdown("#### Last plan that worked")
+            st.caption(headline)
+        else:
+            st.subheader(headline, anchor=False)
         working = " A better answer is being worked out." if effort == "quick" else ""
         st.markdown(f"{draw.status_words(plan)}. {draw.slo_words(plan)}.{working}")
+        st.caption(plain(draw.baseline_line(answer)))
         draw.four_figures(answer)
         between = st.empty()
         draw.show_chart(draw.picture(answer), f"picture-{effort}")
@@ -89,15 +97,25 @@ def failed(place: DeltaGenerator, error: EcoServeError) -> None:
     """Says why there is no plan; the last good one stays below."""
     last = state.session().answer
     with place.container():
-        st.error(plain(sentence(str(error))))
+        st.error(plain(sentence(state.readable(str(error)))))
         blocked = error.blocked if isinstance(error, InfeasibleError) else ()
-        rows = [{"Part of the traffic": b.slice, "Why": b.reason} for b in blocked]
-        draw.show_table(rows, "", tall=8)
+        blocked_traffic(blocked)
         if last is not None:
-            st.caption("Below is the last plan that worked.")
             answer_top(st.empty(), last, "last")
     if last is not None:
         answer_details(last)
 
 
+def blocked_traffic(blocked: Sequence[BlockedSlice]) -> None:
+    """What cannot be served, a row per workload and kind of reason; all of it on request."""
+    draw.show_table(draw.blocked_rows(blocked), "")
+    if len(blocked) > 1:
+        with st.expander(f"All {len(blocked):,} length buckets that cannot be served"):
+            rows = [
+                {"Part of the traffic": b.slice, "Why": state.readable(b.reason)} for b in blocked
+            ]
+            draw.show_table(rows, "", tall=8)
+
+
+st.set_page_config(page_title="Plan | EcoServe planner")
 page()

@@ -17,7 +17,7 @@ from ecoserve.scenario import Workload
 @st.fragment
 def page() -> None:
     """All workloads, their day, and one of them open for editing."""
-    inputs.header()
+    inputs.header("Traffic")
     scenario, catalog = state.scenario(), state.catalog()
     rates = {n: list(map(float, r)) for n, r in hourly_rates_rps(scenario, catalog).items()}
     offline = {w.name for w in scenario.workloads if w.kind == "offline"}
@@ -36,7 +36,10 @@ def page() -> None:
         draw.show_chart(figures.length_histogram(length_mix), "mix")
         source = catalog.sources[length_mix.source_id]
         st.caption(
-            plain(f"{source.title}, {source.publisher}, {source.licence}. {length_mix.note}")
+            plain(
+                f"{source.title}, {source.publisher}, {source.licence}. "
+                f"{state.readable(length_mix.note)}"
+            )
         )
 
 
@@ -62,4 +65,5 @@ def workload_row(workload: Workload, rates: dict[str, list[float]]) -> dict[str,
     }
 
 
+st.set_page_config(page_title="Traffic | EcoServe planner")
 page()

@@ -71,10 +71,18 @@ def _online_fields(path: str, workload: Workload) -> None:
         return
     _rate(path, workload.rate_rps)
     inputs.number(
-        "TTFT limit, s", f"{path}.slo.ttft_s", slo.ttft_s, bounds=(0.001, 600), step=0.1, decimals=3
+        "TTFT limit, s",
+        f"{path}.slo.ttft_s",
+        slo.ttft_s,
+        bounds=(0.001, 600),
+        step=0.1,
     )
     inputs.number(
-        "TPOT limit, s", f"{path}.slo.tpot_s", slo.tpot_s, bounds=(0.001, 60), step=0.01, decimals=3
+        "TPOT limit, s",
+        f"{path}.slo.tpot_s",
+        slo.tpot_s,
+        bounds=(0.001, 60),
+        step=0.01,
     )
     inputs.choice(
         "Share of requests that must meet them",
@@ -108,7 +116,7 @@ def _offline_fields(path: str, workload: Workload) -> None:
 def _rate(path: str, rate_rps: float | None) -> None:
     inputs.number(
         "Mean rate over the day, requests/s", f"{path}.rate_rps", rate_rps, bounds=(0, 1e6),
-        step=1, decimals=3,
+        step=1,
     )  # fmt: skip
 
 

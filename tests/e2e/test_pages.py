@@ -34,7 +34,7 @@ def scenario_of(page: AppTest) -> Scenario:
 
 
 def text_of(page: AppTest) -> str:
-    return "\n".join(element.value for element in page.markdown)
+    return "\n".join(element.value for element in [*page.markdown, *page.subheader])
 
 
 def default() -> Scenario:
@@ -55,7 +55,7 @@ def test_plan_answers_in_a_sentence_and_four_figures():
     assert "less carbon than" in text_of(page)
     assert [metric.label.split(",")[0] for metric in page.metric] == [
         "Carbon",
-        "Less carbon than the cheapest fleet",
+        "Less carbon than the baseline",
         "Cost",
         "IT power",
     ]
@@ -79,7 +79,7 @@ def test_link_from_another_engine_says_so_and_is_planned():
 def test_intensity_choice_changes_scenario_address_and_plan():
     page = open_page()
     before = page.metric[0].value
-    page.button_group(key="in:intensity").set_value("17").run()
+    page.button_group(key="in:plan:intensity").set_value("17").run()
     assert not page.exception
     assert scenario_of(page).site.custom_gco2e_per_kwh == (17.0,)
     assert page.slider[0].value == 17.0
@@ -89,14 +89,14 @@ def test_intensity_choice_changes_scenario_address_and_plan():
 
 def test_slider_takes_over_from_the_choice():
     page = open_page()
-    page.slider(key="in:intensity_slider").set_value(300.0).run()
+    page.slider(key="in:plan:intensity_slider").set_value(300.0).run()
     assert scenario_of(page).site.custom_gco2e_per_kwh == (300.0,)
     assert page.button_group[0].value in (None, [])
 
 
 def test_baseline_is_in_the_address_but_not_in_the_scenario():
     page = open_page()
-    page.selectbox(key="in:baseline").set_value("cost_same").run()
+    page.selectbox(key="in:plan:baseline").set_value("cost_same").run()
     assert page.query_params["vs"] in ("cost_same", ["cost_same"])
     assert scenario_of(page) == default()
     assert "same choices" in text_of(page)
@@ -104,12 +104,12 @@ def test_baseline_is_in_the_address_but_not_in_the_scenario():
 
 def test_edit_on_traffic_changes_the_scenario_and_survives_other_pages():
     page = open_page("traffic")
-    page.number_input(key="in:workloads.0.rate_rps").set_value(20.0).run()
+    page.number_input(key="in:traffic:workloads.0.rate_rps").set_value(20.0).run()
     assert scenario_of(page).workloads[0].rate_rps == 20.0
     go(page, "hardware")
     assert scenario_of(page).workloads[0].rate_rps == 20.0
     go(page, "traffic")
-    assert page.number_input(key="in:workloads.0.rate_rps").value == 20.0
+    assert page.number_input(key="in:traffic:workloads.0.rate_rps").value == 20.0
 
 
 def test_workloads_are_added_copied_and_removed():
@@ -126,71 +126,106 @@ def test_workloads_are_added_copied_and_removed():
 
 def test_online_becomes_offline_and_back():
     page = open_page("traffic")
-    page.button_group(key="in:workloads.0.kind").set_value("offline").run()
+    page.button_group(key="in:traffic:workloads.0.kind").set_value("offline").run()
     assert scenario_of(page).workloads[0].slo is None
-    page.button_group(key="in:workloads.0.kind").set_value("online").run()
+    page.button_group(key="in:traffic:workloads.0.kind").set_value("online").run()
     assert scenario_of(page).workloads[0].slo is not None
     assert not page.exception
 
 
 def test_invalid_entry_is_refused_in_a_sentence_and_the_last_scenario_stays():
     page = open_page("traffic")
-    page.text_input(key="in:workloads.0.name").set_value("code").run()
+    page.text_input(key="in:traffic:workloads.0.name").set_value("code").run()
     assert not page.exception
     assert "Workload names must differ" in page.error[0].value.replace("\\", "")
     assert scenario_of(page) == default()
-    page.text_input(key="in:workloads.0.name").set_value("talk").run()
+    page.text_input(key="in:traffic:workloads.0.name").set_value("talk").run()
     assert not page.error
     assert scenario_of(page).workloads[0].name == "talk"
+
+
+def test_refused_entry_is_told_on_the_next_page_until_the_next_good_edit():
+    page = open_page("traffic")
+    page.text_input(key="in:traffic:workloads.0.name").set_value("code").run()
+    go(page, "hardware")
+    told = page.warning[0].value.replace("\\", "")
+    assert told.startswith("Your last change was refused: ")
+    assert "Workload names must differ" in told
+    assert not page.error
+    page.slider(key="in:hardware:hardware.host_years").set_value(6.0).run()
+    assert not page.warning
+
+
+def test_baseline_is_told_in_one_line():
+    page = open_page()
+    line = next(c.value for c in page.caption if c.value.startswith("The fleet chosen for cost"))
+    words = line.replace("\\", "")
+    assert "CO2e per year" in words
+    assert "USD/h" in words
 
 
 def test_impossible_target_names_what_is_blocked_and_keeps_the_last_plan():
     page = open_page()
     go(page, "traffic")
-    page.number_input(key="in:workloads.0.slo.ttft_s").set_value(0.001).run()
+    page.number_input(key="in:traffic:workloads.0.slo.ttft_s").set_value(0.001).run()
     go(page, "plan")
     assert not page.exception
     assert page.error
     assert len(page.metric) == 4
-    assert any("last plan that worked" in caption.value for caption in page.caption)
+    assert "Last plan that worked" in text_of(page)
+    blocked = page.dataframe[0].value
+    assert list(blocked["Limit"]) == ["TTFT"]
+    assert blocked["Part of the traffic"][0] == "chat, 36 length buckets"
+    assert any(expander.label.startswith("All 36 length buckets") for expander in page.expander)
 
 
 def test_region_without_hours_falls_back_to_its_yearly_mean():
     page = open_page("grid_and_site")
     flat = next(r.id for r in state.catalog().regions.values() if r.grid_profile_id is None)
-    page.selectbox(key="in:site.region").set_value(flat).run()
+    page.selectbox(key="in:grid-and-site:site.region").set_value(flat).run()
     assert not page.error
     assert scenario_of(page).site.region == flat
     assert scenario_of(page).site.intensity == "annual"
 
 
+def test_hours_that_differ_from_the_annual_figure_are_told_in_words():
+    page = open_page("grid_and_site")
+    page.selectbox(key="in:grid-and-site:site.region").set_value("aws_eu_west_2").run()
+    captions = "\n".join(caption.value for caption in page.caption).replace("\\", "")
+    assert "they come from different years and sources" in captions
+    assert "electricity_usd_per_kwh" not in captions
+    assert "wholesale_prices_2024" not in captions
+
+
 def test_own_hours_are_read_or_refused():
     page = open_page("grid_and_site")
-    page.text_area(key="in:own_hours").set_value("100 200 300").run()
+    page.text_area(key="in:grid-and-site:own_hours").set_value("100 200 300").run()
     assert "needs 1 or 24 figures" in page.error[0].value.replace("\\", "")
-    page.text_area(key="in:own_hours").set_value(" ".join(["100"] * 12 + ["300"] * 12)).run()
+    page.text_area(key="in:grid-and-site:own_hours").set_value(
+        " ".join(["100"] * 12 + ["300"] * 12)
+    ).run()
     assert not page.error
     assert len(scenario_of(page).site.custom_gco2e_per_kwh) == 24
 
 
 def test_hardware_choices_reach_the_scenario():
     page = open_page("hardware")
-    page.checkbox(key="in:allow.b200_sxm_180gb").uncheck().run()
-    page.slider(key="in:hardware.host_years").set_value(6.0).run()
+    page.checkbox(key="in:hardware:allow.b200_sxm_180gb").uncheck().run()
+    page.slider(key="in:hardware:hardware.host_years").set_value(6.0).run()
     hardware = scenario_of(page).hardware
     assert "b200_sxm_180gb" not in (hardware.accelerators or ())
     assert hardware.host_years == 6.0
-    page.checkbox(key="in:allow.b200_sxm_180gb").check().run()
+    page.checkbox(key="in:hardware:allow.b200_sxm_180gb").check().run()
     assert scenario_of(page).hardware.accelerators is None
 
 
 def test_rental_names_a_provider_and_limits_are_kept():
     page = open_page("hardware")
-    page.button_group(key="in:offer").set_value("rental").run()
+    page.button_group(key="in:hardware:offer").set_value("rental").run()
     assert scenario_of(page).hardware.provider is not None
-    server = page.multiselect(key="in:limits").options[0]
-    page.multiselect(key="in:limits").set_value([server]).run()
-    page.number_input(key="in:hardware.limits.0.max_count").set_value(3).run()
+    server = page.multiselect(key="in:hardware:limits").options[0]
+    page.multiselect(key="in:hardware:limits").set_value([server]).run()
+    page.number_input(key="in:hardware:hardware.limits.0.max_count").set_value(3).run()
     assert scenario_of(page).hardware.limits[0].max_count == 3
     assert not page.exception
 

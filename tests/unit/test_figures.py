@@ -8,6 +8,7 @@ from app.text import KILOGRAMS, TONNES, mass_unit, number, percent, plain
 from ecoserve.catalog import LengthBucket, LengthMix
 from ecoserve.plan import CarbonPart, HourlySeries, Plan, Status
 
+BASELINE = "the fleet chosen for cost, as sold"
 FLAT_DAY = (10.0,) * 24
 PARTS = (
     ("operational", "accelerator", "accelerators", 60_000.0),
@@ -38,7 +39,7 @@ def make_plan(scale: float = 1.0, **overrides: Any) -> Plan:
 
 
 def compared() -> Chart:
-    return figures.plan_against_baseline(make_plan(), make_plan(2.0), "the cheapest fleet, as sold")
+    return figures.plan_against_baseline(make_plan(), make_plan(2.0), BASELINE)
 
 
 def annotation_texts(chart: Chart) -> list[str]:
@@ -51,14 +52,25 @@ def words(text: str) -> str:
 
 def test_title_states_the_finding_with_its_number_and_its_reason():
     assert words(compared().title) == (
-        "50 % less carbon than the cheapest fleet, as sold, "
-        "mostly operational carbon of the accelerators"
+        "50.0 % less carbon than the fleet chosen for cost, as sold: "
+        "100 t less, 60.0 t of it electricity of the accelerators"
     )
 
 
 def test_title_says_more_where_the_plan_emits_more():
     title = figures.saving_title(make_plan(1.2), make_plan(), "the baseline")
-    assert words(title).startswith("20 % more carbon than the baseline")
+    assert words(title).startswith("20.0 % more carbon than the baseline")
+
+
+def test_title_counts_in_times_where_the_plan_emits_more_than_double():
+    title = figures.saving_title(make_plan(12.7), make_plan(), "the baseline")
+    assert words(title).startswith("12.7 times the carbon of the baseline: 1,170 t more, 702 t of")
+
+
+def test_title_tells_a_gain_larger_than_the_whole_difference():
+    ours = make_plan(carbon_parts=make_plan(0.5).carbon_parts[:1] + make_plan(1.3).carbon_parts[1:])
+    title = figures.saving_title(ours, make_plan(), "x")
+    assert words(title).endswith("18.0 t less, with 30.0 t less electricity of the accelerators")
 
 
 def test_title_claims_nothing_for_a_tie():
@@ -67,8 +79,8 @@ def test_title_claims_nothing_for_a_tie():
 
 def test_totals_stand_on_the_bars():
     texts = annotation_texts(compared())
-    assert "<b>100 t</b>" in texts
-    assert "<b>200 t</b>" in texts
+    assert "<b>100 t</b><br>90.0 operational,<br>10.0 embodied" in texts
+    assert "<b>200 t</b><br>180 operational,<br>20.0 embodied" in texts
 
 
 def test_segments_of_a_bar_add_up_to_its_total():
@@ -111,12 +123,19 @@ def test_parts_are_ranked_and_named():
     chart = figures.carbon_by_part(make_plan())
     assert list(chart.figure.data[0].x) == [60.0, 20.0, 10.0, 7.0, 3.0]
     assert words(chart.title) == (
-        "60 % of the total is accelerator: accelerators (operational), the largest part"
+        "60.0 % of the total is accelerator: accelerators (operational), the largest part"
     )
 
 
+def test_bars_of_the_parts_sum_to_the_total():
+    plan = make_plan()
+    chart = figures.carbon_by_part(plan, shown=3)
+    assert chart.figure.data[0].y[-1] == "2 others"
+    assert sum(chart.figure.data[0].x) == pytest.approx(plan.kgco2e_per_year / 1000)
+
+
 def test_plan_without_a_baseline_still_has_its_picture():
-    assert words(figures.plan_alone(make_plan()).title).startswith("90 % of the carbon")
+    assert words(figures.plan_alone(make_plan()).title).startswith("90.0 % of the carbon")
 
 
 def test_offline_work_is_hatched_and_online_is_not():
@@ -147,7 +166,7 @@ def test_intensity_names_the_cleanest_and_the_dirtiest_hour():
     hourly = [200.0] * 24
     hourly[12], hourly[20] = 100.0, 400.0
     chart = figures.intensity_by_hour(hourly, assumed=False)
-    assert words(chart.title) == "At 12:00 a kWh carries 75 % less carbon than at 20:00"
+    assert words(chart.title) == "At 12:00 a kWh carries 75.0 % less carbon than at 20:00"
 
 
 def test_own_intensity_is_hatched():
@@ -167,7 +186,7 @@ def test_breakdown_adds_what_comes_from_two_coefficients_and_hatches_the_assumed
     bar = chart.figure.data[0]
     assert list(bar.x) == [50, 50]
     assert list(bar.marker.pattern.shape) == ["/", ""]
-    assert words(chart.title) == "Making one server emits 100 kgCO2e, 50 % of it in the host"
+    assert words(chart.title) == "Making one server emits 100 kgCO2e, 50.0 % of it in the host"
 
 
 def test_names_cannot_carry_markup_into_a_chart():
@@ -187,7 +206,7 @@ def test_mass_is_in_kilograms_or_tonnes_once_per_view():
     assert mass_unit(9_000.0) is KILOGRAMS
     assert mass_unit(10_000.0) is TONNES
     assert words(TONNES.text(12_340.0)) == "12.3 t"
-    assert words(percent(0.314)) == "31 %"
+    assert words(percent(0.3149)) == "31.5 %"
 
 
 def test_text_for_markdown_loses_its_meaning():
