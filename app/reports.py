@@ -256,7 +256,9 @@ def _waterfall(comparison: Comparison) -> Table:
         for step in comparison.waterfall
     ]
     return table(
-        "From cheapest to ours, lever by lever", ("step", f"{unit.name} CO2e a year >", ""), rows
+        "From the fleet chosen for cost, as sold, to ours, lever by lever",
+        ("step", f"{unit.name} CO2e a year >", ""),
+        rows,
     )
 
 

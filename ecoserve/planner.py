@@ -73,15 +73,22 @@ def plan_fleet(
     """
     check_scenario(scenario, catalog)
     memory = memory or Memory()
-    attempts: list[Attempt] = []
-    held: dict[str, int] = {}
-    for _ in range(HOLD_ROUNDS):
-        attempt = _attempt(scenario, catalog, held, effort, least_carbon_tie_break, memory)
-        attempts.append(attempt)
-        news = _sizes_to_hold(attempt)
-        if not news:
+    first = _attempt(scenario, catalog, {}, effort, least_carbon_tie_break, memory)
+    if not first.solution.is_feasible:
+        raise InfeasibleError(
+            "no combination of the allowed servers serves this traffic within its limits; raise "
+            "the server limits, allow more kinds of hardware, or loosen TTFT or TPOT"
+        )
+    attempts = [first]
+    while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
+        held = {**attempts[-1].held, **news}
+        try:
+            attempt = _attempt(scenario, catalog, held, effort, least_carbon_tie_break, memory)
+        except InfeasibleError:  # at the sizes held; the rounds before it stand
             break
-        held |= news
+        if not attempt.solution.is_feasible:
+            break
+        attempts.append(attempt)
     best = min(attempts, key=lambda a: (len(_late_workloads(a)), a.solution.objective))
     bound = min(attempt.solution.bound for attempt in attempts)
     best = replace(best, solution=replace(best.solution, bound=bound))
@@ -227,9 +234,7 @@ def objective_name(scenario: Scenario, *, least_carbon: bool = False) -> str:
 
 
 def _late_workloads(attempt: Attempt) -> set[str]:
-    """Workloads whose predicted latency misses their SLO; all of them where there is no fleet."""
-    if not attempt.solution.is_feasible:
-        return {demand.workload.name for demand in attempt.terms.demands}
+    """Workloads whose predicted latency misses their SLO."""
     reports = slo_reports(attempt.operation, attempt.terms)
     return {report.workload for report in reports if not report.meets_slo}
 
@@ -240,8 +245,6 @@ def _sizes_to_hold(attempt: Attempt) -> dict[str, int]:
     Pools of late workloads are held at the replicas they have. Once nothing is late, pools that
     grew past the size they were held at are held at their new one: they were judged too hard.
     """
-    if not attempt.solution.is_feasible:
-        return {}
     late = _late_workloads(attempt)
     pools = {use.service.pool_id for use in attempt.operation.uses if use.service.workload in late}
     actual = {pool: attempt.operation.pool_replicas(pool) for pool in sorted(pools)}
@@ -256,11 +259,6 @@ def _sizes_to_hold(attempt: Attempt) -> dict[str, int]:
 
 def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: bool) -> Plan:
     solution, terms, operation = attempt.solution, attempt.terms, attempt.operation
-    if not solution.is_feasible:
-        raise InfeasibleError(
-            "no combination of the allowed servers serves this traffic within its limits; raise "
-            "the server limits, allow more kinds of hardware, or loosen TTFT or TPOT"
-        )
     intensity = hourly_intensity(scenario.site, catalog)
     series = hourly_series(operation, terms, catalog, intensity)
     reports = slo_reports(operation, terms)

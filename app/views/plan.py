@@ -59,7 +59,9 @@ def controls() -> None:
 def waiting(place: DeltaGenerator) -> None:
     """Says that others are being served first."""
     if solve.server_is_busy():
-        place.info("Waiting: this server is working on two other plans. Yours is next in line.")
+        place.info(
+            "Waiting: this server is working on two other plans. Yours starts when its turn comes."
+        )
 
 
 def answer_top(place: DeltaGenerator, answer: Answer, effort: str) -> DeltaGenerator:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ecoserve import planner
 from ecoserve.baselines import plan_baseline
+from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, ScenarioError
 from ecoserve.planner import plan_fleet
-from ecoserve.scenario import read_scenario
+from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.structure import Structure
 from tests.builders import (
     BIG_SERVER,
     HALF_SERVER,
@@ -30,6 +34,21 @@ def test_offline_prefill_and_decode_never_run_in_different_hours():
     apart = [pool for pool in plan.pools if pool.role in ("prefill", "decode")]
     # Work in pools apart runs as it arrives, evenly; only whole requests are moved.
     assert not apart or np.ptp(plan.hourly.offline_it_power_kw) == pytest.approx(0.0)
+
+
+def test_sizes_that_cannot_be_held_do_not_undo_the_plan_before(monkeypatch: pytest.MonkeyPatch):
+    build = planner.build_structure
+
+    def only_free(scenario: Scenario, catalog: Catalog, held: Mapping[str, int]) -> Structure:
+        if held:
+            raise InfeasibleError("not at these sizes")
+        return build(scenario, catalog, held)
+
+    scenario, catalog = tiny_scenario(online()), tiny_catalog()
+    usual = plan_fleet(scenario, catalog, "report")
+    monkeypatch.setattr(planner, "build_structure", only_free)
+    monkeypatch.setattr(planner, "_sizes_to_hold", lambda _attempt: {"some_pool": 1})
+    assert plan_fleet(scenario, catalog, "report") == usual
 
 
 def test_a_looser_pace_never_costs_the_first_token():
