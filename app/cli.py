@@ -5,7 +5,7 @@ The engine and the store are imported where they are used, so that help and mist
 
 from __future__ import annotations
 
-import math
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +16,13 @@ import typer
 
 from app import records, reports
 from app.cli_data import Json, Source, catalog_app, link_app
+from app.cli_embodied import embodied
+from app.cli_options import OVERLAY_VARIABLE, Coefficients, OverlayFolder, finite, positive
 from app.presets import open_scenario
 from app.records import open_catalog
 from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text, progress
 from ecoserve import __version__
-from ecoserve.errors import InfeasibleError, SolverError, UnknownIdError
+from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.scenario import Objective, Precision, Scenario, check_scenario, read_scenario
 
 if TYPE_CHECKING:
@@ -34,34 +36,15 @@ app = typer.Typer(
 )
 app.add_typer(catalog_app)
 app.add_typer(link_app)
+app.command()(embodied)
 
 
-def _finite(value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise typer.BadParameter(f"{value[:40]!r} is not a finite number")
-    return number
-
-
-def _positive(value: str) -> float:
-    number = _finite(value)
-    if number <= 0:
-        raise typer.BadParameter(f"{value[:40]} is not above zero")
-    return number
-
-
-Coefficients = Annotated[
-    str | None, typer.Option(metavar="SET", help="Embodied coefficient set, for example pcf.")
-]
 Effort = Annotated[
     Literal["quick", "interactive", "report"],
     typer.Option(help="How long to look for a better answer; interactive is what the page shows."),
 ]
-Tokens = Annotated[float, typer.Option(parser=_positive, metavar="TOKENS")]
-Seconds = Annotated[float | None, typer.Option(parser=_positive, metavar="SECONDS")]
+Tokens = Annotated[float, typer.Option(parser=positive, metavar="TOKENS")]
+Seconds = Annotated[float | None, typer.Option(parser=positive, metavar="SECONDS")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -85,13 +68,15 @@ def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
     address: Annotated[str, typer.Option(help="0.0.0.0 to be reached from outside.")] = "localhost",
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
+    overlay: OverlayFolder = None,
 ) -> None:
     """Serve the dashboard until interrupted."""
     from app.serve import check_address, serve
-    from catalog_db.reader import ensure_catalog
 
     check_address(address, port)
-    ensure_catalog()
+    records.catalog_path(records.read_overlay(overlay))
+    if overlay is not None:
+        os.environ[OVERLAY_VARIABLE] = str(overlay)  # the pages run in this process
     serve(address, port, headless, lambda url: emit_text(f"EcoServe planner is at {url}"))
 
 
@@ -101,17 +86,18 @@ def plan(
     objective: Annotated[Objective | None, typer.Option(help="What to minimise.")] = None,
     carbon_price: Annotated[
         float | None,
-        typer.Option(parser=_finite, metavar="USD_PER_T", help="Minimise cost plus carbon."),
+        typer.Option(parser=finite, metavar="USD_PER_T", help="Minimise cost plus carbon."),
     ] = None,
     coefficients: Coefficients = None,
     effort: Effort = "interactive",
+    overlay: OverlayFolder = None,
     as_json: Json = False,
 ) -> None:
     """Plan the fleet that serves a scenario best."""
     from ecoserve.plan import plan_record
     from ecoserve.planner import plan_fleet
 
-    catalog = open_catalog()
+    catalog = open_catalog(records.read_overlay(overlay))
     asked = open_scenario(source, catalog)
     scenario = _with_policy(asked, objective, carbon_price, coefficients)
     with _failure_as_json(as_json, catalog, scenario):
@@ -126,11 +112,16 @@ def plan(
 
 
 @app.command()
-def compare(source: Source, effort: Effort = "interactive", as_json: Json = False) -> None:
+def compare(
+    source: Source,
+    effort: Effort = "interactive",
+    overlay: OverlayFolder = None,
+    as_json: Json = False,
+) -> None:
     """Plan a scenario and the fleets people would buy instead."""
     from ecoserve.baselines import compare_plans
 
-    catalog = open_catalog()
+    catalog = open_catalog(records.read_overlay(overlay))
     scenario = open_scenario(source, catalog)
     with _failure_as_json(as_json, catalog, scenario), progress("planning") as on_progress:
         check_scenario(scenario, catalog)
@@ -141,27 +132,6 @@ def compare(source: Source, effort: Effort = "interactive", as_json: Json = Fals
         emit_json(records.comparison_record(comparison, seconds))
     else:
         emit(reports.comparison_report(comparison, f"{scenario.name}, compared in {seconds:.2g} s"))
-
-
-@app.command()
-def embodied(
-    product: Annotated[str, typer.Argument(metavar="SERVER|ACCELERATOR")],
-    coefficients: Coefficients = None,
-    as_json: Json = False,
-) -> None:
-    """Carbon of making a server or an accelerator, part by part."""
-    from ecoserve.embodied import footprint
-
-    catalog = open_catalog()
-    set_id = coefficients or "pcf"
-    if set_id not in catalog.coefficient_sets:
-        raise UnknownIdError("coefficient set", set_id, catalog.coefficient_sets)
-    answer = footprint(product, set_id, catalog)
-    if as_json:
-        emit_json({**records.stamp(catalog), **records.footprint_record(answer)})
-    else:
-        named = catalog.servers.get(product) or catalog.accelerators[product]
-        emit(reports.footprint_report(answer, f"{named.name} ({product})"))
 
 
 @app.command()
@@ -176,12 +146,13 @@ def profile(
     batch: Annotated[int | None, typer.Option(min=1, help="Requests at once.")] = None,
     ttft_s: Seconds = None,
     tpot_s: Seconds = None,
+    overlay: OverlayFolder = None,
     as_json: Json = False,
 ) -> None:
     """Speed and power of one replica, at a batch or at the largest one within latency targets."""
     from ecoserve.profile import ProfileQuery, profile_at_batch, profile_at_slo
 
-    catalog = open_catalog()
+    catalog = open_catalog(records.read_overlay(overlay))
     query = ProfileQuery(
         llm_id=llm,
         accelerator_id=accelerator,

@@ -9,15 +9,15 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from app.text import MassUnit, mass_unit, number, percent, times
-from ecoserve.catalog import LengthMix
 from ecoserve.plan import Plan
+from ecoserve.rows import LengthMix
 
 OPERATIONAL = "#E69F00"
 EMBODIED = "#0072B2"
@@ -69,28 +69,6 @@ class Segment:
     name: str
     words: str
     colour: str
-
-
-@dataclass(frozen=True, slots=True)
-class BreakdownPart:
-    """One part of a footprint with its band."""
-
-    part: str
-    side: str
-    kgco2e: float
-    low_kgco2e: float
-    high_kgco2e: float
-    assumed: bool
-
-    def plus(self, other: BreakdownPart) -> BreakdownPart:
-        """Both together; assumed where either is."""
-        return replace(
-            self,
-            kgco2e=self.kgco2e + other.kgco2e,
-            low_kgco2e=self.low_kgco2e + other.low_kgco2e,
-            high_kgco2e=self.high_kgco2e + other.high_kgco2e,
-            assumed=self.assumed or other.assumed,
-        )
 
 
 def faded(colour: str, strength: float) -> str:
@@ -211,7 +189,7 @@ def _stacked(
             xanchor="left", xshift=6, align="left",
         )  # fmt: skip
     subtitle = f"{unit.name}CO2e per year, whole fleet at one site"
-    _dress(figure, title, subtitle, height, title_chars=WIDE)
+    dress(figure, title, subtitle, height, title_chars=WIDE)
     figure.update_layout(
         barmode="stack",
         bargap=0.35,
@@ -232,7 +210,7 @@ def _total_label(plan: Plan, unit: MassUnit) -> str:
 
 
 def _row_label(name: str, colour: str | None) -> str:
-    words = f"<b>{_wrap(name, 24)}</b>"
+    words = f"<b>{wrap(name, 24)}</b>"
     return words if colour is None else f'<span style="color:{colour}">{words}</span>'
 
 
@@ -273,7 +251,7 @@ def carbon_by_part(plan: Plan, shown: int = 14) -> Chart:
     title = f"{share} of the total is {part_label(kind, side, name)}, the largest part"
     labels = [part_label(*key) for key, _ in kept]
     values = [unit.value(kg) for _, kg in kept]
-    colours = [_colour_of(key[0], key[1]) for key, _ in kept]
+    colours = [colour_of(key[0], key[1]) for key, _ in kept]
     if rest:
         labels.append(f"{len(rest)} others")
         values.append(unit.value(sum(kg for _, kg in rest)))
@@ -292,7 +270,7 @@ def carbon_by_part(plan: Plan, shown: int = 14) -> Chart:
     )
     total = unit.text(plan.kgco2e_per_year)
     subtitle = f"{unit.name}CO2e per year; the bars add up to {total}"
-    _dress(figure, title, subtitle, height=110 + 26 * max(2, len(labels)))
+    dress(figure, title, subtitle, height=110 + 26 * max(2, len(labels)))
     figure.update_yaxes(autorange="reversed", ticks="")
     figure.update_xaxes(rangemode="tozero")
     words = ", ".join(
@@ -306,7 +284,8 @@ def part_label(kind: str, side: str, part: str) -> str:
     return f"{side}: {part.replace('_', ' ')} ({kind})"
 
 
-def _colour_of(kind: str, side: str) -> str:
+def colour_of(kind: str, side: str) -> str:
+    """The colour of one kind of carbon on one side of the server."""
     for segment in SEGMENTS:
         if (segment.kind, segment.side) == (kind, side):
             return segment.colour
@@ -336,11 +315,11 @@ def hourly_rates(
             x=list(HOURS),
             y=list(values),
             marker=_demand_marker(hatched=name in offline),
-            hovertemplate=f"{_safe(name)} at %{{x}}:00: %{{y:,.4g}} requests/s<extra></extra>",
+            hovertemplate=f"{safe(name)} at %{{x}}:00: %{{y:,.4g}} requests/s<extra></extra>",
             row=i // columns + 1,
             col=i % columns + 1,
         )
-    _dress(
+    dress(
         figure,
         title,
         "Requests/s by local hour of the site, before burst and headroom",
@@ -367,7 +346,7 @@ def _demand_marker(*, hatched: bool) -> dict[str, Any]:
 def _rate_heading(name: str, values: Sequence[float], offline: bool) -> str:
     kind = "offline" if offline else "online"
     return (
-        f"<b>{_safe(name)}</b>, {kind}: mean {number(sum(values) / 24)}, peak {number(max(values))}"
+        f"<b>{safe(name)}</b>, {kind}: mean {number(sum(values) / 24)}, peak {number(max(values))}"
     )
 
 
@@ -413,8 +392,8 @@ def length_histogram(mix: LengthMix) -> Chart:
             textfont={"color": "#FFFFFF" if strong else None},
             hoverinfo="skip",
         )
-    subtitle = f"Per cent of requests by length in tokens, {_safe(mix.name)}; uneven bins"
-    _dress(figure, title, subtitle, height=190 + 30 * len(outputs))
+    subtitle = f"Per cent of requests by length in tokens, {safe(mix.name)}; uneven bins"
+    dress(figure, title, subtitle, height=190 + 30 * len(outputs))
     figure.update_xaxes(title="input length (ISL), tokens", type="category", showgrid=False)
     figure.update_yaxes(title="output length (OSL), tokens", type="category", showgrid=False)
     alt = f"Heat map of request lengths in the mix {mix.name}. {title}."
@@ -467,7 +446,7 @@ def intensity_by_hour(gco2e_per_kwh: Sequence[float], *, assumed: bool) -> Chart
         )
     )
     figure.add_hline(y=mean, line={"color": BASELINE, "width": 1.5, "dash": "dot"})
-    _dress(
+    dress(
         figure,
         title,
         f"gCO2e/kWh by local hour of the day; dotted: the mean, {number(mean)}",
@@ -482,76 +461,15 @@ def intensity_by_hour(gco2e_per_kwh: Sequence[float], *, assumed: bool) -> Chart
     return Chart(figure, title, alt)
 
 
-# ---- hardware
-
-
-def embodied_breakdown(name: str, parts: Sequence[BreakdownPart]) -> Chart:
-    """Embodied carbon of a server by part, with bands; hatched where the figure is assumed."""
-    ranked = sorted(_merged(parts), key=lambda part: (-part.kgco2e, part.part))
-    total = sum(part.kgco2e for part in ranked)
-    host = sum(part.kgco2e for part in ranked if part.side == "host")
-    share = percent(host / total) if total else "0 %"
-    title = f"Making one {name} emits {number(total)} kgCO2e, {share} of it in the host"
-    labels = [f"{part.side}: {part.part.replace('_', ' ')}" for part in ranked]
-    figure = go.Figure(
-        go.Bar(
-            orientation="h",
-            y=labels,
-            x=[part.kgco2e for part in ranked],
-            marker={
-                "color": [_colour_of("embodied", part.side) for part in ranked],
-                "pattern": {
-                    "shape": [HATCH if part.assumed else "" for part in ranked],
-                    "fillmode": "overlay",
-                    "fgcolor": "rgba(255,255,255,0.7)",
-                    "size": 6,
-                },
-            },
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [part.high_kgco2e - part.kgco2e for part in ranked],
-                "arrayminus": [part.kgco2e - part.low_kgco2e for part in ranked],
-                "color": BASELINE,
-                "thickness": 1.2,
-                "width": 3,
-            },
-            hovertemplate="%{y}: %{x:,.4g} kgCO2e<extra></extra>",
-        )
-    )
-    for label, part in zip(labels, ranked, strict=True):
-        figure.add_annotation(
-            x=max(part.high_kgco2e, part.kgco2e), y=label, text=number(part.kgco2e),
-            showarrow=False, xanchor="left", xshift=6,
-        )  # fmt: skip
-    subtitle = "kgCO2e per server, whiskers low to high; hatched where assumed"
-    _dress(figure, title, subtitle, height=110 + 26 * max(2, len(ranked)))
-    figure.update_yaxes(autorange="reversed", ticks="")
-    figure.update_xaxes(rangemode="tozero")
-    words = ", ".join(
-        f"{label} {number(p.kgco2e)}" for label, p in zip(labels, ranked, strict=True)
-    )
-    return Chart(figure, title, f"Bars in kgCO2e, largest first: {words}.")
-
-
-def _merged(parts: Sequence[BreakdownPart]) -> list[BreakdownPart]:
-    """One row per name and side: a part may come from several coefficients."""
-    rows: dict[tuple[str, str], BreakdownPart] = {}
-    for part in parts:
-        key = (part.part, part.side)
-        known = rows.get(key)
-        rows[key] = part if known is None else known.plus(part)
-    return list(rows.values())
-
-
 # ---- shared dress
 
 
-def _dress(
+def dress(
     figure: go.Figure, title: str, subtitle: str, height: int, *, title_chars: int = 80
 ) -> None:
+    """Title, subtitle, transparent ground and quiet axes, the same for every chart."""
     lines = textwrap.wrap(title, title_chars) or [""]
-    text = "<br>".join(_safe(line) for line in lines)
+    text = "<br>".join(safe(line) for line in lines)
     figure.update_layout(
         title={
             "text": text,
@@ -575,12 +493,14 @@ def _dress(
     figure.update_yaxes(automargin=True, zeroline=False, tickformat=",")
 
 
-def _safe(words: str) -> str:
+def safe(words: str) -> str:
+    """Words without markup; names may hold any character."""
     return html.escape(words, quote=False)
 
 
-def _wrap(words: str, width: int) -> str:
-    return "<br>".join(_safe(line) for line in textwrap.wrap(words, width))
+def wrap(words: str, width: int) -> str:
+    """Words without markup, broken into lines of at most ``width`` characters."""
+    return "<br>".join(safe(line) for line in textwrap.wrap(words, width))
 
 
 def _first_upper(words: str) -> str:

@@ -289,9 +289,21 @@ def intensity_choice() -> None:
 def _intensity_changes(selected: str | None) -> Changes:
     if selected is None:
         return {}
-    if selected in ("hourly", "annual"):
+    if selected == "hourly":
         return {"site.intensity": selected, "site.custom_gco2e_per_kwh": []}
-    return {"site.intensity": "custom", "site.custom_gco2e_per_kwh": [float(selected)]}
+    if selected == "annual":
+        return {"site.intensity": selected, "site.custom_gco2e_per_kwh": [], **ALL_HOURS}
+    return own_intensity([float(selected)])
+
+
+ALL_HOURS: Changes = {"site.season": "year", "site.intensity_kind": "lifecycle"}
+"""What goes with every intensity that is not by the hour."""
+
+
+def own_intensity(gco2e_per_kwh: Sequence[Any]) -> Changes:
+    """The change to the user's own figures, one or 24."""
+    figures = list(gco2e_per_kwh)
+    return {"site.intensity": "custom", "site.custom_gco2e_per_kwh": figures, **ALL_HOURS}
 
 
 def intensity_slider(mean_gco2e_per_kwh: float) -> None:
@@ -301,7 +313,7 @@ def intensity_slider(mean_gco2e_per_kwh: float) -> None:
         "The same at all hours, g/kWh",
         "intensity_slider",
         round(mean_gco2e_per_kwh),
-        lambda value: {"site.intensity": "custom", "site.custom_gco2e_per_kwh": [value]},
+        lambda value: own_intensity([value]),
         bounds=(0, 1000),
         step=1,
         format="%.0f" if own else "mean %.0f",

@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli_options import OVERLAY_VARIABLE
 from ecoserve import __version__
-from ecoserve.catalog import TABLES, Catalog, nearest
-from ecoserve.errors import InfeasibleError, SolverError, UnknownIdError
+from ecoserve.catalog import Catalog
+from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.link import DecodedLink
 from ecoserve.plan import Note, plan_record
 from ecoserve.scenario import Scenario
+from ecoserve.units import g_from_kg
 
 if TYPE_CHECKING:
+    from catalog_db.overlay import Overlay
     from ecoserve.baselines import Comparison
     from ecoserve.embodied import Footprint
+    from ecoserve.embodied_parts import EmbodiedPart, Side
+    from ecoserve.footprints import FootprintCheck
 
 Record = dict[str, Any]
 MAX_FACTS = 7
-LAST_COLUMNS = ("source_id", "quality", "note", "source_title")
+OWN = "is_own"
+"""Key that marks rows that are, or have figures of, the user's own; their number in a table."""
+LAST_COLUMNS = ("source_id", "quality", "note", "source_title", OWN)
 
 
-def catalog_path() -> Path:
-    """The catalog database, built where it is not there yet."""
+def read_overlay(folder: Path | None) -> Overlay | None:
+    """The user's own rows in ``folder``; none without one. Raises :class:`OverlayError`."""
+    from catalog_db.overlay import Overlay
+
+    return None if folder is None else Overlay.from_folder(folder.expanduser())
+
+
+def named_overlay() -> Overlay | None:
+    """The rows in the folder that the environment names, which ``ecoserve app`` hands on so."""
+    folder = os.environ.get(OVERLAY_VARIABLE, "").strip()
+    return read_overlay(Path(folder) if folder else None)
+
+
+def catalog_path(overlay: Overlay | None = None) -> Path:
+    """The catalog database with the user's own rows, built where it is not there yet."""
     from catalog_db.reader import ensure_catalog
 
-    return ensure_catalog()
+    return ensure_catalog(overlay=overlay)
 
 
-def open_catalog() -> Catalog:
-    """The catalog, read once per command."""
+def open_catalog(overlay: Overlay | None = None) -> Catalog:
+    """The catalog with the user's own rows, read once per command."""
     from catalog_db.reader import load_catalog
 
-    return load_catalog(catalog_path())
+    return load_catalog(catalog_path(overlay))
 
 
 def stamp(catalog: Catalog, scenario: Scenario | None = None, notes: Sequence[Note] = ()) -> Record:
@@ -80,26 +101,79 @@ def comparison_record(comparison: Comparison, seconds: float) -> Record:
     }
 
 
-def footprint_record(footprint: Footprint) -> Record:
-    """The keys of ``ecoserve embodied --json``."""
+def footprint_record(
+    footprint: Footprint, others: Sequence[Footprint], accelerator_years: float, host_years: float
+) -> Record:
+    """The keys of ``ecoserve embodied --json``; ``others`` are the same under the other sets."""
     return {
+        **_totals(footprint),
         "id": footprint.id,
+        "parts": [_part_record(part) for part in footprint.parts],
+        "per_hour": {
+            "accelerator_years": accelerator_years,
+            "host_years": host_years,
+            "accelerator_gco2e": _per_hour_g(footprint, "accelerator", accelerator_years),
+            "host_gco2e": _per_hour_g(footprint, "host", host_years),
+            "total_gco2e": g_from_kg(footprint.total_kgco2e_per_h(accelerator_years, host_years)),
+        },
+        "other_sets": [_totals(other) for other in others],
+    }
+
+
+def validation_record(checks: Sequence[FootprintCheck]) -> Record:
+    """The keys of ``ecoserve embodied --validate --json``."""
+    return {"checks": [_check_record(check) for check in checks]}
+
+
+def _totals(footprint: Footprint) -> Record:
+    return {
         "coefficients": footprint.coefficients,
         "total_kgco2e": footprint.total_kgco2e,
         "low": footprint.low_kgco2e,
         "high": footprint.high_kgco2e,
-        "parts": [
-            {
-                "part": part.part,
-                "side": part.side,
-                "kgco2e": part.kgco2e,
-                "low": part.low_kgco2e,
-                "high": part.high_kgco2e,
-                "source_id": part.source_id,
-                "quality": part.quality,
-            }
-            for part in footprint.parts
-        ],
+    }
+
+
+def _part_record(part: EmbodiedPart) -> Record:
+    return {
+        "part": part.part,
+        "side": part.side,
+        "kgco2e": part.kgco2e,
+        "low": part.low_kgco2e,
+        "high": part.high_kgco2e,
+        "basis": part.basis,
+        "coefficient_ids": list(part.coefficient_ids),
+        "source_id": part.source_id,
+        "quality": part.quality,
+        "note": part.note,
+    }
+
+
+def _per_hour_g(footprint: Footprint, side: Side, years: float) -> float:
+    return g_from_kg(footprint.side_kgco2e_per_h(side, years))
+
+
+def _check_record(check: FootprintCheck) -> Record:
+    published = check.footprint
+    return {
+        "id": published.id,
+        "name": published.name,
+        "kind": published.kind,
+        "boundary": published.boundary,
+        "trust": published.trust,
+        "source_id": published.source_id,
+        "published_kgco2e": published.kgco2e,
+        "published_low": published.low,
+        "published_high": published.high,
+        "coefficients": check.coefficients,
+        "ours_kgco2e": check.ours_kgco2e,
+        "low": check.low_kgco2e,
+        "high": check.high_kgco2e,
+        "ratio": check.ratio,
+        "within_our_band": check.within_our_band,
+        "within_published_band": check.within_published_band,
+        "in_sample": check.in_sample,
+        "lines": [asdict(line) for line in check.lines],
     }
 
 
@@ -119,31 +193,51 @@ def link_notes(decoded: DecodedLink, catalog: Catalog) -> list[Note]:
 
 
 def table_sizes(path: Path) -> list[Record]:
-    """Every table of the catalog with its number of rows."""
-    from catalog_db.reader import query_rows
+    """Every table of the catalog with its number of rows, and how many are the user's own."""
+    from catalog_db import tables
 
-    return [{"id": table, "rows": len(query_rows(path, table))} for table in TABLES]
-
-
-def with_ids(rows: Sequence[Mapping[str, Any]]) -> list[Record]:
-    """The rows with their id first."""
-    return [{"id": row.get("id"), **row} for row in rows]
+    return [
+        {"id": size.name, "rows": size.n_rows, OWN: size.n_own, "holds": size.comment}
+        for size in tables.table_sizes(path)
+    ]
 
 
-def short_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The first columns of a listing, with source and quality; ``catalog show`` has them all."""
+def with_ids(table: str, rows: Sequence[Mapping[str, Any]]) -> list[Record]:
+    """The rows with their id first; a row without one is named by its key."""
+    from catalog_db.schema import schema
+
+    key = schema()[table].key
+    return [{"id": "/".join(str(row[name]) for name in key), **row} for row in rows]
+
+
+def short_columns(rows: Sequence[Mapping[str, Any]], asked_for: Sequence[str] = ()) -> list[str]:
+    """The first columns of a listing, those asked for, source and quality.
+
+    Rows of the user's own are marked in a column at the end, where there are any.
+    """
     if not rows:
         return ["id"]
     short = [name for name, value in rows[0].items() if not isinstance(value, list | tuple)]
     facts = [name for name in short if name not in LAST_COLUMNS][:MAX_FACTS]
-    return facts + [name for name in LAST_COLUMNS[:2] if name in short]
+    facts += [name for name in asked_for if name in short and name not in facts]
+    mark = [OWN] if any(row.get(OWN) for row in rows) else []
+    return facts + [name for name in LAST_COLUMNS[:2] if name in short] + mark
 
 
-def find_row(path: Path, table: str, row_id: str) -> Record:
-    """One row of a table; raises :class:`UnknownIdError` with the nearest ids."""
-    from catalog_db.reader import query_rows
+def row_record(path: Path, table: str, row_id: str) -> Record:
+    """The keys of ``ecoserve catalog show --json``: the row, and each figure with its source."""
+    from catalog_db import tables
 
-    rows = {str(row.get("id")): dict(row) for row in query_rows(path, table)}
-    if row_id not in rows:
-        raise UnknownIdError(table, row_id, nearest(row_id, tuple(rows)))
-    return rows[row_id]
+    figures = [asdict(figure) for figure in tables.figures(path, table, row_id)]
+    [row] = tables.rows(path, table, where=[tables.Filter("id", "is", row_id)])
+    return {"row": row, "figures": figures}
+
+
+def build_record(path: Path) -> Record:
+    """What a build reports: the path, and the number of rows, ours and the user's own."""
+    sizes = table_sizes(path)
+    return {
+        "path": str(path),
+        "n_rows": sum(size["rows"] for size in sizes),
+        "n_own_rows": sum(size[OWN] for size in sizes),
+    }

@@ -13,13 +13,24 @@ from rich.text import Text
 
 from app.text import MassUnit, mass_unit, number
 from ecoserve.plan import Note, Plan, Status
+from ecoserve.units import g_from_kg, t_from_kg
 
 if TYPE_CHECKING:
     from ecoserve.baselines import Comparison
+    from ecoserve.catalog import Catalog
     from ecoserve.embodied import Footprint
+    from ecoserve.footprints import FootprintCheck
     from ecoserve.profile import ServingProfile
 
 Report = list[RenderableType]
+COLUMN_HEADS = {"is_own": "yours"}
+"""Columns that a listing heads with another word."""
+BAND_ENDS = ("low_kgco2e", "high_kgco2e")
+VALIDATION_LEGEND = (
+    "Spread: as published, where it is. Low-high: ours with every coefficient at its end at once."
+    " In sample: a coefficient of the set comes from this footprint."
+    " Trust: A reviewed primary data or teardown, B vendor tool, C indirect."
+)
 
 
 def percent(ratio: float) -> str:
@@ -47,24 +58,130 @@ def comparison_report(comparison: Comparison, title: str) -> Report:
     return report + _notes(plans["ecoserve"].notes)
 
 
-def footprint_report(footprint: Footprint, name: str) -> Report:
-    """Embodied carbon of a server or accelerator, part by part."""
+def footprint_report(
+    footprint: Footprint,
+    name: str,
+    others: Sequence[Footprint],
+    years: tuple[float, float],
+    catalog: Catalog,
+) -> Report:
+    """Embodied carbon of a server or accelerator: parts, hours, other sets, sources, notes.
+
+    ``years`` are the lifetimes of accelerators and host.
+    """
     title = f"Embodied carbon of {name}, coefficient set {footprint.coefficients}"
+    report: Report = [Text(title, style="bold"), _parts_made(footprint)]
+    report += [Text(_hourly(footprint, years)), Text(_other_sets(others))]
+    report.append(_sources(footprint, catalog))
+    notes = dict.fromkeys(f"{p.part}: {p.note}" for p in footprint.parts if p.note)
+    return report + [Text(note) for note in notes]
+
+
+def validation_report(checks: Sequence[FootprintCheck]) -> Report:
+    """Published footprints beside ours for every set, then line by line for set pcf."""
+    rows: list[tuple[str, ...]] = []
+    for number_of_row, check in enumerate(checks):
+        again = number_of_row > 0 and checks[number_of_row - 1].footprint == check.footprint
+        rows.append(("", "", "", *_check_row(check)[3:]) if again else _check_row(check))
+    heads = ("published", "kgCO2e >", "spread >", "set", "ours >", "low-high >", "off by >", "")
+    lines = [
+        (
+            check.footprint.name,
+            ", ".join(line.labels),
+            number(line.published_kgco2e),
+            line.part,
+            number(line.ours_kgco2e),
+        )
+        for check in checks
+        for line in check.lines
+    ]
+    line_heads = ("product", "lines as published", "kgCO2e >", "our part", "ours >")
+    report: Report = [table("Published footprints and ours", heads, rows)]
+    report += [Text(VALIDATION_LEGEND), table("Line by line, set pcf", line_heads, lines)]
+    notes = {f"{check.footprint.name}: {check.footprint.note}": None for check in checks}
+    return report + [Text(note) for note in notes]
+
+
+def _check_row(check: FootprintCheck) -> tuple[str, ...]:
+    published = check.footprint
+    spread = "" if published.low == published.high else _band(published.low, published.high)
+    return (
+        f"{published.name} ({published.kind}, {published.trust})",
+        number(published.kgco2e, 4),
+        spread,
+        check.coefficients,
+        number(check.ours_kgco2e, 4),
+        _band(check.low_kgco2e, check.high_kgco2e),
+        f"{100 * (check.ratio - 1):+.0f} %",
+        _verdict(check),
+    )
+
+
+def _verdict(check: FootprintCheck) -> str:
+    if check.footprint.kind == "calculator":
+        return "reproduced" if check.within_published_band else "NOT REPRODUCED"
+    place = "in our band" if check.within_our_band else "outside our band"
+    return f"{place}, in sample" if check.in_sample else place
+
+
+def _parts_made(footprint: Footprint) -> Table:
     rows: list[tuple[str, ...]] = [
         (
             p.part,
             p.side,
             number(p.kgco2e),
             _band(p.low_kgco2e, p.high_kgco2e),
+            p.basis,
             p.quality,
             p.source_id,
         )
         for p in footprint.parts
     ]
+    for side in ("accelerator", "host"):
+        of_side = [p for p in footprint.parts if p.side == side]
+        if of_side and len(of_side) < len(footprint.parts):
+            low, high = (sum(getattr(p, end) for p in of_side) for end in BAND_ENDS)
+            kgco2e = sum(p.kgco2e for p in of_side)
+            rows.append(("sum", side, number(kgco2e), _band(low, high), "", "", ""))
     total = _band(footprint.low_kgco2e, footprint.high_kgco2e)
-    rows.append(("total", "", number(footprint.total_kgco2e), total, "", ""))
-    heads = ("part", "side", "kgCO2e >", "low-high >", "quality", "source")
-    return [Text(title, style="bold"), table("Parts", heads, rows)]
+    rows.append(("total", "", number(footprint.total_kgco2e, 4), total, "", "", ""))
+    heads = ("part", "side", "kgCO2e >", "low-high >", "how", "quality", "source")
+    return table("Parts", heads, rows)
+
+
+def _hourly(footprint: Footprint, years: tuple[float, float]) -> str:
+    """What an installed hour carries."""
+    whole = number(g_from_kg(footprint.total_kgco2e_per_h(*years)))
+    if not footprint.side_kgco2e("host"):
+        return f"Per installed hour: {whole} gCO2e over {years[0]:g} years."
+    card = number(g_from_kg(footprint.side_kgco2e_per_h("accelerator", years[0])))
+    host = number(g_from_kg(footprint.side_kgco2e_per_h("host", years[1])))
+    return (
+        f"Per installed hour: {whole} gCO2e, {card} for the accelerators over {years[0]:g} years"
+        f" and {host} for the host over {years[1]:g} years."
+    )
+
+
+def _other_sets(others: Sequence[Footprint]) -> str:
+    def text(kgco2e: float) -> str:
+        return f"{number(t_from_kg(kgco2e))} t" if kgco2e >= 1000 else f"{number(kgco2e)} kg"
+
+    totals = ", ".join(
+        f"{f.coefficients} {text(f.total_kgco2e)} ({text(f.low_kgco2e)} to {text(f.high_kgco2e)})"
+        for f in others
+    )
+    return f"Under the other sets: {totals}."
+
+
+def _sources(footprint: Footprint, catalog: Catalog) -> Table:
+    ids = dict.fromkeys(
+        catalog.embodied_coefficients[coefficient_id].source_id
+        for part in footprint.parts
+        for coefficient_id in part.coefficient_ids
+    )
+    sources = [catalog.sources[source_id] for source_id in ids]
+    rows = [(s.id, f"{s.title}, {s.publisher}", s.url) for s in sources]
+    return table("Sources of the coefficients", ("source", "title", "address"), rows)
 
 
 def profile_report(profile: ServingProfile, title: str) -> Report:
@@ -93,13 +210,40 @@ def record_report(record: Mapping[str, Any], title: str) -> Report:
 def rows_report(rows: Sequence[Mapping[str, Any]], title: str, columns: Sequence[str]) -> Report:
     """Rows of the catalog, the named columns only."""
     lines = [[cell(row.get(column)) for column in columns] for row in rows]
-    return [table(title, columns, lines)]
+    return [table(title, [COLUMN_HEADS.get(name, name) for name in columns], lines)]
+
+
+def figures_report(figures: Sequence[Mapping[str, Any]], title: str) -> Report:
+    """Every figure of a row with its unit, quality and source, then what is known of the sources.
+
+    A figure of the user's own is marked.
+    """
+    lines = [
+        (
+            figure["column"],
+            cell(figure["value"]),
+            figure["unit"],
+            figure["quality"] + (", yours" if figure["is_own"] else ""),
+            figure["source_id"],
+        )
+        for figure in figures
+    ]
+    told = {(f["source_id"], f["note"]): f for f in figures}
+    notes = [
+        f"{f['source_id']}: {f['source_title']}, {f['publisher']}, {f['url']}, {f['licence']}."
+        + (f" {f['note']}" if f["note"] else "")
+        for f in told.values()
+    ]
+    heads = ("figure", "value", "unit", "quality", "source_id")
+    return [table(title, heads, lines), "", *notes]
 
 
 def cell(value: object) -> str:
     """A catalog value as text: numbers as stored, nothing for no value."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list | tuple):
@@ -135,6 +279,9 @@ def _totals(plan: Plan) -> Report:
         ("IT power", number(plan.it_power_kw), f"kW mean, {number(plan.peak_it_power_kw)} kW peak"),
         ("electricity", number(plan.facility_kwh_per_year), f"kWh a year at PUE {plan.pue:g}"),
     ]
+    if plan.market_kgco2e_per_year is not None:
+        by_contract = _mass(unit, plan.market_kgco2e_per_year)
+        rows.insert(2, ("  by contracts", by_contract, f"{unit.name} CO2e a year, market-based"))
     return [table("Totals", ("figure", "value >", "unit"), rows)]
 
 

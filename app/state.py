@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import streamlit as st
 
 from app.presets import load_presets
+from app.records import named_overlay
 from app.text import in_words, sentence
+from catalog_db.overlay import Overlay
 from catalog_db.reader import ensure_catalog, load_catalog
 from ecoserve import __version__ as engine_version_now
 from ecoserve.catalog import Catalog
@@ -36,6 +39,8 @@ BASELINES: Mapping[str, str] = {
 """What a plan can be set against, by the name it has in the address."""
 
 MAX_FINISHED = 50
+MAX_CATALOGS = 8
+"""Catalogs kept in memory: the server's, and those with rows of their visitors."""
 
 _KEY = "ecoserve"
 _LINK = "s"
@@ -71,11 +76,21 @@ class Answer:
         return 1 - self.plan.kgco2e_per_year / self.other.kgco2e_per_year
 
 
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """The visitor's own rows, and the catalog that has them."""
+
+    overlay: Overlay
+    path: Path
+
+
 @dataclass(slots=True)
 class Session:
     """What one browser tab holds between runs."""
 
     scenario: Scenario
+    own: OwnData | None = None
+    """Rows of this tab alone; nobody else sees them and no link carries them."""
     baseline: str = DEFAULT_BASELINE
     page: str = ""
     notices: tuple[Notice, ...] = ()
@@ -89,10 +104,65 @@ class Session:
     """The best answers of this tab, so that going back and forth solves nothing twice."""
 
 
-@st.cache_resource(show_spinner="Reading the catalog")
 def catalog() -> Catalog:
-    """The catalog, read once per server."""
-    return load_catalog(ensure_catalog())
+    """The catalog of this tab: the server's, with the visitor's own rows where there are any."""
+    return _read_catalog(catalog_path())
+
+
+def catalog_path() -> Path:
+    """The database behind :func:`catalog`, for questions to its tables."""
+    held: Session | None = st.session_state.get(_KEY)
+    own = held.own if held else None
+    if own is None:
+        return _shared_catalog()
+    return own.path if own.path.exists() else _laid_over(own.overlay)
+
+
+@st.cache_resource(show_spinner=False)
+def _shared_catalog() -> Path:
+    return ensure_catalog(overlay=named_overlay())
+
+
+def _laid_over(overlay: Overlay) -> Path:
+    return ensure_catalog(overlay=overlay.over(named_overlay()))
+
+
+@st.cache_resource(show_spinner="Reading the catalog", max_entries=MAX_CATALOGS)
+def _read_catalog(path: Path) -> Catalog:
+    """Read once per server; the file of a catalog with a visitor's rows is named by its content."""
+    return load_catalog(path)
+
+
+def own_files() -> dict[str, bytes]:
+    """The visitor's own files by name."""
+    own = session().own
+    return {name: text.encode() for name, text in own.overlay.files} if own else {}
+
+
+def lay_over(files: Mapping[str, bytes]) -> None:
+    """Adds files to the visitor's own; a file of the same name takes the place of the old one.
+
+    Raises :class:`CatalogError` with everything that is wrong with the files, or
+    :class:`ScenarioError` where the scenario would not hold up; then nothing has changed.
+    """
+    overlay = Overlay.from_files({**own_files(), **files})
+    path = _laid_over(overlay)
+    check_scenario(scenario(), _read_catalog(path))
+    _change_catalog(OwnData(overlay, path))
+
+
+def take_off() -> None:
+    """Goes back to the server's catalog. Raises :class:`ScenarioError` where that cannot be."""
+    check_scenario(scenario(), _read_catalog(_shared_catalog()))
+    _change_catalog(None)
+
+
+def _change_catalog(own: OwnData | None) -> None:
+    """Answers of another catalog are not answers of this one."""
+    held = session()
+    held.own, held.answer, held.previous = own, None, None
+    held.finished.clear()
+    write_address()
 
 
 def readable(text: str) -> str:

@@ -83,6 +83,70 @@ def in_words(text: str, names: Mapping[str, str]) -> str:
     return re.sub(r"\. ([a-z])", lambda m: m[0].upper(), named)
 
 
+_UNITS = {
+    "gb_per_s": "GB/s",
+    "gib_per_accelerator_gb": "GiB per GB of accelerator",
+    "gb_per_accelerator_gb": "GB per GB of accelerator",
+    "usd_per_kwh": "USD/kWh",
+    "usd_per_h": "USD/h",
+    "gco2e_per_kwh": "gCO2e/kWh",
+    "kgco2e": "kgCO2e",
+    "tflops": "TFLOPS",
+    "tops": "TOPS",
+    "gbps": "Gb/s",
+    "gib": "GiB",
+    "gb": "GB",
+    "mm2": "mm2",
+    "cm2": "cm2",
+    "nm": "nm",
+    "usd": "USD",
+    "tokens": "tokens",
+    "ms": "ms",
+    "us": "us",
+    "w": "W",
+    "h": "h",
+}
+_UNIT_SUFFIX = re.compile(rf"_({'|'.join(_UNITS)})$")
+_COLUMN_WORDS = {
+    "capex": "price",
+    **{name: name.upper() for name in ("dram", "ssd", "tdp", "psu", "pue", "cfe", "mbu", "mfu")},
+    **{"nics": "NICs", "nic": "NIC", "psus": "PSUs", "vcpus": "vCPUs", "kv": "KV", "tp": "TP"},
+    **{name: name.upper() for name in ("hbm2", "hbm2e", "hbm3", "hbm3e", "gddr6", "gddr7")},
+    **{name: name.upper() for name in ("ddr4", "ddr5", "lpddr5x", "sxm", "oam", "psu")},
+    **{"pcie": "PCIe"},
+    **{"llms": "LLMs", "cpus": "CPUs", "cpu": "CPU", "utc": "UTC", "isl": "ISL", "osl": "OSL"},
+}
+
+
+_FORMATS = ("bf16", "fp8", "int8", "fp4")
+
+
+def catalog_words(name: str) -> str:
+    """A key of the catalog in words.
+
+    >>> catalog_words("cpu_package"), catalog_words("hbm3e")
+    ('CPU package', 'HBM3E')
+    """
+    return " ".join(_COLUMN_WORDS.get(word, word) for word in name.split("_"))
+
+
+def column_words(name: str, *, unit: bool = True) -> str:
+    """A column of the catalog in words, with the unit that its name ends in.
+
+    >>> column_words("memory_gb_per_s"), column_words("dram_gib", unit=False)
+    ('Memory bandwidth, GB/s', 'DRAM')
+    >>> column_words("n_nics"), column_words("provider_id")
+    ('NICs', 'Provider')
+    """
+    found = _UNIT_SUFFIX.search(name)
+    bare = name[: found.start()] if found else name
+    bare = bare.removesuffix("_id").removeprefix("n_")
+    words = catalog_words(bare) + (" bandwidth" if name.endswith("_gb_per_s") else "")
+    if not bare.startswith(_FORMATS):
+        words = f"{words[:1].upper()}{words[1:]}"
+    return f"{words}, {_UNITS[found[1]]}" if found and unit else words
+
+
 def times(now: float, then: float) -> str:
     """How large ``now`` is beside ``then``, where per cent would be hard to read.
 

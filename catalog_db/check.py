@@ -1,17 +1,21 @@
-"""Finds every bad cell of the staged CSV rows at once; the rules are those of ``schema.sql``.
+"""Finds every bad cell of the staged rows at once; the rules are those of ``schema.sql``.
 
-Rows are staged as text in temporary tables ``raw_<table>`` with their line number, so that a
-mistake can be named by file, line and column before anything is inserted.
+Rows are staged as text in temporary tables ``raw_<table>`` and cast to their types in
+``typed_<table>``, numbered by ``row_number``, so that a mistake can be named by file, line and
+column before anything is inserted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from catalog_db.csvfiles import CsvTable
+from catalog_db.csvfiles import BUILD_ORDER, PROVENANCE, BadCell
+from catalog_db.overlay import Staged, StagedRow
+from catalog_db.schema import Column, schema
+from catalog_db.wording import in_words
 
 UNREADABLE = {
     "DOUBLE": "NOT isfinite(coalesce(TRY_CAST({c} AS DOUBLE), 'nan'))",
@@ -19,175 +23,283 @@ UNREADABLE = {
 }
 """When a cell does not hold a value of its type; every other type: when the cast fails."""
 
-CROSS_RULES = (
-    (
-        "servers",
-        "host_id",
-        "a host with the accelerator slots, vCPUs and DRAM of the server",
-        "SELECT s.id FROM typed_servers s JOIN typed_hosts h ON s.host_id = h.id"
-        " WHERE s.n_accelerators > h.max_accelerators OR s.vcpus > h.vcpus"
-        " OR s.dram_gib > h.max_dram_gib",
-    ),
-    (
-        "length_mixes",
-        "id",
-        "at least one row in length_buckets.csv",
-        "SELECT id FROM typed_length_mixes"
-        " WHERE id NOT IN (SELECT mix_id FROM typed_length_buckets WHERE mix_id IS NOT NULL)",
-    ),
-)
-"""Rules across tables: table, column, what was expected, query for the ids that break it."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class BadCell:
-    """One mistake in a CSV file."""
-
-    file: str
-    line: int
-    column: str
-    expected: str
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}"
-        return f"{where}: column {self.column}: expected {self.expected}"
+KINDS = {
+    "DOUBLE": "a number",
+    "INTEGER": "a whole number",
+    "BOOLEAN": "true or false",
+    "VARCHAR": "text",
+    "VARCHAR[]": "a list of texts, for example [one, two]",
+    "DOUBLE[]": "a list of numbers, for example [1, 2.5]",
+    "DOUBLE[24]": "a list of 24 numbers, for example [1, 2.5, ...]",
+}
+"""What a type of the schema means in words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column as the schema declares it."""
+class CrossRule:
+    """A rule across tables: ``offenders`` finds the numbers of the rows that break it.
 
-    name: str
-    type: str
-    nullable: bool
+    Its second column is what was found there.
+    """
 
-    @property
-    def quoted(self) -> str:
-        """The name as SQL wants it."""
-        return f'"{self.name}"'
+    table: str
+    column: str
+    expected: str
+    offenders: str
 
-    @property
-    def cell(self) -> str:
-        """The staged text; an empty cell is NULL unless the column is obligatory text."""
-        keeps_empty = self.type == "VARCHAR" and not self.nullable
-        return self.quoted if keeps_empty else f"nullif({self.quoted}, '')"
+
+CROSS_RULES = (
+    CrossRule(
+        "dies",
+        "product_id",
+        "the id of an accelerator or of a cpu",
+        "SELECT row_number, product_id FROM typed_dies WHERE product_id NOT IN"
+        " (SELECT id FROM typed_accelerators UNION ALL SELECT id FROM typed_cpus)",
+    ),
+    *(
+        CrossRule(
+            table,
+            "id",
+            "at least one row in dies.csv with this product_id",
+            f"SELECT row_number, id FROM typed_{table}"
+            " WHERE id NOT IN (SELECT product_id FROM typed_dies)",
+        )
+        for table in ("accelerators", "cpus")
+    ),
+    CrossRule(
+        "servers",
+        "n_accelerators",
+        "at most the accelerators that its host takes",
+        "SELECT s.row_number, s.n_accelerators || ' of ' || h.max_accelerators"
+        " FROM typed_servers s JOIN typed_hosts h ON s.host_id = h.id"
+        " WHERE s.n_accelerators > h.max_accelerators",
+    ),
+    CrossRule(
+        "servers",
+        "dram_gib",
+        "at most the GiB that its host takes",
+        "SELECT s.row_number, s.dram_gib || ' of ' || h.max_dram_gib"
+        " FROM typed_servers s JOIN typed_hosts h ON s.host_id = h.id"
+        " WHERE s.dram_gib > h.max_dram_gib",
+    ),
+    CrossRule(
+        "servers",
+        "vcpus",
+        "at most the threads of its host: sockets x cores x threads per core",
+        "SELECT s.row_number, s.vcpus || ' of ' || h.sockets * c.cores * c.threads_per_core"
+        " FROM typed_servers s JOIN typed_hosts h ON s.host_id = h.id"
+        " JOIN typed_cpus c ON h.cpu_id = c.id"
+        " WHERE s.vcpus > h.sockets * c.cores * c.threads_per_core",
+    ),
+    CrossRule(
+        "servers",
+        "offer",
+        "a row in rental_prices.csv for a server that is rented",
+        "SELECT row_number, 'none' FROM typed_servers WHERE offer = 'rental'"
+        " AND id NOT IN (SELECT server_id FROM typed_rental_prices)",
+    ),
+    CrossRule(
+        "rental_prices",
+        "server_id",
+        "a server whose offer is rental",
+        "SELECT p.row_number, p.server_id FROM typed_rental_prices p"
+        " JOIN typed_servers s ON p.server_id = s.id WHERE s.offer <> 'rental'",
+    ),
+    *(
+        CrossRule(
+            "length_mixes",
+            "kind",
+            f"rows in {members}.csv for a mix of kind {kind}, and none for others",
+            f"SELECT row_number, kind FROM typed_length_mixes WHERE (kind = '{kind}')"
+            f" <> (id IN (SELECT mix_id FROM typed_{members} WHERE mix_id IS NOT NULL))",
+        )
+        for kind, members in (
+            ("histogram", "length_buckets"),
+            ("percentiles", "length_percentiles"),
+        )
+    ),
+    *(
+        CrossRule(
+            "length_mixes",
+            f"{side}_mean_tokens",
+            f"two percentiles of {side}, or the median and the mean, for a mix of kind percentiles",
+            f"SELECT row_number, id FROM typed_length_mixes m WHERE kind = 'percentiles' AND"
+            " (SELECT count(*) + coalesce(count(*) FILTER (percentile = 50), 0)"
+            f" * CAST(m.{side}_mean_tokens IS NOT NULL AS INTEGER) FROM typed_length_percentiles p"
+            f" WHERE p.mix_id = m.id AND p.field = '{side}') < 2",
+        )
+        for side in ("isl", "osl")
+    ),
+    CrossRule(
+        "length_percentiles",
+        "tokens",
+        "no fewer tokens than at the percentile below",
+        "SELECT row_number, tokens FROM typed_length_percentiles QUALIFY tokens <"
+        " lag(tokens) OVER (PARTITION BY mix_id, field ORDER BY percentile)",
+    ),
+    CrossRule(
+        "llms",
+        "aliases",
+        "names that no other model has",
+        "WITH names AS (SELECT row_number, id, unnest(aliases) AS alias FROM typed_llms)"
+        " SELECT n.row_number, n.alias FROM names n WHERE"
+        " n.alias IN (SELECT o.alias FROM names o WHERE o.id <> n.id)"
+        " OR n.alias IN (SELECT m.id FROM typed_llms m)",
+    ),
+    CrossRule(
+        "grid_zones",
+        "id",
+        "a row of season year and kind lifecycle in grid_profiles.csv, or a full year of kind"
+        " lifecycle in grid_series.csv",
+        "SELECT row_number, id FROM typed_grid_zones WHERE id NOT IN (SELECT zone_id"
+        " FROM typed_grid_profiles WHERE season = 'year' AND kind = 'lifecycle'"
+        " UNION ALL SELECT zone_id FROM typed_grid_series WHERE kind = 'lifecycle')",
+    ),
+    CrossRule(
+        "grid_series",
+        "hour",
+        "every hour of the year from 0 to 8759, or to 8783 in a leap year",
+        "SELECT min(row_number), count(DISTINCT hour) || ' hours up to ' || max(hour)"
+        " FROM typed_grid_series GROUP BY zone_id, kind"
+        " HAVING count(DISTINCT hour) NOT IN (8760, 8784) OR max(hour) >= count(DISTINCT hour)",
+    ),
+)
+"""What no single row can show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What the named columns must satisfy, and the FROM clause that finds the rows that do not."""
 
-    column: str
+    columns: tuple[str, ...]
     expected: str
     offenders: str
+    other: str = ""
+    """Table whose rows the rule looks up."""
 
 
-def columns_of(con: duckdb.DuckDBPyConnection, table: str) -> tuple[Column, ...]:
-    """Columns of a table of the schema, in order."""
-    rows = con.execute(
-        "SELECT column_name, data_type, is_nullable FROM duckdb_columns()"
-        " WHERE table_name = ? AND NOT internal ORDER BY column_index",
-        [table],
-    ).fetchall()
-    return tuple(Column(*row) for row in rows)
-
-
-def shape_problems(csv_table: CsvTable, columns: tuple[Column, ...]) -> list[BadCell]:
-    """A wrong header, or rows with too many or too few cells."""
-    wanted = tuple(column.name for column in columns)
-    if csv_table.header != wanted:
-        return [BadCell(csv_table.file, 1, "(header)", f"the columns {', '.join(wanted)}")]
-    return [
-        BadCell(csv_table.file, line, "(row)", f"{len(wanted)} cells, found {len(row)}")
-        for line, row in zip(csv_table.lines, csv_table.rows, strict=True)
-        if len(row) != len(wanted)
-    ]
-
-
-def stage(con: duckdb.DuckDBPyConnection, csv_table: CsvTable, columns: tuple[Column, ...]) -> None:
+def stage(con: duckdb.DuckDBPyConnection, table: str, staged: Staged) -> None:
     """Put the text into ``raw_<table>`` and, cast to its types, into ``typed_<table>``."""
-    name = csv_table.name
+    columns = schema()[table].columns
     texts = ", ".join(f"{c.quoted} VARCHAR" for c in columns)
-    con.execute(f"CREATE TEMP TABLE raw_{name} (line INTEGER, {texts})")
-    cells = [list(cell) for cell in zip(*csv_table.rows, strict=True)]
-    if cells:
+    con.execute(f"CREATE TEMP TABLE raw_{table} (row_number INTEGER, {texts})")
+    if staged.rows:
+        cells = [[row.cells[c.name] for row in staged.rows] for c in columns]
         slots = ", ".join("unnest(?)" for _ in range(len(columns) + 1))
-        con.execute(f"INSERT INTO raw_{name} SELECT {slots}", [list(csv_table.lines), *cells])
-    casts = ", ".join(f"TRY_CAST({c.cell} AS {c.type}) AS {c.quoted}" for c in columns)
-    con.execute(f"CREATE TEMP TABLE typed_{name} AS SELECT line, {casts} FROM raw_{name}")
+        numbers = list(range(len(staged.rows)))
+        con.execute(f"INSERT INTO raw_{table} SELECT {slots}", [numbers, *cells])
+    casts = ", ".join(f"TRY_CAST({_cell(c)} AS {c.type}) AS {c.quoted}" for c in columns)
+    con.execute(f"CREATE TEMP TABLE typed_{table} AS SELECT row_number, {casts} FROM raw_{table}")
 
 
-def row_problems(con: duckdb.DuckDBPyConnection, table: str) -> list[BadCell]:
-    """Cells of the wrong type or missing, and rows that break a constraint of the table."""
-    rules = [rule for c in columns_of(con, table) for rule in _cell_rules(table, c)]
-    return _broken(con, table, [*rules, *_constraint_rules(con, table)])
-
-
-def cross_problems(con: duckdb.DuckDBPyConnection) -> list[BadCell]:
-    """Rows that break a rule across tables."""
-    problems = []
-    for table, column, expected, ids in CROSS_RULES:
-        rule = Rule(column, expected, f"typed_{table} WHERE id IN ({ids})")
-        problems += _broken(con, table, [rule])
+def all_problems(
+    con: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged], broken: Iterable[str]
+) -> list[BadCell]:
+    """Everything wrong with the staged rows; tables in ``broken`` are known to be incomplete."""
+    incomplete = frozenset(broken)
+    problems = [bad for table in staged for bad in _row_problems(con, table, staged, incomplete)]
+    if not incomplete:
+        problems += _cross_problems(con, staged)
+        problems += _cell_source_problems(staged)
     return problems
 
 
-def _broken(con: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule]) -> list[BadCell]:
+def _row_problems(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    staged: Mapping[str, Staged],
+    incomplete: frozenset[str],
+) -> Iterator[BadCell]:
+    """Cells of the wrong type or missing, and rows that break a constraint of the table."""
+    rules = [
+        rule
+        for rule in (*_cell_rules(table), *_constraint_rules(table))
+        if rule.other not in incomplete and staged[table].missing.isdisjoint(rule.columns)
+    ]
+    if not rules:
+        return
     query = " UNION ALL ".join(
-        f"(SELECT {number} AS rule, line FROM {rule.offenders})"
+        f"(SELECT {number} AS rule, row_number FROM {rule.offenders})"
         for number, rule in enumerate(rules)
     )
-    return [
-        BadCell(f"{table}.csv", line, rules[number].column, rules[number].expected)
-        for number, line in con.execute(query).fetchall()
-    ]
+    for number, row_number in con.execute(query).fetchall():
+        rule, row = rules[number], staged[table].rows[row_number]
+        yield _bad_cell(row, ", ".join(rule.columns), rule.expected, _found(row, rule.columns))
 
 
-def _cell_rules(table: str, column: Column) -> list[Rule]:
-    test = UNREADABLE.get(column.type, f"TRY_CAST({{c}} AS {column.type}) IS NULL")
-    unreadable = f"{column.cell} IS NOT NULL AND {test.format(c=column.quoted)}"
-    rules = [Rule(column.name, f"a value of type {column.type}", f"raw_{table} WHERE {unreadable}")]
-    if not column.nullable:
-        empty = f"raw_{table} WHERE {column.cell} IS NULL"
-        rules.append(Rule(column.name, "a value, the cell is empty", empty))
-    return rules
+def _cross_problems(
+    con: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged]
+) -> Iterator[BadCell]:
+    for rule in CROSS_RULES:
+        for row_number, found in con.execute(rule.offenders).fetchall():
+            row = staged[rule.table].rows[row_number]
+            yield _bad_cell(row, rule.column, rule.expected, str(found))
 
 
-def _constraint_rules(con: duckdb.DuckDBPyConnection, table: str) -> list[Rule]:
-    constraints = con.execute(
-        "SELECT constraint_type, expression, constraint_column_names, referenced_table,"
-        " referenced_column_names FROM duckdb_constraints() WHERE table_name = ?"
-        " AND constraint_type <> 'NOT NULL' ORDER BY constraint_index",
-        [table],
-    ).fetchall()
-    rules = []
-    for kind, expression, names, other, other_names in constraints:
-        if kind == "FOREIGN KEY":
-            rules.append(_foreign_key(table, names[0], other, other_names[0]))
-        elif kind == "CHECK":
-            offenders = f"typed_{table} WHERE NOT ({expression})"
-            rules.append(Rule(_unique(names), _readable(expression), offenders))
-        else:
-            rules.append(_primary_key(table, names))
-    return rules
+def _cell_source_problems(staged: Mapping[str, Staged]) -> Iterator[BadCell]:
+    """Cell sources that name no figure of the catalog."""
+    ids = {
+        table: {row.cells["id"] for row in staged[table].rows}
+        for table in BUILD_ORDER
+        if {"id", *PROVENANCE} <= set(schema()[table].names)
+    }
+    for row in staged["cell_sources"].rows:
+        table, row_id = row.cells["table_name"], row.cells["row_id"]
+        column = row.cells["column_name"]
+        if table not in ids:
+            yield _bad_cell(row, "table_name", f"one of {', '.join(ids)}", table)
+        elif row_id not in ids[table]:
+            yield _bad_cell(row, "row_id", f"an id of {table}.csv", row_id)
+        elif column not in schema()[table].names:
+            yield _bad_cell(row, "column_name", f"a column of {table}.csv", column)
 
 
-def _primary_key(table: str, names: Sequence[str]) -> Rule:
+def _bad_cell(row: StagedRow, column: str, expected: str, found: str) -> BadCell:
+    return BadCell(row.file, row.line, column, expected, found)
+
+
+def _found(row: StagedRow, columns: Sequence[str]) -> str:
+    if len(columns) == 1:
+        return row.cells[columns[0]]
+    return ", ".join(f"{name} {row.cells[name] or 'empty'}" for name in columns)
+
+
+def _cell_rules(table: str) -> Iterator[Rule]:
+    for column in schema()[table].columns:
+        test = UNREADABLE.get(column.type, f"TRY_CAST({{c}} AS {column.type}) IS NULL")
+        unreadable = f"{_cell(column)} IS NOT NULL AND {test.format(c=column.quoted)}"
+        expected = KINDS[column.type]
+        yield Rule((column.name,), expected, f"raw_{table} WHERE {unreadable}")
+        if not column.nullable:
+            empty = f"raw_{table} WHERE {_cell(column)} IS NULL"
+            yield Rule((column.name,), f"{expected}, the cell is empty", empty)
+
+
+def _constraint_rules(table: str) -> Iterator[Rule]:
+    declared = schema()[table]
+    yield _primary_key(table, declared.key)
+    for column in declared.columns:
+        if column.references:
+            yield _foreign_key(table, column.name, column.references)
+    for check in declared.checks:
+        offenders = f"typed_{table} WHERE NOT ({check.expression})"
+        yield Rule(check.columns, in_words(check.expression), offenders)
+
+
+def _cell(column: Column) -> str:
+    """The staged text; an empty cell is NULL unless the column is obligatory text."""
+    keeps_empty = column.type == "VARCHAR" and not column.nullable
+    return column.quoted if keeps_empty else f"nullif({column.quoted}, '')"
+
+
+def _primary_key(table: str, names: tuple[str, ...]) -> Rule:
     key = ", ".join(f'"{name}"' for name in names)
-    again = f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY line) > 1"
-    return Rule(_unique(names), "a key that no earlier row has", f"typed_{table} {again}")
+    is_whole = " AND ".join(f'"{name}" IS NOT NULL' for name in names)
+    again = f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY row_number) > 1"
+    offenders = f"typed_{table} WHERE {is_whole} {again}"
+    return Rule(names, "a key that no earlier row has", offenders)
 
 
-def _foreign_key(table: str, name: str, other: str, other_name: str) -> Rule:
-    known = f'SELECT "{other_name}" FROM typed_{other} WHERE "{other_name}" IS NOT NULL'
-    orphan = f'"{name}" IS NOT NULL AND "{name}" NOT IN ({known})'
-    return Rule(name, f"an id of {other}.csv", f"typed_{table} WHERE {orphan}")
-
-
-def _readable(expression: str) -> str:
-    wrapped = expression.startswith("((") or expression.count("(") == 1
-    return expression[1:-1] if wrapped and expression.startswith("(") else expression
-
-
-def _unique(names: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(names))
+def _foreign_key(table: str, name: str, other: str) -> Rule:
+    orphan = f'"{name}" IS NOT NULL AND "{name}" NOT IN (SELECT id FROM raw_{other})'
+    return Rule((name,), f"an id of {other}.csv", f"typed_{table} WHERE {orphan}", other)

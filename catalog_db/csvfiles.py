@@ -1,72 +1,125 @@
-"""Where the catalog's text files are, and their version."""
+"""The catalog's text files: where they are, their cells and line numbers, and their version."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from ecoserve.catalog import TABLES
-
 BUILD_ORDER = (
-    *(name for name in TABLES if name not in {"regions", "grid_profiles"}),
-    "length_buckets",
-    "grid_profiles",
-    "regions",
+    *("sources", "providers", "accelerators", "cpus", "dies", "hosts", "servers"),
+    *("rental_prices", "host_variants", "llms", "host_power", "prices"),
+    *("embodied_coefficients", "product_footprints", "product_footprint_parts"),
+    *("serving_parameters", "power_parameters"),
+    *("length_mixes", "length_buckets", "length_percentiles", "rate_profiles"),
+    *("grid_zones", "grid_profiles", "grid_series", "regions", "cell_sources"),
 )
 """Every table with a CSV file, referenced tables first."""
+
+PROVENANCE = ("source_id", "quality", "note")
+"""Columns that say where a row comes from and how far to trust it."""
+
+MAX_FOUND_CHARS = 60
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BadCell:
+    """One mistake in a file; line 0 means the file as a whole."""
+
+    file: str
+    line: int
+    column: str
+    expected: str
+    found: str = ""
+    """The text that stands there, shortened."""
+
+    def __str__(self) -> str:
+        found = f", found {shortened(self.found)}" if self.found else ""
+        return f"{self.file}:{self.line}: column {self.column}: expected {self.expected}{found}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvTable:
-    """The cells of one CSV file; ``lines`` are the file's line numbers, one per row."""
+    """The cells of one CSV file; ``lines`` are the lines of the file on which its rows start."""
 
     name: str
+    file: str
+    """As messages name it."""
     header: tuple[str, ...]
     lines: tuple[int, ...]
     rows: tuple[tuple[str, ...], ...]
-
-    @property
-    def file(self) -> str:
-        """Name of the file."""
-        return f"{self.name}.csv"
+    problems: tuple[BadCell, ...] = ()
+    """Where the text is not CSV; the rows before it are there."""
 
 
-def read_schema() -> str:
-    """The SQL that creates the empty catalog."""
-    return _text(resources.files("catalog_db") / "schema.sql")
+def shortened(text: str, limit: int = MAX_FOUND_CHARS) -> str:
+    """Text on one line and of bounded length, for messages."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[:limit]} ..."
 
 
-def read_csv_text(table: str, data_dir: Path | None = None) -> str:
-    """The text of a table's CSV file with plain newlines."""
-    folder = data_dir if data_dir is not None else resources.files("catalog_db") / "data"
-    return _text(folder / f"{table}.csv")
+def packaged_tables(
+    data_dir: Path | None = None,
+) -> tuple[dict[str, CsvTable], tuple[BadCell, ...]]:
+    """Every table's CSV file in ``data_dir`` (default: the packaged ones), and unreadable files."""
+    folder: Traversable = data_dir or resources.files("catalog_db") / "data"
+    tables, problems = {}, []
+    for table in BUILD_ORDER:
+        file = f"{table}.csv"
+        try:
+            tables[table] = parse_csv(table, file, plain((folder / file).read_bytes()))
+        except FileNotFoundError:
+            problems.append(BadCell(file, 0, "(file)", "a file of this name"))
+        except UnicodeDecodeError:
+            problems.append(BadCell(file, 0, "(file)", "UTF-8 text"))
+    return tables, tuple(problems)
 
 
-def parse_csv(table: str, text: str) -> CsvTable:
+def plain(content: bytes) -> str:
+    """UTF-8 text with plain newlines and without byte order mark."""
+    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_csv(table: str, file: str, text: str) -> CsvTable:
     """Split CSV text into cells; blank lines are skipped."""
-    reader = csv.reader(io.StringIO(text))
-    header = tuple(next(reader, ()))
-    rows = [(reader.line_num, tuple(row)) for row in reader if row]
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    numbered: list[tuple[int, tuple[str, ...]]] = []
+    problems: tuple[BadCell, ...] = ()
+    start = 1
+    try:
+        for row in reader:
+            if row:
+                numbered.append((start, tuple(row)))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        problems = (BadCell(file, start, "(row)", "cells in CSV", str(error)),)
     return CsvTable(
         name=table,
-        header=header,
-        lines=tuple(line for line, _ in rows),
-        rows=tuple(row for _, row in rows),
+        file=file,
+        header=tuple(name.strip() for name in numbered[0][1]) if numbered else (),
+        lines=tuple(line for line, _ in numbered[1:]),
+        rows=tuple(row for _, row in numbered[1:]),
+        problems=problems,
     )
 
 
-def catalog_version(data_dir: Path | None = None) -> str:
-    """First 12 hex digits of the SHA-256 of the schema and of all CSV files."""
-    digest = hashlib.sha256(read_schema().encode())
-    for table in sorted(BUILD_ORDER):
-        digest.update(f"\n--{table}--\n{read_csv_text(table, data_dir)}".encode())
-    return digest.hexdigest()[:12]
+def content_digest(tables: Iterable[CsvTable]) -> str:
+    """SHA-256 of the cells, whatever the order of files, columns and rows and the line endings."""
+    digest = hashlib.sha256()
+    for table in sorted(tables, key=lambda table: (table.name, table.file)):
+        order = sorted(range(len(table.header)), key=table.header.__getitem__)
+        rows = sorted(_reordered(row, order) for row in table.rows)
+        content = [table.name, [table.header[i] for i in order], rows]
+        digest.update(json.dumps(content).encode() + b"\n")
+    return digest.hexdigest()
 
 
-def _text(file: Traversable) -> str:
-    return file.read_text(encoding="utf-8").replace("\r\n", "\n").replace("\r", "\n")
+def _reordered(row: Sequence[str], order: Sequence[int]) -> list[str]:
+    known = [row[i] if i < len(row) else "" for i in order]
+    return [*known, *row[len(order) :]]

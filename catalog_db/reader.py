@@ -2,169 +2,164 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import duckdb
 
 from catalog_db.build import build_catalog, catalog_version
-from ecoserve.catalog import (
-    TABLES,
+from catalog_db.overlay import Overlay
+from catalog_db.series import hourly_intensities, length_buckets
+from catalog_db.store import Record, query, reading, records
+from ecoserve.catalog import Catalog
+from ecoserve.rows import (
     Accelerator,
-    Catalog,
+    CellSource,
+    Cpu,
+    Die,
     EmbodiedCoefficient,
-    GridProfile,
+    FootprintLine,
+    GridZone,
     Host,
+    HostVariant,
     LengthBucket,
     LengthMix,
     Llm,
     PowerParameters,
+    Price,
+    ProductFootprint,
+    Provider,
     Quantity,
     RateProfile,
     Region,
+    RentalPrice,
     Server,
     ServingParameters,
     Source,
-    nearest,
 )
-from ecoserve.errors import CatalogError, UnknownIdError
 from ecoserve.units import s_from_ms, s_from_us
 
 CATALOG_VARIABLE = "ECOSERVE_CATALOG"
 """Environment variable with the path of the catalog database."""
 
-QUERYABLE = (*TABLES, "length_buckets")
-"""Tables that :func:`query_rows` shows."""
+MAX_CACHED = 20
+"""Catalogs kept in the cache folder, those used last."""
 
 T = TypeVar("T")
-Record = dict[str, Any]
 
 
-def default_catalog_path() -> Path:
-    """``ECOSERVE_CATALOG``, else a file in the user's cache folder named by the version."""
-    named = os.environ.get(CATALOG_VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    return _cache_folder() / "ecoserve" / f"catalog-{catalog_version()}.duckdb"
+def default_catalog_path(overlay: Overlay | None = None) -> Path:
+    """``ECOSERVE_CATALOG``, else a file in the user's cache folder named by the version.
 
-
-def ensure_catalog(path: Path | None = None) -> Path:
-    """The path of a catalog built from the packaged CSV files, built now if it is not there.
-
-    Raises :class:`CatalogError` rather than overwrite a file that is no catalog.
+    With an overlay the name always carries the version, so that several overlays have their place
+    side by side.
     """
-    target = path if path is not None else default_catalog_path()
-    if not target.exists() or stored_version(target) != catalog_version():
-        build_catalog(target)
+    named = os.environ.get(CATALOG_VARIABLE)
+    if named is None or not named.strip():
+        return _cache_folder() / f"catalog-{catalog_version(overlay=overlay)}.duckdb"
+    path = Path(named).expanduser()
+    if overlay is None:
+        return path
+    return path.with_name(f"{path.stem}-{catalog_version(overlay=overlay)}{path.suffix}")
+
+
+def ensure_catalog(path: Path | None = None, overlay: Overlay | None = None) -> Path:
+    """The path of a catalog of the packaged CSV files and the overlay, built now if need be.
+
+    Raises :class:`CatalogError` rather than overwrite a file that is no catalog, and
+    :class:`CatalogBuildError` with everything that is wrong with an overlay.
+    """
+    target = path if path is not None else default_catalog_path(overlay)
+    if not target.exists() or stored_version(target) != catalog_version(overlay=overlay):
+        build_catalog(target, overlay=overlay)
+    if target.parent == _cache_folder():
+        _keep_last_used(target)
     return target
 
 
 def stored_version(path: Path) -> str:
     """Version of the catalog at ``path``."""
-    with _open(path) as con:
-        row = con.execute("SELECT version FROM catalog_meta").fetchone()
-    return str(row[0]) if row else ""
+    return str(query(path, "SELECT version FROM catalog_meta")[0]["version"])
 
 
 def load_catalog(path: Path) -> Catalog:
     """The catalog at ``path`` in the engine's units."""
-    with _open(path) as con:
-        version = con.execute("SELECT version FROM catalog_meta").fetchall()[0][0]
-        buckets = _buckets(con)
+    with reading(path) as con:
+        read = _Reader(con)
+        dies = read.groups("dies", "product_id", lambda r: Die(**r))
+        cpus = read.table("cpus", lambda r: Cpu(dies=dies[r["id"]], **r))
+        lines = read.groups("product_footprint_parts", "footprint_id", lambda r: FootprintLine(**r))
+        buckets = length_buckets(con)
+        hours = hourly_intensities(con)
         return Catalog(
-            version=version,
-            sources=_table(con, "sources", lambda r: Source(**r)),
-            accelerators=_table(con, "accelerators", lambda r: Accelerator(**r)),
-            hosts=_table(con, "hosts", _host),
-            servers=_table(con, "servers", _server),
-            llms=_table(con, "llms", _llm),
-            host_power=_table(con, "host_power", lambda r: Quantity(**r)),
-            prices=_table(con, "prices", lambda r: Quantity(**r)),
-            embodied_coefficients=_table(
-                con, "embodied_coefficients", lambda r: EmbodiedCoefficient(**r)
+            version=con.execute("SELECT version FROM catalog_meta").fetchall()[0][0],
+            sources=read.table("sources", lambda r: Source(**r)),
+            providers=read.table("providers", lambda r: Provider(**r)),
+            accelerators=read.table("accelerators", lambda r: Accelerator(dies=dies[r["id"]], **r)),
+            cpus=cpus,
+            hosts=read.table("hosts", lambda r: _host(r, cpus)),
+            servers=read.table("servers", lambda r: Server(dram_gb=r.pop("dram_gib"), **r)),
+            rental_prices=read.table("rental_prices", lambda r: RentalPrice(**r)),
+            host_variants=read.table("host_variants", _host_variant),
+            llms=read.table("llms", lambda r: Llm(aliases=tuple(r.pop("aliases")), **r)),
+            host_power=read.table("host_power", lambda r: Quantity(**r)),
+            prices=read.table("prices", lambda r: Price(**r)),
+            embodied_coefficients=read.table(
+                "embodied_coefficients", lambda r: EmbodiedCoefficient(**r)
             ),
-            serving_parameters=_table(con, "serving_parameters", _serving),
-            power_parameters=_table(con, "power_parameters", lambda r: PowerParameters(**r)),
-            length_mixes=_table(
-                con, "length_mixes", lambda r: LengthMix(**r, buckets=buckets[r["id"]])
+            product_footprints=read.table(
+                "product_footprints",
+                lambda r: ProductFootprint(
+                    dram_gb=r.pop("dram_gib"), lines=lines.get(r["id"], ()), **r
+                ),
             ),
-            rate_profiles=_table(con, "rate_profiles", _rate_profile),
-            regions=_table(con, "regions", lambda r: Region(**r)),
-            grid_profiles=_table(con, "grid_profiles", _grid_profile),
+            serving_parameters=read.table("serving_parameters", _serving),
+            power_parameters=read.table("power_parameters", lambda r: PowerParameters(**r)),
+            length_mixes=read.table("length_mixes", lambda r: _mix(r, buckets)),
+            rate_profiles=read.table(
+                "rate_profiles",
+                lambda r: RateProfile(hourly_ratio=tuple(r.pop("hourly_ratio")), **r),
+            ),
+            grid_zones=read.table(
+                "grid_zones", lambda r: GridZone(hourly_gco2e_per_kwh=hours[r["id"]], **r)
+            ),
+            regions=read.table("regions", lambda r: Region(**r)),
+            cell_sources=_cell_sources(con),
+            overlay_rows=_overlay_rows(con),
         )
 
 
-def query_rows(path: Path, table: str) -> list[Record]:
-    """All rows of a table as stored (published units), each with the title of its source."""
-    if table not in QUERYABLE:
-        raise UnknownIdError("table", table, nearest(table, QUERYABLE))
-    with _open(path) as con:
-        return _records(con, _listing(table))
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns the rows of a table into the engine's records."""
+
+    con: duckdb.DuckDBPyConnection
+
+    def table(self, table: str, make: Callable[[Record], T]) -> dict[str, T]:
+        """Every row of a table by its id."""
+        rows = records(self.con, f"SELECT * FROM {table} ORDER BY id")
+        return {row["id"]: make(row) for row in rows}
+
+    def groups(self, table: str, key: str, make: Callable[[Record], T]) -> dict[str, tuple[T, ...]]:
+        """The rows of a table that share a key, by that key, each group in the order of ids."""
+        groups: dict[str, list[T]] = {}
+        for row in records(self.con, f"SELECT * FROM {table} ORDER BY id"):
+            groups.setdefault(row[key], []).append(make(row))
+        return {name: tuple(rows) for name, rows in groups.items()}
 
 
-def _listing(table: str) -> str:
-    if table == "sources":
-        return "SELECT * FROM sources ORDER BY id"
-    if table == "length_buckets":
-        return "SELECT * FROM length_buckets ORDER BY mix_id, isl_lo_tokens, osl_lo_tokens"
-    return (
-        f"SELECT t.*, s.title AS source_title FROM {table} t"
-        " JOIN sources s ON t.source_id = s.id ORDER BY t.id"
-    )
+def _host(row: Record, cpus: Mapping[str, Cpu]) -> Host:
+    return Host(cpu=cpus[row.pop("cpu_id")], max_dram_gb=row.pop("max_dram_gib"), **row)
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    if not path.is_file():
-        raise CatalogError(f"no catalog at {path}; build it with 'ecoserve catalog build'")
-    try:
-        with duckdb.connect(
-            str(path), read_only=True, config={"enable_external_access": "false"}
-        ) as con:
-            yield con
-    except duckdb.Error as error:
-        raise CatalogError(f"{path} is not a readable catalog: {error}") from error
-
-
-def _records(con: duckdb.DuckDBPyConnection, sql: str) -> list[Record]:
-    cursor = con.execute(sql)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _table(con: duckdb.DuckDBPyConnection, table: str, make: Callable[[Record], T]) -> dict[str, T]:
-    rows = _records(con, f"SELECT * FROM {table} ORDER BY id")
-    return {row["id"]: make(row) for row in rows}
-
-
-def _buckets(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[LengthBucket, ...]]:
-    rows = _records(
-        con,
-        "SELECT mix_id, isl_lo_tokens, isl_hi_tokens, osl_lo_tokens, osl_hi_tokens,"
-        " requests / sum(requests) OVER (PARTITION BY mix_id) AS fraction,"
-        " mean_isl_tokens AS isl_tokens, mean_osl_tokens AS osl_tokens FROM length_buckets"
-        " ORDER BY mix_id, isl_lo_tokens, osl_lo_tokens",
-    )
-    mixes: dict[str, list[LengthBucket]] = {}
-    for row in rows:
-        mixes.setdefault(row.pop("mix_id"), []).append(LengthBucket(**row))
-    return {mix_id: tuple(buckets) for mix_id, buckets in mixes.items()}
-
-
-def _host(row: Record) -> Host:
-    return Host(max_dram_gb=row.pop("max_dram_gib"), **row)
-
-
-def _server(row: Record) -> Server:
-    return Server(dram_gb=row.pop("dram_gib"), **row)
-
-
-def _llm(row: Record) -> Llm:
-    return Llm(aliases=tuple(row.pop("aliases")), **row)
+def _host_variant(row: Record) -> HostVariant:
+    in_gb = {name.replace("_gib", "_gb"): value for name, value in row.items()}
+    return HostVariant(**in_gb)
 
 
 def _serving(row: Record) -> ServingParameters:
@@ -177,16 +172,26 @@ def _serving(row: Record) -> ServingParameters:
     )
 
 
-def _rate_profile(row: Record) -> RateProfile:
-    return RateProfile(hourly_ratio=tuple(row.pop("hourly_ratio")), **row)
+def _mix(row: Record, buckets: Mapping[str, tuple[LengthBucket, ...]]) -> LengthMix:
+    named = {name: row[name] for name in ("id", "name", "source_id", "quality", "note")}
+    return LengthMix(buckets=buckets[row["id"]], **named)
 
 
-def _grid_profile(row: Record) -> GridProfile:
-    hours = tuple(row.pop("hourly_gco2e_per_kwh"))
-    return GridProfile(hourly_gco2e_per_kwh=hours, **row)
+def _cell_sources(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], CellSource]:
+    cells = [CellSource(**row) for row in records(con, "SELECT * FROM cell_sources")]
+    return {(cell.table_name, cell.row_id, cell.column_name): cell for cell in cells}
+
+
+def _overlay_rows(con: duckdb.DuckDBPyConnection) -> frozenset[tuple[str, str]]:
+    rows = con.execute("SELECT DISTINCT table_name, row_id FROM overlay_rows").fetchall()
+    return frozenset((table, row_id) for table, row_id in rows)
 
 
 def _cache_folder() -> Path:
+    return _user_cache() / "ecoserve"
+
+
+def _user_cache() -> Path:
     chosen = os.environ.get("XDG_CACHE_HOME")
     if chosen:
         return Path(chosen)
@@ -195,3 +200,12 @@ def _cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
     return Path.home() / ".cache"
+
+
+def _keep_last_used(target: Path) -> None:
+    """Remove cached catalogs that were not used for long; what cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        os.utime(target)
+        cached = [f for f in target.parent.glob("catalog-*.duckdb") if f != target]
+        for file in sorted(cached, key=lambda f: f.stat().st_mtime)[: 1 - MAX_CACHED]:
+            file.unlink()

@@ -11,6 +11,30 @@ CREATE TABLE sources (
     retrieved VARCHAR NOT NULL CHECK (retrieved <> ''),
     licence VARCHAR NOT NULL CHECK (licence <> '')
 );
+COMMENT ON TABLE sources IS 'Who says so';
+COMMENT ON COLUMN sources.title IS 'what it is called';
+COMMENT ON COLUMN sources.publisher IS 'who stands behind it';
+COMMENT ON COLUMN sources.url IS 'address, or the file of this project that derives the figures';
+COMMENT ON COLUMN sources.published IS 'date or year of publication; empty: not stated';
+COMMENT ON COLUMN sources.retrieved IS 'date it was read';
+COMMENT ON COLUMN sources.licence IS 'terms it is under; facts: figures without a licence of their own';
+
+CREATE TABLE providers (
+    id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
+    name VARCHAR NOT NULL CHECK (name <> ''),
+    pue DOUBLE NOT NULL CHECK (pue BETWEEN 1 AND 3),
+    pue_low DOUBLE NOT NULL CHECK (pue_low >= 1),
+    pue_high DOUBLE NOT NULL,
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (pue_low <= pue AND pue <= pue_high),
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE providers IS 'Who runs the buildings; own stands for the user''s own or a colocation';
+COMMENT ON COLUMN providers.pue IS 'ratio of facility to IT energy, fleet average; used where the region has none of its own';
+COMMENT ON COLUMN providers.pue_low IS 'ratio, best of the fleet';
+COMMENT ON COLUMN providers.pue_high IS 'ratio, worst of the fleet';
 
 CREATE TABLE accelerators (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
@@ -18,17 +42,18 @@ CREATE TABLE accelerators (
     vendor VARCHAR NOT NULL CHECK (vendor <> ''),
     launch_year INTEGER NOT NULL CHECK (launch_year BETWEEN 2010 AND 2035),
     family VARCHAR NOT NULL CHECK (family <> ''),
-    form_factor VARCHAR NOT NULL CHECK (form_factor IN ('sxm', 'pcie')),
-    n_dies INTEGER NOT NULL CHECK (n_dies BETWEEN 1 AND 64),
-    die_area_mm2 DOUBLE NOT NULL CHECK (die_area_mm2 BETWEEN 10 AND 900),
-    node_nm INTEGER NOT NULL CHECK (node_nm IN (28, 20, 14, 10, 8, 7, 5, 3)),
-    memory_type VARCHAR NOT NULL CHECK (memory_type <> ''),
+    form_factor VARCHAR NOT NULL CHECK (form_factor IN ('sxm', 'oam', 'pcie')),
+    memory_type VARCHAR NOT NULL CHECK (memory_type IN ('gddr6', 'gddr7', 'hbm2', 'hbm2e', 'hbm3', 'hbm3e')),
     memory_gb DOUBLE NOT NULL CHECK (memory_gb BETWEEN 1 AND 1000),
     memory_gb_per_s DOUBLE NOT NULL CHECK (memory_gb_per_s BETWEEN 10 AND 50000),
     bf16_tflops DOUBLE NOT NULL CHECK (bf16_tflops BETWEEN 1 AND 20000),
+    has_bf16 BOOLEAN NOT NULL,
     fp8_tflops DOUBLE CHECK (fp8_tflops BETWEEN 1 AND 40000),
+    int8_tops DOUBLE CHECK (int8_tops BETWEEN 1 AND 40000),
+    fp4_tflops DOUBLE CHECK (fp4_tflops BETWEEN 1 AND 80000),
     tdp_w DOUBLE NOT NULL CHECK (tdp_w BETWEEN 10 AND 3000),
     idle_w DOUBLE NOT NULL CHECK (idle_w > 0),
+    idle_bare_w DOUBLE CHECK (idle_bare_w > 0),
     link_gb_per_s DOUBLE NOT NULL CHECK (link_gb_per_s BETWEEN 1 AND 5000),
     allreduce_gb_per_s DOUBLE CHECK (allreduce_gb_per_s BETWEEN 1 AND 5000),
     max_tp INTEGER NOT NULL CHECK (max_tp IN (1, 2, 4, 8, 16, 32, 64, 72)),
@@ -39,37 +64,91 @@ CREATE TABLE accelerators (
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
     CHECK (idle_w < tdp_w),
+    CHECK (idle_bare_w <= idle_w),
     CHECK (quality <> 'assumed' OR note <> '')
 );
-COMMENT ON COLUMN accelerators.die_area_mm2 IS 'mm2, one die';
-COMMENT ON COLUMN accelerators.node_nm IS 'nm, nearest node of the fab tables';
+COMMENT ON TABLE accelerators IS 'Cards and modules that serve LLMs; their silicon is in dies';
+COMMENT ON COLUMN accelerators.family IS 'key of serving_parameters and power_parameters';
+COMMENT ON COLUMN accelerators.form_factor IS 'sxm or oam module, pcie card';
+COMMENT ON COLUMN accelerators.memory_type IS 'key of memory_kg_per_gb in embodied_coefficients';
 COMMENT ON COLUMN accelerators.memory_gb IS 'GB';
 COMMENT ON COLUMN accelerators.memory_gb_per_s IS 'GB/s, data sheet';
-COMMENT ON COLUMN accelerators.bf16_tflops IS 'TFLOPS, dense';
+COMMENT ON COLUMN accelerators.bf16_tflops IS 'TFLOPS, dense, 16 bit; fp16 where has_bf16 is false';
+COMMENT ON COLUMN accelerators.has_bf16 IS 'whether bf16 runs natively; false: fp16 only';
 COMMENT ON COLUMN accelerators.fp8_tflops IS 'TFLOPS, dense; empty without native fp8';
+COMMENT ON COLUMN accelerators.int8_tops IS 'TOPS, dense; empty without native int8';
+COMMENT ON COLUMN accelerators.fp4_tflops IS 'TFLOPS, dense; empty without native 4-bit floats';
 COMMENT ON COLUMN accelerators.tdp_w IS 'W';
-COMMENT ON COLUMN accelerators.idle_w IS 'W, context resident';
+COMMENT ON COLUMN accelerators.idle_w IS 'W, a context resident';
+COMMENT ON COLUMN accelerators.idle_bare_w IS 'W, no context; empty where nobody measured it';
 COMMENT ON COLUMN accelerators.link_gb_per_s IS 'GB/s, one direction, per accelerator';
-COMMENT ON COLUMN accelerators.allreduce_gb_per_s IS 'GB/s, measured bus bandwidth of the all-reduce';
+COMMENT ON COLUMN accelerators.allreduce_gb_per_s IS 'GB/s, measured bus bandwidth of the all-reduce; empty where nobody measured it';
+COMMENT ON COLUMN accelerators.max_tp IS 'accelerators, largest tensor-parallel group that pays';
 COMMENT ON COLUMN accelerators.board_area_cm2 IS 'cm2';
 COMMENT ON COLUMN accelerators.psu_w IS 'W, suggested supply of the card';
 COMMENT ON COLUMN accelerators.capex_usd IS 'USD';
 
+CREATE TABLE cpus (
+    id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
+    name VARCHAR NOT NULL CHECK (name <> ''),
+    vendor VARCHAR NOT NULL CHECK (vendor <> ''),
+    launch_year INTEGER NOT NULL CHECK (launch_year BETWEEN 2010 AND 2035),
+    family VARCHAR NOT NULL CHECK (family <> ''),
+    cores INTEGER NOT NULL CHECK (cores BETWEEN 1 AND 512),
+    threads_per_core INTEGER NOT NULL CHECK (threads_per_core IN (1, 2)),
+    tdp_w DOUBLE NOT NULL CHECK (tdp_w BETWEEN 20 AND 1000),
+    memory_type VARCHAR NOT NULL CHECK (memory_type IN ('ddr4', 'ddr5', 'lpddr5x')),
+    memory_channels INTEGER NOT NULL CHECK (memory_channels BETWEEN 1 AND 64),
+    memory_gb_per_s DOUBLE NOT NULL CHECK (memory_gb_per_s BETWEEN 10 AND 5000),
+    bf16_tflops DOUBLE NOT NULL CHECK (bf16_tflops BETWEEN 0.1 AND 2000),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE cpus IS 'One socket of a host; its silicon is in dies';
+COMMENT ON COLUMN cpus.family IS 'key of serving_parameters for work on the host: xeon_amx, xeon_avx512, xeon_avx2, epyc_avx2, epyc_avx512, arm_neoverse';
+COMMENT ON COLUMN cpus.cores IS 'cores per socket';
+COMMENT ON COLUMN cpus.threads_per_core IS 'threads per core; a vCPU is a thread';
+COMMENT ON COLUMN cpus.memory_type IS 'type of the DRAM modules it takes';
+COMMENT ON COLUMN cpus.tdp_w IS 'W per socket';
+COMMENT ON COLUMN cpus.memory_channels IS 'channels per socket';
+COMMENT ON COLUMN cpus.memory_gb_per_s IS 'GB/s per socket, theoretical';
+COMMENT ON COLUMN cpus.bf16_tflops IS 'TFLOPS per socket, theoretical peak of the matrix or vector units';
+
+CREATE TABLE dies (
+    id VARCHAR PRIMARY KEY,
+    product_id VARCHAR NOT NULL,
+    die VARCHAR NOT NULL CHECK (regexp_full_match(die, '[a-z0-9_]+')),
+    n_dies INTEGER NOT NULL CHECK (n_dies BETWEEN 1 AND 64),
+    area_mm2 DOUBLE NOT NULL CHECK (area_mm2 BETWEEN 5 AND 900),
+    area_low_mm2 DOUBLE NOT NULL,
+    area_high_mm2 DOUBLE NOT NULL CHECK (area_high_mm2 <= 900),
+    process VARCHAR NOT NULL CHECK (process <> ''),
+    node_nm INTEGER NOT NULL CHECK (node_nm IN (28, 20, 14, 10, 8, 7, 5, 3)),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (id = product_id || '/' || die),
+    CHECK (area_low_mm2 <= area_mm2 AND area_mm2 <= area_high_mm2),
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE dies IS 'Silicon of accelerators and cpus, chiplets one by one';
+COMMENT ON COLUMN dies.product_id IS 'id of an accelerator or of a cpu';
+COMMENT ON COLUMN dies.die IS 'name of the die';
+COMMENT ON COLUMN dies.n_dies IS 'dies of this kind in one product';
+COMMENT ON COLUMN dies.area_mm2 IS 'mm2, one die';
+COMMENT ON COLUMN dies.area_low_mm2 IS 'mm2, smallest credible area';
+COMMENT ON COLUMN dies.area_high_mm2 IS 'mm2, largest credible area';
+COMMENT ON COLUMN dies.process IS 'name the foundry gives the process';
+COMMENT ON COLUMN dies.node_nm IS 'nm, nearest node of the fab tables';
+
 CREATE TABLE hosts (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
     name VARCHAR NOT NULL CHECK (name <> ''),
-    cpu_name VARCHAR NOT NULL CHECK (cpu_name <> ''),
-    family VARCHAR NOT NULL CHECK (family IN ('xeon_amx', 'xeon_avx512', 'epyc_avx2', 'epyc_avx512')),
+    cpu_id VARCHAR NOT NULL REFERENCES cpus (id),
     sockets INTEGER NOT NULL CHECK (sockets BETWEEN 1 AND 8),
-    cores_per_socket INTEGER NOT NULL CHECK (cores_per_socket BETWEEN 1 AND 512),
-    vcpus INTEGER NOT NULL CHECK (vcpus BETWEEN 1 AND 4096),
-    dies_per_socket INTEGER NOT NULL CHECK (dies_per_socket BETWEEN 1 AND 32),
-    die_area_mm2 DOUBLE NOT NULL CHECK (die_area_mm2 BETWEEN 10 AND 900),
-    node_nm INTEGER NOT NULL CHECK (node_nm IN (28, 20, 14, 10, 8, 7, 5, 3)),
-    cpu_tdp_w DOUBLE NOT NULL CHECK (cpu_tdp_w BETWEEN 20 AND 1000),
-    memory_gb_per_s DOUBLE NOT NULL CHECK (memory_gb_per_s BETWEEN 10 AND 5000),
-    bf16_tflops DOUBLE NOT NULL CHECK (bf16_tflops BETWEEN 0.1 AND 2000),
-    max_accelerators INTEGER NOT NULL CHECK (max_accelerators BETWEEN 1 AND 72),
+    max_accelerators INTEGER NOT NULL CHECK (max_accelerators BETWEEN 0 AND 72),
     max_dram_gib DOUBLE NOT NULL CHECK (max_dram_gib BETWEEN 8 AND 65536),
     rack_units DOUBLE NOT NULL CHECK (rack_units BETWEEN 1 AND 48),
     n_psus INTEGER NOT NULL CHECK (n_psus BETWEEN 1 AND 32),
@@ -77,21 +156,20 @@ CREATE TABLE hosts (
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
-    CHECK (vcpus = 2 * sockets * cores_per_socket),
     CHECK (quality <> 'assumed' OR note <> '')
 );
-COMMENT ON COLUMN hosts.die_area_mm2 IS 'mm2, one die (mean of the chiplets)';
-COMMENT ON COLUMN hosts.cpu_tdp_w IS 'W per socket';
-COMMENT ON COLUMN hosts.memory_gb_per_s IS 'GB/s per socket, theoretical';
-COMMENT ON COLUMN hosts.bf16_tflops IS 'TFLOPS per socket, theoretical peak of the matrix or vector units';
-COMMENT ON COLUMN hosts.max_dram_gib IS 'GiB';
+COMMENT ON TABLE hosts IS 'Physical machines without accelerators, DRAM, SSD and NICs';
+COMMENT ON COLUMN hosts.sockets IS 'CPU sockets';
+COMMENT ON COLUMN hosts.max_accelerators IS 'accelerators in the full machine; with max_dram_gib and the vCPUs the base of share_of_host';
+COMMENT ON COLUMN hosts.max_dram_gib IS 'GiB in the full machine';
 COMMENT ON COLUMN hosts.rack_units IS 'U';
+COMMENT ON COLUMN hosts.n_psus IS 'power supplies';
 COMMENT ON COLUMN hosts.capex_usd IS 'USD, without accelerators, DRAM, SSD and NICs';
 
 CREATE TABLE servers (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
     name VARCHAR NOT NULL CHECK (name <> ''),
-    provider VARCHAR NOT NULL CHECK (provider <> ''),
+    provider_id VARCHAR NOT NULL REFERENCES providers (id),
     offer VARCHAR NOT NULL CHECK (offer IN ('purchase', 'rental')),
     host_id VARCHAR NOT NULL REFERENCES hosts (id),
     accelerator_id VARCHAR NOT NULL REFERENCES accelerators (id),
@@ -101,20 +179,58 @@ CREATE TABLE servers (
     ssd_gb DOUBLE NOT NULL CHECK (ssd_gb BETWEEN 0 AND 1000000),
     n_nics INTEGER NOT NULL CHECK (n_nics BETWEEN 0 AND 64),
     nic_gbps DOUBLE NOT NULL CHECK (nic_gbps BETWEEN 0 AND 3200),
-    rental_usd_per_h DOUBLE CHECK (rental_usd_per_h BETWEEN 0.01 AND 5000),
-    price_date VARCHAR NOT NULL,
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
-    CHECK ((offer = 'rental') = (rental_usd_per_h IS NOT NULL)),
-    CHECK (offer <> 'rental' OR price_date <> ''),
     CHECK (quality <> 'assumed' OR note <> '')
 );
+COMMENT ON TABLE servers IS 'Nodes that can be bought or rented: a host or a share of one, accelerators, DRAM, SSD, NICs';
+COMMENT ON COLUMN servers.offer IS 'purchase: a node of one''s own; rental: a cloud instance, priced in rental_prices';
+COMMENT ON COLUMN servers.n_accelerators IS 'accelerators';
+COMMENT ON COLUMN servers.vcpus IS 'threads of the node';
 COMMENT ON COLUMN servers.dram_gib IS 'GiB';
 COMMENT ON COLUMN servers.ssd_gb IS 'GB';
 COMMENT ON COLUMN servers.n_nics IS 'NICs of the whole machine where the server is a share of one';
 COMMENT ON COLUMN servers.nic_gbps IS 'Gbit/s per NIC; for a share of a machine, the bandwidth of the share';
-COMMENT ON COLUMN servers.rental_usd_per_h IS 'USD/h, on demand, electricity included';
+
+CREATE TABLE rental_prices (
+    id VARCHAR PRIMARY KEY,
+    server_id VARCHAR NOT NULL REFERENCES servers (id),
+    price_date VARCHAR NOT NULL CHECK (regexp_full_match(price_date, '20[0-9]{2}')),
+    place VARCHAR NOT NULL CHECK (place <> ''),
+    usd_per_h DOUBLE NOT NULL CHECK (usd_per_h BETWEEN 0.01 AND 5000),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (id = server_id || '/' || price_date),
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE rental_prices IS 'On-demand prices of rented servers, electricity included';
+COMMENT ON COLUMN rental_prices.price_date IS 'year of the price list; one provider and year per comparison';
+COMMENT ON COLUMN rental_prices.place IS 'cloud region of the price list';
+COMMENT ON COLUMN rental_prices.usd_per_h IS 'USD/h, on demand, electricity included';
+
+CREATE TABLE host_variants (
+    id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
+    name VARCHAR NOT NULL CHECK (name <> ''),
+    dram_base_gib DOUBLE NOT NULL CHECK (dram_base_gib BETWEEN 0 AND 4096),
+    dram_gib_per_accelerator_gb DOUBLE NOT NULL CHECK (dram_gib_per_accelerator_gb BETWEEN 0 AND 10),
+    dram_module_gib DOUBLE NOT NULL CHECK (dram_module_gib IN (8, 16, 32, 64, 96, 128)),
+    ssd_base_gb DOUBLE NOT NULL CHECK (ssd_base_gb BETWEEN 0 AND 100000),
+    ssd_gb_per_accelerator_gb DOUBLE NOT NULL CHECK (ssd_gb_per_accelerator_gb BETWEEN 0 AND 100),
+    ssd_drive_gb DOUBLE NOT NULL CHECK (ssd_drive_gb BETWEEN 100 AND 100000),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE host_variants IS 'Rules by which the host of a bought server is trimmed to the DRAM and SSD that serving needs';
+COMMENT ON COLUMN host_variants.dram_base_gib IS 'GiB for the operating system, page cache and the serving processes';
+COMMENT ON COLUMN host_variants.dram_gib_per_accelerator_gb IS 'GiB of DRAM per GB of accelerator memory: staging of weights, pinned KV';
+COMMENT ON COLUMN host_variants.dram_module_gib IS 'GiB, smallest module; every memory channel gets at least one, all the same';
+COMMENT ON COLUMN host_variants.ssd_base_gb IS 'GB for the operating system, containers and logs';
+COMMENT ON COLUMN host_variants.ssd_gb_per_accelerator_gb IS 'GB of SSD per GB of accelerator memory: model images';
+COMMENT ON COLUMN host_variants.ssd_drive_gb IS 'GB, smallest drive; whole drives are bought';
 
 CREATE TABLE llms (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
@@ -131,6 +247,8 @@ CREATE TABLE llms (
     n_experts INTEGER NOT NULL CHECK (n_experts BETWEEN 0 AND 4096),
     experts_per_token INTEGER NOT NULL CHECK (experts_per_token >= 0),
     tied_embeddings BOOLEAN NOT NULL,
+    mla BOOLEAN NOT NULL,
+    native_dtype VARCHAR NOT NULL CHECK (native_dtype IN ('bf16', 'fp16', 'fp8', 'mxfp4')),
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
@@ -139,9 +257,23 @@ CREATE TABLE llms (
     CHECK (experts_per_token <= n_experts),
     CHECK (quality <> 'assumed' OR note <> '')
 );
+COMMENT ON TABLE llms IS 'Shapes of models, which is all that speed and memory need';
+COMMENT ON COLUMN llms.aliases IS 'other names the model goes by';
+COMMENT ON COLUMN llms.layers IS 'layers';
+COMMENT ON COLUMN llms.d_model IS 'hidden size';
+COMMENT ON COLUMN llms.n_heads IS 'query heads';
+COMMENT ON COLUMN llms.n_kv_heads IS 'key-value heads; 1 with latent attention';
+COMMENT ON COLUMN llms.head_dim IS 'values per head; with latent attention, of the compressed cache';
+COMMENT ON COLUMN llms.vocab IS 'tokens of the vocabulary';
+COMMENT ON COLUMN llms.n_experts IS 'routed experts; 0 for dense models';
+COMMENT ON COLUMN llms.experts_per_token IS 'routed experts a token visits';
+COMMENT ON COLUMN llms.tied_embeddings IS 'whether input and output embeddings are one matrix';
+COMMENT ON COLUMN llms.mla IS 'multi-head latent attention: one compressed vector per token instead of keys and values';
+COMMENT ON COLUMN llms.native_dtype IS 'format the weights are published in';
 COMMENT ON COLUMN llms.params_b IS '1e9 parameters, every expert and the embeddings';
 COMMENT ON COLUMN llms.active_b IS '1e9 parameters active per token';
 
+-- Host power inside the box unless the row says otherwise; power supplies lose on top (wall = inside / psu_efficiency).
 CREATE TABLE host_power (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
     value DOUBLE NOT NULL CHECK (value >= 0),
@@ -154,9 +286,16 @@ CREATE TABLE host_power (
     CHECK (low <= value AND value <= high),
     CHECK (quality <> 'assumed' OR note <> '')
 );
+COMMENT ON TABLE host_power IS 'What the host draws: inside the box, before the power supplies whose losses come on top';
+COMMENT ON COLUMN host_power.value IS 'central value, in the row''s unit';
+COMMENT ON COLUMN host_power.low IS 'low end, in the row''s unit';
+COMMENT ON COLUMN host_power.high IS 'high end, in the row''s unit';
+COMMENT ON COLUMN host_power.unit IS 'unit of value, low and high';
 
 CREATE TABLE prices (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
+    convention VARCHAR NOT NULL CHECK (convention IN ('purchase', 'colocation', 'electricity')),
+    price_date VARCHAR NOT NULL CHECK (regexp_full_match(price_date, '20[0-9]{2}')),
     value DOUBLE NOT NULL CHECK (value >= 0),
     low DOUBLE NOT NULL CHECK (low >= 0),
     high DOUBLE NOT NULL,
@@ -167,10 +306,17 @@ CREATE TABLE prices (
     CHECK (low <= value AND value <= high),
     CHECK (quality <> 'assumed' OR note <> '')
 );
+COMMENT ON TABLE prices IS 'Prices that no product row carries';
+COMMENT ON COLUMN prices.value IS 'central value, in the row''s unit';
+COMMENT ON COLUMN prices.low IS 'low end, in the row''s unit';
+COMMENT ON COLUMN prices.high IS 'high end, in the row''s unit';
+COMMENT ON COLUMN prices.unit IS 'unit of value, low and high';
+COMMENT ON COLUMN prices.convention IS 'price convention the row belongs to';
+COMMENT ON COLUMN prices.price_date IS 'year of the price';
 
 CREATE TABLE embodied_coefficients (
     id VARCHAR PRIMARY KEY,
-    "set" VARCHAR NOT NULL CHECK ("set" IN ('paper', 'pcf')),
+    "set" VARCHAR NOT NULL CHECK ("set" IN ('paper', 'pcf', 'lca_high')),
     item VARCHAR NOT NULL CHECK (regexp_full_match(item, '[a-z0-9_]+')),
     "key" VARCHAR NOT NULL,
     value DOUBLE NOT NULL CHECK (value >= 0),
@@ -185,7 +331,69 @@ CREATE TABLE embodied_coefficients (
     CHECK (value > 0 OR note <> ''),
     CHECK (quality <> 'assumed' OR note <> '')
 );
+COMMENT ON TABLE embodied_coefficients IS 'Carbon of making, per unit of part, in three sets that each cover accelerators and hosts';
+COMMENT ON COLUMN embodied_coefficients."set" IS 'paper: the authors'' calculator; pcf: product footprints and teardowns; lca_high: upper life-cycle values';
+COMMENT ON COLUMN embodied_coefficients.item IS 'what is multiplied; see assets/methodology.md';
+COMMENT ON COLUMN embodied_coefficients.value IS 'central value, in the row''s unit';
+COMMENT ON COLUMN embodied_coefficients.low IS 'low end, in the row''s unit';
+COMMENT ON COLUMN embodied_coefficients.high IS 'high end, in the row''s unit';
+COMMENT ON COLUMN embodied_coefficients.unit IS 'unit of value, low and high';
 COMMENT ON COLUMN embodied_coefficients."key" IS 'node in nm, memory type, form factor or accelerator id; empty = all';
+
+CREATE TABLE product_footprints (
+    id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
+    name VARCHAR NOT NULL CHECK (name <> ''),
+    kind VARCHAR NOT NULL CHECK (kind IN ('manufacturer', 'teardown', 'estimate', 'calculator')),
+    boundary VARCHAR NOT NULL CHECK (boundary <> ''),
+    trust VARCHAR NOT NULL CHECK (trust IN ('A', 'B', 'C')),
+    kgco2e DOUBLE NOT NULL CHECK (kgco2e > 0),
+    low DOUBLE NOT NULL CHECK (low >= 0),
+    high DOUBLE NOT NULL,
+    accelerator_id VARCHAR REFERENCES accelerators (id),
+    n_accelerators INTEGER NOT NULL CHECK (n_accelerators BETWEEN 0 AND 72),
+    host_id VARCHAR REFERENCES hosts (id),
+    dram_gib DOUBLE NOT NULL CHECK (dram_gib >= 0),
+    ssd_gb DOUBLE NOT NULL CHECK (ssd_gb >= 0),
+    n_nics INTEGER NOT NULL CHECK (n_nics >= 0),
+    is_fitted BOOLEAN NOT NULL,
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (low <= kgco2e AND kgco2e <= high),
+    CHECK ((accelerator_id IS NULL) = (n_accelerators = 0)),
+    CHECK (accelerator_id IS NOT NULL OR host_id IS NOT NULL),
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE product_footprints IS 'Published footprints, each with the configuration that our model is asked about';
+COMMENT ON COLUMN product_footprints.kind IS 'who computed it; calculator: output of the authors'' calculator, which set paper must reproduce';
+COMMENT ON COLUMN product_footprints.boundary IS 'what the figure covers';
+COMMENT ON COLUMN product_footprints.trust IS 'A reviewed primary data or teardown, B vendor tool, C indirect';
+COMMENT ON COLUMN product_footprints.kgco2e IS 'kgCO2e of manufacturing, the whole product';
+COMMENT ON COLUMN product_footprints.low IS 'kgCO2e, low end as published';
+COMMENT ON COLUMN product_footprints.high IS 'kgCO2e, high end as published';
+COMMENT ON COLUMN product_footprints.n_accelerators IS 'accelerators in the product';
+COMMENT ON COLUMN product_footprints.host_id IS 'host in the product; empty: accelerators only';
+COMMENT ON COLUMN product_footprints.dram_gib IS 'GiB in the product';
+COMMENT ON COLUMN product_footprints.ssd_gb IS 'GB in the product';
+COMMENT ON COLUMN product_footprints.n_nics IS 'NICs in the product';
+COMMENT ON COLUMN product_footprints.is_fitted IS 'whether a coefficient of set pcf comes from this footprint (in sample)';
+
+CREATE TABLE product_footprint_parts (
+    id VARCHAR PRIMARY KEY,
+    footprint_id VARCHAR NOT NULL REFERENCES product_footprints (id),
+    label VARCHAR NOT NULL CHECK (label <> ''),
+    part VARCHAR NOT NULL CHECK (part <> ''),
+    kgco2e DOUBLE NOT NULL CHECK (kgco2e >= 0),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (id = footprint_id || '/' || label),
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE product_footprint_parts IS 'Lines of published footprints beside the part of our model that covers them';
+COMMENT ON COLUMN product_footprint_parts.label IS 'line as published';
+COMMENT ON COLUMN product_footprint_parts.part IS 'part of our model that covers the line';
+COMMENT ON COLUMN product_footprint_parts.kgco2e IS 'kgCO2e, the whole product';
 
 CREATE TABLE serving_parameters (
     id VARCHAR PRIMARY KEY,
@@ -209,6 +417,11 @@ CREATE TABLE serving_parameters (
     CHECK (provenance = 'calibrated' OR note <> ''),
     CHECK (quality <> 'assumed' OR note <> '')
 );
+COMMENT ON TABLE serving_parameters IS 'Efficiencies and overheads per hardware family, software stack and precision';
+COMMENT ON COLUMN serving_parameters.family IS 'hardware family of accelerators or cpus';
+COMMENT ON COLUMN serving_parameters.stack IS 'serving software';
+COMMENT ON COLUMN serving_parameters."precision" IS 'format of the weights and of the arithmetic';
+COMMENT ON COLUMN serving_parameters.provenance IS 'calibrated on points of this key, inherited from a neighbour, or assumed';
 COMMENT ON COLUMN serving_parameters.mbu IS 'share of the memory bandwidth reached on weights';
 COMMENT ON COLUMN serving_parameters.mbu_kv IS 'share of the memory bandwidth reached on the KV cache';
 COMMENT ON COLUMN serving_parameters.mfu_decode IS 'share of the dense peak at this precision';
@@ -237,17 +450,32 @@ CREATE TABLE power_parameters (
     CHECK (provenance = 'calibrated' OR note <> ''),
     CHECK (quality <> 'assumed' OR note <> '')
 );
-COMMENT ON COLUMN power_parameters.p0_ratio IS 'ratio of TDP; so are a and b';
+COMMENT ON TABLE power_parameters IS 'P = min(cap, p0 + a u_mem + b u_cmp^gamma) per hardware family';
+COMMENT ON COLUMN power_parameters.family IS 'hardware family of accelerators';
+COMMENT ON COLUMN power_parameters.p0_ratio IS 'ratio of TDP, floor';
+COMMENT ON COLUMN power_parameters.a_ratio IS 'ratio of TDP, at full memory bandwidth';
+COMMENT ON COLUMN power_parameters.b_ratio IS 'ratio of TDP, at full compute';
+COMMENT ON COLUMN power_parameters.gamma IS 'exponent of the compute utilisation';
+COMMENT ON COLUMN power_parameters.cap_ratio IS 'ratio of TDP, ceiling';
+COMMENT ON COLUMN power_parameters.error_band IS 'relative error';
+COMMENT ON COLUMN power_parameters.provenance IS 'calibrated on points of this key, inherited from a neighbour, or assumed';
 COMMENT ON COLUMN power_parameters.u_cmp_max IS 'largest compute utilisation among the points of the fit';
 
 CREATE TABLE length_mixes (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
     name VARCHAR NOT NULL CHECK (name <> ''),
+    kind VARCHAR NOT NULL CHECK (kind IN ('histogram', 'percentiles')),
+    isl_mean_tokens DOUBLE CHECK (isl_mean_tokens >= 1),
+    osl_mean_tokens DOUBLE CHECK (osl_mean_tokens >= 1),
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
     CHECK (quality <> 'assumed' OR note <> '')
 );
+COMMENT ON TABLE length_mixes IS 'How long requests and answers are: a joint histogram (length_buckets) or marginal percentiles (length_percentiles), then taken as independent';
+COMMENT ON COLUMN length_mixes.kind IS 'histogram: rows in length_buckets; percentiles: rows in length_percentiles';
+COMMENT ON COLUMN length_mixes.isl_mean_tokens IS 'tokens, published mean input length; empty where the buckets give it or nobody does';
+COMMENT ON COLUMN length_mixes.osl_mean_tokens IS 'tokens, published mean output length; empty where the buckets give it or nobody does';
 
 -- A bucket's source and quality are those of its mix.
 CREATE TABLE length_buckets (
@@ -263,55 +491,145 @@ CREATE TABLE length_buckets (
     CHECK (isl_lo_tokens <= mean_isl_tokens AND mean_isl_tokens <= isl_hi_tokens),
     CHECK (osl_lo_tokens <= mean_osl_tokens AND mean_osl_tokens <= osl_hi_tokens)
 );
+COMMENT ON TABLE length_buckets IS 'Cells of joint histograms; source and quality are those of the mix';
 COMMENT ON COLUMN length_buckets.isl_lo_tokens IS 'tokens; bins are lo < x <= hi';
+COMMENT ON COLUMN length_buckets.isl_hi_tokens IS 'tokens';
+COMMENT ON COLUMN length_buckets.osl_lo_tokens IS 'tokens; bins are lo < x <= hi';
+COMMENT ON COLUMN length_buckets.osl_hi_tokens IS 'tokens';
 COMMENT ON COLUMN length_buckets.requests IS 'requests in the cell';
 COMMENT ON COLUMN length_buckets.mean_isl_tokens IS 'tokens, mean of the requests in the cell';
+COMMENT ON COLUMN length_buckets.mean_osl_tokens IS 'tokens, mean of the requests in the cell';
+
+-- A percentile's source and quality are those of its mix.
+CREATE TABLE length_percentiles (
+    mix_id VARCHAR NOT NULL REFERENCES length_mixes (id),
+    field VARCHAR NOT NULL CHECK (field IN ('isl', 'osl')),
+    percentile DOUBLE NOT NULL CHECK (percentile BETWEEN 0 AND 100),
+    tokens DOUBLE NOT NULL CHECK (tokens BETWEEN 1 AND 10000000),
+    PRIMARY KEY (mix_id, field, percentile)
+);
+COMMENT ON TABLE length_percentiles IS 'Marginal percentiles of mixes without a joint histogram; source and quality are those of the mix';
+COMMENT ON COLUMN length_percentiles.field IS 'isl: input, osl: output';
+COMMENT ON COLUMN length_percentiles.percentile IS 'percent of the requests that are at most this long';
+COMMENT ON COLUMN length_percentiles.tokens IS 'tokens';
 
 CREATE TABLE rate_profiles (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
     name VARCHAR NOT NULL CHECK (name <> ''),
     utc_offset_h INTEGER NOT NULL CHECK (utc_offset_h BETWEEN -12 AND 14),
-    hourly_ratio DOUBLE[24] NOT NULL,
+    hourly_ratio DOUBLE[] NOT NULL,
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
-    CHECK (list_min(CAST(hourly_ratio AS DOUBLE[])) >= 0),
-    CHECK (list_max(CAST(hourly_ratio AS DOUBLE[])) BETWEEN 0.01 AND 100),
+    CHECK (len(hourly_ratio) IN (24, 168)),
+    CHECK (list_min(hourly_ratio) >= 0),
+    CHECK (list_max(hourly_ratio) BETWEEN 0.01 AND 100),
     CHECK (quality <> 'assumed' OR note <> '')
 );
-COMMENT ON COLUMN rate_profiles.hourly_ratio IS 'relative rate by hour of day, hour 0 first';
+COMMENT ON TABLE rate_profiles IS 'How the rate of requests moves over a day or a week';
+COMMENT ON COLUMN rate_profiles.utc_offset_h IS 'h, clock of the profile';
+COMMENT ON COLUMN rate_profiles.hourly_ratio IS 'relative rate: 24 hours of a day from midnight, or 168 hours of a week from Monday midnight';
 
-CREATE TABLE grid_profiles (
+CREATE TABLE grid_zones (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
     name VARCHAR NOT NULL CHECK (name <> ''),
+    year INTEGER NOT NULL CHECK (year BETWEEN 2010 AND 2050),
     utc_offset_h INTEGER NOT NULL CHECK (utc_offset_h BETWEEN -12 AND 14),
+    basis VARCHAR NOT NULL CHECK (basis IN ('production', 'consumption')),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE grid_zones IS 'Grids whose carbon intensity is known by the hour';
+COMMENT ON COLUMN grid_zones.year IS 'year of the data';
+COMMENT ON COLUMN grid_zones.utc_offset_h IS 'h, standard time of the zone';
+COMMENT ON COLUMN grid_zones.basis IS 'production: what the zone generates; consumption: imports included';
+
+CREATE TABLE grid_profiles (
+    id VARCHAR PRIMARY KEY,
+    zone_id VARCHAR NOT NULL REFERENCES grid_zones (id),
+    season VARCHAR NOT NULL CHECK (season IN ('year', 'djf', 'mam', 'jja', 'son')),
+    kind VARCHAR NOT NULL CHECK (kind IN ('lifecycle', 'direct')),
     hourly_gco2e_per_kwh DOUBLE[24] NOT NULL,
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
+    CHECK (id = zone_id || '/' || season || '/' || kind),
     CHECK (list_min(CAST(hourly_gco2e_per_kwh AS DOUBLE[])) >= 0),
-    CHECK (list_max(CAST(hourly_gco2e_per_kwh AS DOUBLE[])) BETWEEN 1 AND 2000),
+    CHECK (list_max(CAST(hourly_gco2e_per_kwh AS DOUBLE[])) <= 2000),
     CHECK (quality <> 'assumed' OR note <> '')
 );
-COMMENT ON COLUMN grid_profiles.utc_offset_h IS 'h, standard time of the zone; the hours are local clock';
+COMMENT ON TABLE grid_profiles IS 'Mean carbon intensity by hour of day, season and kind; location-based averages, never marginal';
+COMMENT ON COLUMN grid_profiles.season IS 'year, or three months: djf is December to February';
+COMMENT ON COLUMN grid_profiles.kind IS 'lifecycle: plants and fuel supply included; direct: combustion only';
 COMMENT ON COLUMN grid_profiles.hourly_gco2e_per_kwh IS 'gCO2e/kWh by local hour of day, hour 0 first';
+
+-- Full years are the user's own; a zone with a series and no profiles gets its profiles from the series.
+CREATE TABLE grid_series (
+    zone_id VARCHAR NOT NULL REFERENCES grid_zones (id),
+    kind VARCHAR NOT NULL CHECK (kind IN ('lifecycle', 'direct')),
+    hour INTEGER NOT NULL CHECK (hour BETWEEN 0 AND 8783),
+    gco2e_per_kwh DOUBLE NOT NULL CHECK (gco2e_per_kwh BETWEEN 0 AND 3000),
+    PRIMARY KEY (zone_id, kind, hour)
+);
+COMMENT ON TABLE grid_series IS 'Full years, the user''s own (overlay); empty as shipped; source and quality are those of the zone';
+COMMENT ON COLUMN grid_series.kind IS 'lifecycle: plants and fuel supply included; direct: combustion only';
+COMMENT ON COLUMN grid_series.hour IS 'h since 1 January 00:00, standard time of the zone';
+COMMENT ON COLUMN grid_series.gco2e_per_kwh IS 'gCO2e/kWh';
 
 CREATE TABLE regions (
     id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
     name VARCHAR NOT NULL CHECK (name <> ''),
-    provider VARCHAR NOT NULL CHECK (provider <> ''),
+    provider_id VARCHAR NOT NULL REFERENCES providers (id),
     gco2e_per_kwh DOUBLE NOT NULL CHECK (gco2e_per_kwh BETWEEN 0 AND 2000),
-    pue DOUBLE NOT NULL CHECK (pue BETWEEN 1 AND 3),
-    electricity_usd_per_kwh DOUBLE NOT NULL CHECK (electricity_usd_per_kwh BETWEEN 0 AND 1),
+    year INTEGER NOT NULL CHECK (year BETWEEN 2010 AND 2050),
+    pue DOUBLE CHECK (pue BETWEEN 1 AND 3),
+    electricity_usd_per_kwh DOUBLE CHECK (electricity_usd_per_kwh BETWEEN 0 AND 1),
+    cfe_share DOUBLE CHECK (cfe_share BETWEEN 0 AND 1),
     utc_offset_h INTEGER NOT NULL CHECK (utc_offset_h BETWEEN -12 AND 14),
-    grid_profile_id VARCHAR REFERENCES grid_profiles (id),
+    grid_zone_id VARCHAR REFERENCES grid_zones (id),
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
     CHECK (quality <> 'assumed' OR note <> '')
 );
-COMMENT ON COLUMN regions.gco2e_per_kwh IS 'gCO2e/kWh, annual, location-based life-cycle average';
-COMMENT ON COLUMN regions.electricity_usd_per_kwh IS 'USD/kWh, wholesale';
-COMMENT ON COLUMN regions.utc_offset_h IS 'h, standard time';
+COMMENT ON TABLE regions IS 'Places to run, with what their grid and building do to a kWh';
+COMMENT ON COLUMN regions.gco2e_per_kwh IS 'gCO2e/kWh, annual, location-based life-cycle average where the note says no other';
+COMMENT ON COLUMN regions.year IS 'year of gco2e_per_kwh';
+COMMENT ON COLUMN regions.pue IS 'ratio, published for the region; empty: that of the provider';
+COMMENT ON COLUMN regions.electricity_usd_per_kwh IS 'USD/kWh, wholesale; empty: the row electricity_usd_per_kwh of prices';
+COMMENT ON COLUMN regions.cfe_share IS 'ratio, carbon-free energy the provider states for the region by the hour; informative, market-based';
+COMMENT ON COLUMN regions.utc_offset_h IS 'h, standard time, whole hours';
+COMMENT ON COLUMN regions.grid_zone_id IS 'zone with hourly data; empty: annual only';
+
+-- A row's source and quality hold for its cells but those listed here.
+CREATE TABLE cell_sources (
+    table_name VARCHAR NOT NULL,
+    row_id VARCHAR NOT NULL,
+    column_name VARCHAR NOT NULL,
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    PRIMARY KEY (table_name, row_id, column_name),
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE cell_sources IS 'Source and quality of single figures that differ from their row''s';
+COMMENT ON COLUMN cell_sources.table_name IS 'table of the figure';
+COMMENT ON COLUMN cell_sources.row_id IS 'id of the figure''s row';
+COMMENT ON COLUMN cell_sources.column_name IS 'column of the figure';
+
+CREATE TABLE overlay_rows (
+    table_name VARCHAR NOT NULL,
+    row_id VARCHAR NOT NULL,
+    column_name VARCHAR NOT NULL,
+    PRIMARY KEY (table_name, row_id, column_name)
+);
+COMMENT ON TABLE overlay_rows IS 'Rows that are not ours but the user''s own; written by the build';
+COMMENT ON COLUMN overlay_rows.table_name IS 'table of the row';
+COMMENT ON COLUMN overlay_rows.row_id IS 'id of the row, or the first column of its key';
+COMMENT ON COLUMN overlay_rows.column_name IS 'column that was corrected; empty: the whole row was added';
 
 CREATE TABLE catalog_meta (version VARCHAR NOT NULL);
+COMMENT ON TABLE catalog_meta IS 'Version of the catalog; written by the build';
+COMMENT ON COLUMN catalog_meta.version IS 'digest of the schema and of every row';

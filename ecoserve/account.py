@@ -30,11 +30,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """How a service is used: shape (buckets,) shares, (24,) busy replicas by hour."""
+    """How a service is used: shape (buckets,) shares, (24,) busy replicas by hour.
+
+    ``busy_replicas`` are those of the mean day, ``peak_replicas`` those of the busiest days.
+    """
 
     service: Service
     shares: Array
     busy_replicas: Array
+    peak_replicas: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +69,7 @@ def read_operation(problem: FleetProblem, terms: FleetTerms, solution: Solution)
             share = solution[problem.z[service.id, int(bucket)]]
             shares[bucket] = share if share > 1e-9 else 0.0
         if shares.any():
-            busy = _busy_replicas(problem, terms, solution, service, shares)
-            uses.append(Use(service=service, shares=shares, busy_replicas=busy))
+            uses.append(_use(problem, terms, solution, service, shares))
     return Operation(
         counts={s: n for s, n in counts.items() if n > 0},
         replicas={key: n for key, n in replicas.items() if n > 0},
@@ -74,15 +77,17 @@ def read_operation(problem: FleetProblem, terms: FleetTerms, solution: Solution)
     )
 
 
-def _busy_replicas(
+def _use(
     problem: FleetProblem, terms: FleetTerms, solution: Solution, service: Service, shares: Array
-) -> Array:
+) -> Use:
     demand = terms.demand_of(service)
-    mean = float(demand.rate_rps @ (service.load_s * shares))
-    if not terms.is_movable(service):
-        return np.asarray(mean * demand.hourly_ratio)
-    run = [max(0.0, solution[problem.u[service.id, h]]) for h in range(HOURS_PER_DAY)]
-    return np.array(run)
+    if terms.is_movable(service):
+        run = [max(0.0, solution[problem.u[service.id, h]]) for h in range(HOURS_PER_DAY)]
+        busy = peak = np.array(run)
+    else:
+        mean = float(demand.rate_rps @ (service.load_s * shares))
+        busy, peak = mean * demand.hourly_ratio, mean * demand.peak_ratio
+    return Use(service=service, shares=shares, busy_replicas=busy, peak_replicas=peak)
 
 
 def dynamic_kw(use: Use, terms: FleetTerms) -> Array:

@@ -10,261 +10,34 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from ecoserve.errors import MissingDataError, UnknownIdError
-
-Quality = Literal["measured", "manufacturer", "modelled", "assumed"]
-Provenance = Literal["calibrated", "inherited", "assumed"]
-Offer = Literal["purchase", "rental"]
+from ecoserve.rows import (
+    Accelerator,
+    CellSource,
+    Cpu,
+    EmbodiedCoefficient,
+    GridZone,
+    Host,
+    HostVariant,
+    LengthMix,
+    Llm,
+    PowerParameters,
+    Price,
+    ProductFootprint,
+    Provider,
+    Quantity,
+    RateProfile,
+    Region,
+    RentalPrice,
+    Row,
+    Server,
+    ServingParameters,
+    Source,
+)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What every row has: an id, where it comes from and how far to trust it."""
-
-    id: str
-    source_id: str
-    quality: Quality
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where a figure comes from."""
-
-    id: str
-    title: str
-    publisher: str
-    url: str
-    published: str
-    retrieved: str
-    licence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accelerator(Row):
-    """One accelerator as the scheduler sees it. Rates are dense, never sparse."""
-
-    name: str
-    vendor: str
-    launch_year: int
-    family: str
-    form_factor: Literal["sxm", "pcie"]
-    n_dies: int
-    die_area_mm2: float
-    node_nm: int
-    memory_type: str
-    memory_gb: float
-    memory_gb_per_s: float
-    bf16_tflops: float
-    fp8_tflops: float | None
-    tdp_w: float
-    idle_w: float
-    link_gb_per_s: float
-    """One direction, per accelerator: NVLink where it has one, else PCIe."""
-    allreduce_gb_per_s: float | None
-    """Measured bus bandwidth of the all-reduce; None where nobody measured it."""
-    max_tp: int
-    """Largest tensor-parallel group that pays: 8 over NVLink, 2 over PCIe."""
-    board_area_cm2: float
-    psu_w: float
-    """Suggested supply of the card, the key of the `paper` set's power delivery."""
-    capex_usd: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host(Row):
-    """A physical machine without its accelerators, DRAM and SSD."""
-
-    name: str
-    cpu_name: str
-    family: str
-    sockets: int
-    cores_per_socket: int
-    vcpus: int
-    dies_per_socket: int
-    die_area_mm2: float
-    """Area of one die."""
-    node_nm: int
-    cpu_tdp_w: float
-    """Per socket."""
-    memory_gb_per_s: float
-    """Per socket, theoretical."""
-    bf16_tflops: float
-    """Per socket, theoretical peak of its matrix or vector units."""
-    max_accelerators: int
-    max_dram_gb: float
-    rack_units: float
-    n_psus: int
-    capex_usd: float
-    """Chassis, boards, CPUs, PSUs, fans; without accelerators, DRAM, SSD and NICs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server(Row):
-    """A buyable or rentable node: a host (or a share of one), accelerators, DRAM, SSD and NICs."""
-
-    name: str
-    provider: str
-    offer: Offer
-    host_id: str
-    accelerator_id: str
-    n_accelerators: int
-    vcpus: int
-    dram_gb: float
-    """Nominal module size: carbon, watts and prices are all per nominal GB (2^30 bytes)."""
-    ssd_gb: float
-    n_nics: int
-    nic_gbps: float
-    """Per NIC."""
-    rental_usd_per_h: float | None
-    price_date: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Llm(Row):
-    """The shape of a model, which is all that speed and memory need."""
-
-    name: str
-    aliases: tuple[str, ...]
-    layers: int
-    d_model: int
-    n_heads: int
-    n_kv_heads: int
-    head_dim: int
-    vocab: int
-    params_b: float
-    """All parameters, 1e9, every expert and the embeddings."""
-    active_b: float
-    n_experts: int
-    experts_per_token: int
-    tied_embeddings: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity(Row):
-    """A single figure with its band: host power, component prices, planning assumptions."""
-
-    value: float
-    low: float
-    high: float
-    unit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbodiedCoefficient(Row):
-    """One coefficient of the embodied model. ``key`` narrows it: a node, a memory type, an id."""
-
-    set: str
-    item: str
-    key: str
-    value: float
-    low: float
-    high: float
-    unit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServingParameters(Row):
-    """Efficiencies and overheads of one hardware family under one stack at one precision."""
-
-    family: str
-    stack: str
-    precision: str
-    mbu: float
-    mbu_kv: float
-    mfu_decode: float
-    mfu_prefill: float
-    allreduce_latency_s: float
-    t0_s: float
-    t_layer_s: float
-    t_seq_s: float
-    error_band: float
-    """Relative error of TPOT to plan against, 0.1 = 10 %."""
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerParameters(Row):
-    """P = min(cap, p0 + a u_mem + b u_cmp^gamma), all as ratios of TDP."""
-
-    family: str
-    p0_ratio: float
-    a_ratio: float
-    b_ratio: float
-    gamma: float
-    cap_ratio: float
-    u_cmp_max: float
-    """Largest compute utilisation among the points of the fit; beyond it a value is flagged."""
-    error_band: float
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LengthBucket:
-    """A cell of a joint ISL x OSL histogram; bins are half-open, lo < x <= hi."""
-
-    isl_lo_tokens: float
-    isl_hi_tokens: float
-    osl_lo_tokens: float
-    osl_hi_tokens: float
-    fraction: float
-    isl_tokens: float
-    """Mean input length of the requests in the cell."""
-    osl_tokens: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LengthMix(Row):
-    """How long requests and answers are."""
-
-    name: str
-    buckets: tuple[LengthBucket, ...]
-
-    @property
-    def mean_isl_tokens(self) -> float:
-        """Request-weighted mean input length."""
-        return sum(b.fraction * b.isl_tokens for b in self.buckets)
-
-    @property
-    def mean_osl_tokens(self) -> float:
-        """Request-weighted mean output length."""
-        return sum(b.fraction * b.osl_tokens for b in self.buckets)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateProfile(Row):
-    """Relative rate by hour of day on its own clock; the engine divides its mean out."""
-
-    name: str
-    utc_offset_h: int
-    hourly_ratio: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region(Row):
-    """A place to run, with what its grid and its building do to a kWh."""
-
-    name: str
-    provider: str
-    gco2e_per_kwh: float
-    """Annual, location-based life-cycle average."""
-    pue: float
-    electricity_usd_per_kwh: float
-    utc_offset_h: int
-    grid_profile_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GridProfile(Row):
-    """Mean carbon intensity by local hour of day."""
-
-    name: str
-    utc_offset_h: int
-    hourly_gco2e_per_kwh: tuple[float, ...]
 
 
 def nearest(unknown_id: str, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -278,25 +51,34 @@ class Catalog:
 
     version: str
     sources: Mapping[str, Source]
+    providers: Mapping[str, Provider]
     accelerators: Mapping[str, Accelerator]
+    cpus: Mapping[str, Cpu]
     hosts: Mapping[str, Host]
     servers: Mapping[str, Server]
+    rental_prices: Mapping[str, RentalPrice]
+    host_variants: Mapping[str, HostVariant]
     llms: Mapping[str, Llm]
     host_power: Mapping[str, Quantity]
-    prices: Mapping[str, Quantity]
+    prices: Mapping[str, Price]
     embodied_coefficients: Mapping[str, EmbodiedCoefficient]
+    product_footprints: Mapping[str, ProductFootprint]
     serving_parameters: Mapping[str, ServingParameters]
     power_parameters: Mapping[str, PowerParameters]
     length_mixes: Mapping[str, LengthMix]
     rate_profiles: Mapping[str, RateProfile]
+    grid_zones: Mapping[str, GridZone]
     regions: Mapping[str, Region]
-    grid_profiles: Mapping[str, GridProfile]
+    cell_sources: Mapping[tuple[str, str, str], CellSource]
+    """By table, row id and column: figures whose source and quality are not their row's."""
+    overlay_rows: frozenset[tuple[str, str]]
+    """Table and id of the rows that are the user's own."""
     _llm_aliases: Mapping[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         aliases = {alias: llm.id for llm in self.llms.values() for alias in llm.aliases}
         object.__setattr__(self, "_llm_aliases", MappingProxyType(aliases))
-        for name in TABLES:
+        for name in (*TABLES, "cell_sources"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def accelerator(self, accelerator_id: str) -> Accelerator:
@@ -327,9 +109,41 @@ class Catalog:
         """The region with this id."""
         return _find(self.regions, "region", region_id)
 
-    def grid_profile(self, profile_id: str) -> GridProfile:
-        """The hourly grid profile with this id."""
-        return _find(self.grid_profiles, "grid profile", profile_id)
+    def provider(self, provider_id: str) -> Provider:
+        """The provider with this id."""
+        return _find(self.providers, "provider", provider_id)
+
+    def grid_zone(self, zone_id: str) -> GridZone:
+        """The hourly grid zone with this id."""
+        return _find(self.grid_zones, "grid zone", zone_id)
+
+    def host_variant(self, variant_id: str) -> HostVariant:
+        """The rule for trimming hosts with this id."""
+        return _find(self.host_variants, "host variant", variant_id)
+
+    def rental_dates(self, provider_id: str) -> tuple[str, ...]:
+        """Years of the provider's price lists, the latest last."""
+        return tuple(
+            sorted(
+                {
+                    price.price_date
+                    for price in self.rental_prices.values()
+                    if self.server(price.server_id).provider_id == provider_id
+                }
+            )
+        )
+
+    def rental_price(self, server_id: str, price_date: str) -> RentalPrice | None:
+        """The server's price in that year's list; None where the list has none."""
+        return self.rental_prices.get(f"{server_id}/{price_date}")
+
+    def provenance(self, table_name: str, row: Row, column_name: str) -> CellSource:
+        """Source and quality of one figure: its own where it has them, else its row's."""
+        own = self.cell_sources.get((table_name, row.id, column_name))
+        return own or CellSource(
+            table_name=table_name, row_id=row.id, column_name=column_name,
+            source_id=row.source_id, quality=row.quality, note=row.note,
+        )  # fmt: skip
 
     def host_power_value(self, item: str) -> float:
         """Central value of one row of the host power table."""
@@ -398,20 +212,11 @@ class Catalog:
 
 
 TABLES = (
-    "sources",
-    "accelerators",
-    "hosts",
-    "servers",
-    "llms",
-    "host_power",
-    "prices",
-    "embodied_coefficients",
-    "serving_parameters",
-    "power_parameters",
-    "length_mixes",
-    "rate_profiles",
-    "regions",
-    "grid_profiles",
+    *("sources", "providers", "accelerators", "cpus", "hosts", "servers"),
+    *("rental_prices", "host_variants", "llms", "host_power", "prices"),
+    *("embodied_coefficients", "product_footprints"),
+    *("serving_parameters", "power_parameters"),
+    *("length_mixes", "rate_profiles", "grid_zones", "regions"),
 )
 """The tables of a catalog, in the order of their dependencies."""
 

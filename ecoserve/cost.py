@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecoserve.catalog import Catalog, Server
+from ecoserve.catalog import Catalog
 from ecoserve.errors import MissingDataError
 from ecoserve.power import nameplate_w
+from ecoserve.rows import Server
 from ecoserve.scenario import Hardware
 from ecoserve.units import hours_from_years, kw_from_w
 
@@ -36,9 +37,10 @@ class ServerCost:
 def server_cost(server: Server, hardware: Hardware, catalog: Catalog) -> ServerCost:
     """What an hour of having this server costs under the scenario's convention."""
     if hardware.offer == "rental":
-        if server.rental_usd_per_h is None:
-            raise MissingDataError(f"{server.id} has no rental price")
-        return ServerCost(rental=server.rental_usd_per_h)
+        price = catalog.rental_price(server.id, rental_date(hardware, catalog))
+        if price is None:
+            raise MissingDataError(f"{server.id} has no rental price of that year")
+        return ServerCost(rental=price.usd_per_h)
     accelerator = catalog.accelerator(server.accelerator_id)
     cards_usd = server.n_accelerators * accelerator.capex_usd
     colocation = catalog.price_value("colocation_usd_per_kw_month") / HOURS_PER_MONTH
@@ -47,6 +49,13 @@ def server_cost(server: Server, hardware: Hardware, catalog: Catalog) -> ServerC
         hosts=host_capex_usd(server, catalog) / hours_from_years(hardware.host_years),
         colocation=kw_from_w(nameplate_w(server, catalog)) * colocation,
     )
+
+
+def rental_date(hardware: Hardware, catalog: Catalog) -> str:
+    """Year of the price list: the scenario's, else the provider's latest; "" without prices."""
+    if hardware.price_date is not None:
+        return hardware.price_date
+    return max(catalog.rental_dates(hardware.provider or ""), default="")
 
 
 def host_capex_usd(server: Server, catalog: Catalog) -> float:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.catalog import Catalog, LengthMix, Llm, RateProfile
+from ecoserve.catalog import Catalog
+from ecoserve.rows import LengthMix, Llm, RateProfile
 from ecoserve.scenario import Scenario, Workload
 from ecoserve.units import HOURS_PER_DAY, HOURS_PER_YEAR, SECONDS_PER_HOUR
 
@@ -19,8 +20,9 @@ class WorkloadDemand:
     """One workload cut into length buckets.
 
     ``isl_tokens``, ``osl_tokens`` and ``rate_rps`` have shape (buckets,); ``hourly_ratio`` has
-    shape (24,) by local hour with mean 1, so the rate of bucket b at hour h is
-    ``rate_rps[b] * hourly_ratio[h]``.
+    shape (24,) by local hour with mean 1, so the rate of bucket b at hour h of the mean day is
+    ``rate_rps[b] * hourly_ratio[h]``. ``peak_ratio``, shape (24,), is the same for the busiest day
+    of the week at each hour, which capacity must hold; the two agree for profiles of one day.
     """
 
     index: int
@@ -31,6 +33,7 @@ class WorkloadDemand:
     osl_tokens: Array
     rate_rps: Array
     hourly_ratio: Array
+    peak_ratio: Array
 
     @property
     def is_online(self) -> bool:
@@ -75,12 +78,13 @@ def hourly_rates_rps(scenario: Scenario, catalog: Catalog) -> dict[str, Array]:
 
 
 def local_ratio(profile: RateProfile, utc_offset_h: int) -> Array:
-    """The profile on the site's clock, divided by its own mean; shape (24,).
+    """The profile on the site's clock, divided by its own mean; shape (days, 24).
 
     Hour h at the site is hour ``h - (site offset - profile offset)`` on the profile's clock.
     """
     ratio = np.asarray(profile.hourly_ratio, dtype=float)
-    return np.roll(ratio / ratio.mean(), utc_offset_h - profile.utc_offset_h)
+    local: Array = np.roll(ratio / ratio.mean(), utc_offset_h - profile.utc_offset_h)
+    return local.reshape(-1, HOURS_PER_DAY)
 
 
 def _demand(
@@ -89,6 +93,7 @@ def _demand(
     workload = scenario.workloads[index]
     buckets = [b for b in catalog.length_mix(workload.mix).buckets if b.fraction > 0]
     fraction = np.array([b.fraction for b in buckets])
+    days = local_ratio(catalog.rate_profile(workload.profile), utc_offset_h)
     return WorkloadDemand(
         index=index,
         workload=workload,
@@ -96,7 +101,8 @@ def _demand(
         isl_tokens=np.array([b.isl_tokens for b in buckets]),
         osl_tokens=np.array([b.osl_tokens for b in buckets]),
         rate_rps=rate_rps * fraction / fraction.sum(),
-        hourly_ratio=local_ratio(catalog.rate_profile(workload.profile), utc_offset_h),
+        hourly_ratio=days.mean(axis=0),
+        peak_ratio=days.max(axis=0),
     )
 
 

@@ -1,55 +1,34 @@
-"""kgCO2e of making: every part of an accelerator, a host and a server, with its source.
+"""kgCO2e of making: every part of an accelerator, a host and a server, and their sums.
 
-Dies follow ACT (Gupta et al., ISCA 2022): area x (fab intensity x EPA + GPA + MPA) / yield, with
-Murphy's yield per die; other parts scale with bytes, watts, board area or units. A coefficient set
-that publishes a die's total instead (``die_kg``) is used as published. Each part belongs to the
-accelerator or the host and amortises over that side's own lifetime.
+Dies are made one by one; other parts scale with bytes, watts, board area or units. Each part
+belongs to the accelerator or the host and amortises over that side's own lifetime.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from ecoserve.catalog import (
-    Accelerator,
-    Catalog,
-    EmbodiedCoefficient,
-    Host,
-    Quality,
-    Server,
-    nearest,
+from ecoserve.catalog import Catalog, nearest
+from ecoserve.embodied_parts import (
+    Amount,
+    Band,
+    CoefficientSet,
+    EmbodiedPart,
+    Side,
+    band_of,
+    build_part,
+    die_part,
+    figure,
+    scaled_part,
+    worst,
 )
 from ecoserve.errors import UnknownIdError
+from ecoserve.rows import Accelerator, CellSource, Host, Server
 from ecoserve.units import hours_from_years
 
-Side = Literal["accelerator", "host"]
-CM2_PER_MM2 = 0.01
-KG_PER_G = 0.001
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbodiedPart:
-    """One line of a footprint. ``low`` and ``high`` come from the bands of its coefficients."""
-
-    part: str
-    side: Side
-    kgco2e: float
-    low_kgco2e: float
-    high_kgco2e: float
-    source_id: str
-    quality: Quality
-
-    def times(self, factor: float) -> EmbodiedPart:
-        """The same part, so many times."""
-        return replace(
-            self,
-            kgco2e=self.kgco2e * factor,
-            low_kgco2e=self.low_kgco2e * factor,
-            high_kgco2e=self.high_kgco2e * factor,
-        )
+RACK_UNITS_OF_A_SERVER = 2.0
+"""Chassis and fans are published for servers of this height."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +58,36 @@ class Footprint:
         """Sum of one side's central values."""
         return sum(part.kgco2e for part in self.parts if part.side == side)
 
+    def part_kgco2e(self, part_name: str) -> float:
+        """Sum of the central values of all lines of this name; 0 where there is none."""
+        return sum(part.kgco2e for part in self.parts if part.part == part_name)
 
-def murphy_yield(die_area_cm2: float, defects_per_cm2: float) -> float:
-    """Share of good dies, ((1 - exp(-AD)) / AD)^2.
+    def side_kgco2e_per_h(self, side: Side, life_years: float) -> float:
+        """One side's straight-line share of an installed hour."""
+        return kgco2e_per_h(self.side_kgco2e(side), life_years)
 
-    >>> round(murphy_yield(8.14, 0.1), 4)
-    0.4681
+    def total_kgco2e_per_h(self, accelerator_years: float, host_years: float) -> float:
+        """Share of an installed hour, each side over its own lifetime."""
+        accelerators = self.side_kgco2e_per_h("accelerator", accelerator_years)
+        return accelerators + self.side_kgco2e_per_h("host", host_years)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What is in a machine: accelerators, a host or a share of one, DRAM, SSD and NICs.
+
+    ``origin`` tells where a figure of it (by column of ``servers``) comes from.
     """
-    defects = die_area_cm2 * defects_per_cm2
-    return ((1.0 - math.exp(-defects)) / defects) ** 2 if defects > 0 else 1.0
+
+    id: str
+    accelerator: Accelerator | None
+    n_accelerators: int
+    host: Host | None
+    share_of_host: float
+    dram_gb: float
+    ssd_gb: float
+    n_nics: int
+    origin: Callable[[str], CellSource]
 
 
 def kgco2e_per_h(total_kgco2e: float, life_years: float) -> float:
@@ -110,142 +110,162 @@ def footprint(product_id: str, set_id: str, catalog: Catalog) -> Footprint:
 
 
 def accelerator_footprint(accelerator_id: str, set_id: str, catalog: Catalog) -> Footprint:
-    """Parts of one accelerator: die, memory, power delivery, cooling, board, assembly."""
-    accelerator = catalog.accelerator(accelerator_id)
-    book = _Coefficients(set_id, catalog)
-    parts = _accelerator_parts(accelerator, book)
-    assembly = book.find("assembly_ratio")
-    total = [sum(values) for values in zip(*(_band(part) for part in parts), strict=True)]
-    uplift = (total[0] * assembly.value, total[1] * assembly.low, total[2] * assembly.high)
-    parts.append(_part("assembly and transport", "accelerator", uplift, assembly))
+    """Parts of one accelerator: dies, packages, memory, power delivery, cooling, board, assembly.
+
+    Raises :class:`MissingDataError` where the set lacks a coefficient: absent is not zero.
+    """
+    book = CoefficientSet(set_id, catalog)
+    parts = _accelerator_parts(catalog.accelerator(accelerator_id), book)
     return Footprint(id=accelerator_id, coefficients=set_id, parts=_without_empty(parts))
 
 
 def server_footprint(server_id: str, set_id: str, catalog: Catalog) -> Footprint:
     """Parts of a server: its accelerators, its share of the host, its DRAM, SSD and NICs."""
-    server = catalog.server(server_id)
-    card = accelerator_footprint(server.accelerator_id, set_id, catalog)
-    host = catalog.host(server.host_id)
-    book = _Coefficients(set_id, catalog)
-    share = catalog.share_of_host(server)
-    parts = [part.times(server.n_accelerators) for part in card.parts]
-    parts += [part.times(share) for part in _host_parts(host, book)]
-    parts.append(_scaled_part("NICs", "host", book.find("nic_kg"), server.n_nics * share))
-    parts += _rented_parts(server, book)
-    return Footprint(id=server_id, coefficients=set_id, parts=_without_empty(parts))
+    return node_footprint(catalog.server(server_id), set_id, catalog)
 
 
-@dataclass(frozen=True, slots=True)
-class _Coefficients:
-    """One coefficient set of the catalog."""
-
-    set_id: str
-    catalog: Catalog
-
-    def find(self, item: str, *keys: str) -> EmbodiedCoefficient:
-        return self.catalog.coefficient(self.set_id, item, *keys)
-
-    def publishes(self, item: str, key: str) -> bool:
-        return self.catalog.has_coefficient(self.set_id, item, key)
-
-
-def _accelerator_parts(accelerator: Accelerator, book: _Coefficients) -> list[EmbodiedPart]:
-    memory_type, form = accelerator.memory_type, accelerator.form_factor
-    scaled = (
-        ("memory", book.find("memory_kg_per_gb", memory_type), accelerator.memory_gb),
-        ("power delivery", book.find("power_delivery_kg_per_w", form), accelerator.psu_w),
-        ("cooling", book.find("thermal_kg_per_w", memory_type, form), accelerator.tdp_w),
-        ("board", book.find("board_kg_per_cm2", form), accelerator.board_area_cm2),
-        ("board", book.find("board_kg", form), 1.0),
-        ("connectors", book.find("connection_kg", form), 1.0),
+def node_footprint(server: Server, set_id: str, catalog: Catalog) -> Footprint:
+    """As :func:`server_footprint`, for a server that is no row: a trimmed one, for example."""
+    node = Configuration(
+        id=server.id,
+        accelerator=catalog.accelerator(server.accelerator_id),
+        n_accelerators=server.n_accelerators,
+        host=catalog.host(server.host_id),
+        share_of_host=catalog.share_of_host(server),
+        dram_gb=server.dram_gb,
+        ssd_gb=server.ssd_gb,
+        n_nics=server.n_nics,
+        origin=lambda column: catalog.provenance("servers", server, column),
     )
-    parts = [_scaled_part(part, "accelerator", row, amount) for part, row, amount in scaled]
-    return [_accelerator_die(accelerator, book), *parts]
+    return configuration_footprint(node, set_id, catalog)
 
 
-def _accelerator_die(accelerator: Accelerator, book: _Coefficients) -> EmbodiedPart:
-    if book.publishes("die_kg", accelerator.id):
-        return _scaled_part("dies", "accelerator", book.find("die_kg", accelerator.id), 1.0)
-    area_cm2 = accelerator.die_area_mm2 * CM2_PER_MM2
-    return _die_part("accelerator", area_cm2, accelerator.n_dies, accelerator.node_nm, book)
+def configuration_footprint(node: Configuration, set_id: str, catalog: Catalog) -> Footprint:
+    """Parts of any machine. DRAM, SSD and the accelerators are its own, the host may be shared."""
+    book = CoefficientSet(set_id, catalog)
+    parts: list[EmbodiedPart] = []
+    if node.accelerator is not None:
+        made = _accelerator_parts(node.accelerator, book)
+        parts += [part.times(node.n_accelerators) for part in made]
+    if node.host is not None:
+        shared = [*_host_parts(node.host, book), _nics(node, book)]
+        parts += [part.times(node.share_of_host, " of the host") for part in shared]
+        parts += _own_host_parts(node, node.host, book)
+    return Footprint(id=node.id, coefficients=set_id, parts=_without_empty(parts))
 
 
-def _host_parts(host: Host, book: _Coefficients) -> list[EmbodiedPart]:
-    """Parts of a whole host without DRAM, SSD and NICs.
+def _accelerator_parts(accelerator: Accelerator, book: CoefficientSet) -> list[EmbodiedPart]:
+    """The parts and, last, assembly and transport as a share of them."""
+    parts = _without_empty(_accelerator_components(accelerator, book))
+    ratio = book.find("assembly_ratio")
+    uplift = _sum(parts) * band_of(ratio)
+    line = build_part(
+        "assembly and transport",
+        "accelerator",
+        uplift,
+        basis=f"{figure(ratio.value)} of {figure(_sum(parts).value)} kgCO2e of parts",
+        rows=(ratio,),
+        qualities=[part.quality for part in parts],
+    )
+    return [*parts, line]
+
+
+def _accelerator_components(
+    accelerator: Accelerator, book: CoefficientSet
+) -> Iterator[EmbodiedPart]:
+    memory_type, form = accelerator.memory_type, accelerator.form_factor
+
+    def amount(column: str, unit: str) -> Amount:
+        return book.amount("accelerators", accelerator, column, unit)
+
+    one = Amount(1.0, "accelerator")
+    memory = amount("memory_gb", f"GB of {memory_type.upper()}")
+    yield from _silicon(accelerator, book)
+    for part, row, size in (
+        ("memory", book.find("memory_kg_per_gb", memory_type), memory),
+        (
+            "power delivery",
+            book.find("power_delivery_kg_per_w", form),
+            amount("psu_w", "W of supply"),
+        ),
+        ("cooling", book.find("thermal_kg_per_w", memory_type, form), amount("tdp_w", "W of TDP")),
+        ("board", book.find("board_kg_per_cm2", form), amount("board_area_cm2", "cm2 of board")),
+        ("board", book.find("board_kg", form), one),
+        ("connectors", book.find("connection_kg", form), one),
+    ):
+        yield scaled_part(part, "accelerator", row, size)
+
+
+def _silicon(accelerator: Accelerator, book: CoefficientSet) -> Iterator[EmbodiedPart]:
+    published = book.search("die_kg", accelerator.id)
+    if published is None:
+        keys = (accelerator.form_factor,)
+        yield from (die_part("dies", "accelerator", die, 1, book, keys) for die in accelerator.dies)
+    else:
+        yield scaled_part("dies", "accelerator", published, Amount(1.0, "accelerator"))
+    n_dies = sum(die.n_dies for die in accelerator.dies)
+    quality = worst(die.quality for die in accelerator.dies)
+    dies = Amount(n_dies, "die" if n_dies == 1 else "dies", quality)
+    yield scaled_part("packaging", "accelerator", book.find("package_kg"), dies)
+
+
+def _host_parts(host: Host, book: CoefficientSet) -> list[EmbodiedPart]:
+    """Parts of a whole host without DRAM, SSD, NICs and the risers of its accelerators.
 
     A set either publishes one server's figures, or scales chassis and fans with the rack units
     over 2 and power supplies with their number (``host_scales_with_size``).
     """
-    scales = book.find("host_scales_with_size").value == 1.0
-    size, psus = (host.rack_units / 2.0, host.n_psus) if scales else (1.0, 1.0)
+    server = Amount(1.0, "server")
+    height, supplies = server, server
+    if book.find("host_scales_with_size").value == 1.0:
+        units = book.amount("hosts", host, "rack_units", "heights of 2U")
+        height = replace(units, value=units.value / RACK_UNITS_OF_A_SERVER)
+        supplies = book.amount("hosts", host, "n_psus", "PSUs")
     scaled = (
-        ("mainboard", "mainboard_kg", 1.0),
-        ("chassis", "chassis_kg", size),
-        ("fans", "fans_kg", size),
-        ("power supplies", "psu_kg", psus),
-        ("peripheral boards", "peripherals_kg", 1.0),
-        ("assembly", "host_assembly_kg", 1.0),
+        ("server base", "base_kg", server),
+        ("mainboard", "mainboard_kg", server),
+        ("chassis", "chassis_kg", height),
+        ("fans", "fans_kg", height),
+        ("power supplies", "psu_kg", supplies),
+        ("peripheral boards", "peripherals_kg", server),
+        ("assembly", "host_assembly_kg", server),
     )
-    parts = [_scaled_part(part, "host", book.find(item), n) for part, item, n in scaled]
+    parts = [scaled_part(part, "host", book.find(item), n) for part, item, n in scaled]
     return [*_cpu_parts(host, book), *parts]
 
 
-def _cpu_parts(host: Host, book: _Coefficients) -> list[EmbodiedPart]:
-    if book.publishes("cpu_kg", ""):
-        return [_scaled_part("CPUs", "host", book.find("cpu_kg"), 1.0)]
-    n_dies = host.sockets * host.dies_per_socket
-    dies = _die_part("host", host.die_area_mm2 * CM2_PER_MM2, n_dies, host.node_nm, book)
-    package = _scaled_part("CPUs", "host", book.find("cpu_package_kg"), host.sockets)
-    return [replace(dies, part="CPUs"), package]
+def _cpu_parts(host: Host, book: CoefficientSet) -> list[EmbodiedPart]:
+    published = book.search("cpu_kg", "")
+    if published is not None:
+        return [scaled_part("CPUs", "host", published, Amount(1.0, "server"))]
+    dies = [die_part("CPUs", "host", die, host.sockets, book, ()) for die in host.cpu.dies]
+    sockets = book.amount("hosts", host, "sockets", "sockets")
+    return [*dies, scaled_part("CPUs", "host", book.find("cpu_package_kg"), sockets)]
 
 
-def _rented_parts(server: Server, book: _Coefficients) -> list[EmbodiedPart]:
-    scaled = (
-        ("DRAM", "dram_kg_per_gb", server.dram_gb),
-        ("SSD", "ssd_kg_per_gb", server.ssd_gb),
-    )
-    return [_scaled_part(part, "host", book.find(item), n) for part, item, n in scaled]
+def _nics(node: Configuration, book: CoefficientSet) -> EmbodiedPart:
+    nics = Amount.of(node.n_nics, "NICs", node.origin("n_nics"))
+    return scaled_part("NICs", "host", book.find("nic_kg"), nics)
 
 
-def _die_part(
-    side: Side, area_cm2: float, n_dies: int, node_nm: int, book: _Coefficients
-) -> EmbodiedPart:
-    node = str(node_nm)
-    epa, gpa = book.find("fab_epa_kwh_per_cm2", node), book.find("fab_gpa_g_per_cm2", node)
-    mpa, ci = book.find("fab_mpa_g_per_cm2"), book.find("fab_ci_gco2e_per_kwh")
-    defects = book.find("defects_per_cm2")
-
-    def die_kg(field: str) -> float:
-        value: dict[str, float] = {row.item: getattr(row, field) for row in (epa, gpa, mpa, ci)}
-        fab_g = value[ci.item] * value[epa.item] + value[gpa.item] + value[mpa.item]
-        per_cm2 = fab_g * KG_PER_G
-        good: float = murphy_yield(area_cm2, getattr(defects, field))
-        return n_dies * area_cm2 * per_cm2 / good
-
-    band = (die_kg("value"), die_kg("low"), die_kg("high"))
-    return _part("dies", side, band, epa)
+def _own_host_parts(
+    node: Configuration, host: Host, book: CoefficientSet
+) -> Iterator[EmbodiedPart]:
+    """What a share of a host has for itself: risers of its accelerators, DRAM and SSD."""
+    dram_type = host.cpu.memory_type
+    dram = Amount.of(node.dram_gb, f"GB of {dram_type.upper()}", node.origin("dram_gib"))
+    ssd = Amount.of(node.ssd_gb, "GB of SSD", node.origin("ssd_gb"))
+    if node.accelerator is not None:
+        risers = book.find("riser_kg", node.accelerator.form_factor)
+        slots = Amount.of(node.n_accelerators, "accelerators", node.origin("n_accelerators"))
+        yield scaled_part("riser boards", "host", risers, slots)
+    yield scaled_part("DRAM", "host", book.find("dram_kg_per_gb", dram_type), dram)
+    yield scaled_part("SSD", "host", book.find("ssd_kg_per_gb"), ssd)
 
 
-def _scaled_part(part: str, side: Side, row: EmbodiedCoefficient, amount: float) -> EmbodiedPart:
-    return _part(part, side, (row.value * amount, row.low * amount, row.high * amount), row)
-
-
-def _part(
-    part: str, side: Side, band: tuple[float, float, float], row: EmbodiedCoefficient
-) -> EmbodiedPart:
-    return EmbodiedPart(
-        part=part,
-        side=side,
-        kgco2e=band[0],
-        low_kgco2e=band[1],
-        high_kgco2e=band[2],
-        source_id=row.source_id,
-        quality=row.quality,
-    )
-
-
-def _band(part: EmbodiedPart) -> tuple[float, float, float]:
-    return part.kgco2e, part.low_kgco2e, part.high_kgco2e
+def _sum(parts: Iterable[EmbodiedPart]) -> Band:
+    whole = Footprint(id="", coefficients="", parts=tuple(parts))
+    return Band(whole.total_kgco2e, whole.low_kgco2e, whole.high_kgco2e)
 
 
 def _without_empty(parts: Iterable[EmbodiedPart]) -> tuple[EmbodiedPart, ...]:

@@ -190,7 +190,7 @@ def _most_replicas(pool_id: str, group: Sequence[Service], terms: FleetTerms) ->
     for service in group:
         demand, mask = terms.demand_of(service), terms.masks[service.id]
         day = float(demand.rate_rps[mask] @ service.load_s[mask])
-        peak = HOURS_PER_DAY if terms.is_movable(service) else demand.hourly_ratio.max()
+        peak = HOURS_PER_DAY if terms.is_movable(service) else demand.peak_ratio.max()
         busy += day * float(peak) * (terms.burst if demand.is_online else 1.0)
     return max(terms.min_replicas, math.ceil(busy / terms.utilisation[pool_id]))
 
@@ -359,7 +359,7 @@ def _binding_hours(group: Sequence[Service], terms: FleetTerms) -> list[int]:
     """Hours that no other hour exceeds in every workload; all where work can be moved."""
     if any(terms.is_movable(service) for service in group):
         return list(range(HOURS_PER_DAY))
-    ratios = np.array([terms.demand_of(service).hourly_ratio for service in group])
+    ratios = np.array([terms.demand_of(service).peak_ratio for service in group])
     _, first = np.unique(ratios, axis=1, return_index=True)
     hours = sorted(int(h) for h in first)
     return [
@@ -377,7 +377,7 @@ def _hour_load(
             columns.append((problem.u[service.id, hour], 1.0))
         else:
             burst = terms.burst if demand.is_online else 1.0
-            ratio = float(burst * demand.hourly_ratio[hour])
+            ratio = float(burst * demand.peak_ratio[hour])
             columns.append((problem.load[service.id], ratio))
     return columns
 
@@ -461,7 +461,7 @@ def define_kv_transfer(problem: FleetProblem, terms: FleetTerms) -> None:
 
 def _peak_kv_gb_per_s(service: Service, terms: FleetTerms, bucket: int) -> float:
     demand = terms.demand_of(service)
-    peak = float(demand.rate_rps[bucket] * demand.hourly_ratio.max()) * terms.burst
+    peak = float(demand.rate_rps[bucket] * demand.peak_ratio.max()) * terms.burst
     return peak * float(service.kv_bytes[bucket]) / BYTES_PER_GB
 
 

@@ -120,7 +120,7 @@ def _planned_queue(
 ) -> Queue:
     """The queue if the pool served all it can of its online workloads at this utilisation."""
     rates = [np.where(s.fits, demands[s.workload].rate_rps, 0.0) for s in waiting]
-    peaks = [float(demands[s.workload].hourly_ratio.max()) for s in waiting]
+    peaks = [float(demands[s.workload].peak_ratio.max()) for s in waiting]
     busy = policy.burst * sum(
         peak * float(rate @ s.load_s) for peak, rate, s in zip(peaks, rates, waiting, strict=True)
     )

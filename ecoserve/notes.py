@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ecoserve.catalog import Catalog
+from ecoserve.options import allowed_servers, plannable
 from ecoserve.plan import Note, Pool, SloReport
 from ecoserve.scenario import Scenario
 
@@ -33,6 +34,7 @@ def plan_notes(
         *_turns(scenario, pools),
         *_year(),
         *_prices(scenario),
+        *_left_out(scenario, catalog),
         *_precision(pools),
     )
 
@@ -141,6 +143,20 @@ def _prices(scenario: Scenario) -> Iterator[Note]:
             "prices_assumed",
             "purchase prices are assumed street prices, straight-line over the lifetimes, plus "
             "colocation by rated power and electricity at the region's wholesale mean",
+        )
+
+
+def _left_out(scenario: Scenario, catalog: Catalog) -> Iterator[Note]:
+    """Accelerators that were allowed, are on offer, and cannot be planned with."""
+    stack = scenario.hardware.stack
+    on_offer = sorted({server.accelerator_id for server in allowed_servers(scenario, catalog)})
+    cards = [catalog.accelerator(accelerator_id) for accelerator_id in on_offer]
+    unknown = [card.id for card in cards if not plannable(card, stack, catalog)]
+    if unknown:
+        yield Note(
+            "accelerators_left_out",
+            f"not considered, because the catalog has no speed or power parameters for them with "
+            f"{stack}: {', '.join(unknown)}",
         )
 
 

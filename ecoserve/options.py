@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.catalog import Accelerator, Catalog, Llm, Provenance, Server
+from ecoserve.catalog import Catalog
+from ecoserve.cost import rental_date
 from ecoserve.demand import WorkloadDemand
 from ecoserve.performance import (
     MAX_NUM_SEQS,
@@ -35,7 +37,8 @@ from ecoserve.power import (
     is_measured,
     prefill_utilisation,
 )
-from ecoserve.scenario import Hardware, Scenario
+from ecoserve.rows import Accelerator, Llm, Provenance, Server
+from ecoserve.scenario import Hardware, Precision, Scenario
 from ecoserve.units import BYTES_PER_GB
 
 Array = NDArray[np.float64]
@@ -44,6 +47,7 @@ Mask = NDArray[np.bool_]
 HOST_STACK = "cpu"
 """The stack id of the host CPU parameter rows."""
 TP_DEGREES = (1, 2, 4, 8)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 BITS_PER_BYTE = 8.0
 KV_LINK_EFFICIENCY = 0.8
 """Share of the NIC bandwidth that KV transfer between pools may use."""
@@ -112,13 +116,13 @@ class Service:
 
 
 def offered_servers(hardware: Hardware, catalog: Catalog) -> tuple[Server, ...]:
-    """Servers that can be bought, or rented from the provider, sorted by id."""
-    return tuple(
-        server
-        for _, server in sorted(catalog.servers.items())
-        if server.offer == hardware.offer
-        and (hardware.offer == "purchase" or server.provider == hardware.provider)
-    )
+    """Servers that can be bought, or are in the provider's price list, sorted by id."""
+    servers = tuple(server for _, server in sorted(catalog.servers.items()))
+    if hardware.offer == "purchase":
+        return tuple(server for server in servers if server.offer == "purchase")
+    date = rental_date(hardware, catalog)
+    mine = (server for server in servers if server.provider_id == hardware.provider)
+    return tuple(server for server in mine if catalog.rental_price(server.id, date) is not None)
 
 
 def allowed_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
@@ -126,6 +130,15 @@ def allowed_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
     allowed = set(scenario.hardware.accelerators or catalog.accelerators)
     offered = offered_servers(scenario.hardware, catalog)
     return tuple(server for server in offered if server.accelerator_id in allowed)
+
+
+def plannable(accelerator: Accelerator, stack: str, catalog: Catalog) -> bool:
+    """Whether its speed with this stack and its power are known, at some precision it runs."""
+    return accelerator.family in catalog.power_parameters and any(
+        accelerator.rate_tflops(precision) is not None
+        and catalog.has_serving(accelerator.family, stack, precision)
+        for precision in PRECISIONS
+    )
 
 
 def services(
@@ -152,10 +165,12 @@ def _accelerator_devices(
 ) -> Iterator[Device]:
     for accelerator_id in sorted({server.accelerator_id for server in servers}):
         accelerator = catalog.accelerator(accelerator_id)
+        if not plannable(accelerator, stack, catalog):
+            continue
         largest = max(s.n_accelerators for s in servers if s.accelerator_id == accelerator_id)
-        for precision in ("bf16", "fp8"):
-            native = precision == "bf16" or accelerator.fp8_tflops is not None
-            if not native or not catalog.has_serving(accelerator.family, stack, precision):
+        for precision in PRECISIONS:
+            known = catalog.has_serving(accelerator.family, stack, precision)
+            if accelerator.rate_tflops(precision) is None or not known:
                 continue
             params = catalog.serving(accelerator.family, stack, precision)
             for tp in TP_DEGREES:
@@ -306,9 +321,9 @@ def _host_services(
         return found
     for server in servers:
         host = catalog.host(server.host_id)
-        if not catalog.has_serving(host.family, HOST_STACK, "bf16"):
+        if not catalog.has_serving(host.cpu.family, HOST_STACK, "bf16"):
             continue
-        params = catalog.serving(host.family, HOST_STACK, "bf16")
+        params = catalog.serving(host.cpu.family, HOST_STACK, "bf16")
         sockets = host_sockets(server, catalog)
         for demand in demands:
             if demand.is_online or "bf16" not in demand.workload.precisions:

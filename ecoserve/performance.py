@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.catalog import Accelerator, Host, Llm, ServingParameters
+from ecoserve.rows import Accelerator, Host, Llm, ServingParameters
 from ecoserve.units import BYTES_PER_GB, FLOP_PER_TFLOP
 
 Array = NDArray[np.float64]
@@ -76,12 +76,18 @@ class Replica:
     params: ServingParameters
 
 
+def kv_values_per_token(llm: Llm) -> float:
+    """Values of the KV cache per token: a key and a value per layer and KV head, or one latent."""
+    tensors = 1.0 if llm.mla else 2.0
+    return tensors * llm.layers * llm.n_kv_heads * llm.head_dim
+
+
 def accelerator_replica(
     llm: Llm, accelerator: Accelerator, tp: int, precision: str, params: ServingParameters
 ) -> Replica:
     """A replica on ``tp`` accelerators of one node."""
     bus = accelerator.allreduce_gb_per_s or LINK_EFFICIENCY * accelerator.link_gb_per_s
-    tflops = accelerator.fp8_tflops if precision == "fp8" else accelerator.bf16_tflops
+    tflops = accelerator.rate_tflops(precision)
     if tflops is None:
         raise ValueError(f"{accelerator.id} has no native {precision}")
     usable = MEMORY_USED_RATIO * accelerator.memory_gb * BYTES_PER_GB - ACTIVATION_BYTES
@@ -97,8 +103,8 @@ def host_replica(llm: Llm, host: Host, dram_gb: float, params: ServingParameters
     usable = MEMORY_USED_RATIO * dram_gb * BYTES_PER_GB - ACTIVATION_BYTES
     return _replica(
         llm, "bf16", params, tp=1, memory_bytes=usable,
-        bytes_per_s=host.memory_gb_per_s * BYTES_PER_GB,
-        flop_per_s=host.bf16_tflops * FLOP_PER_TFLOP, bus_bytes_per_s=math.inf,
+        bytes_per_s=host.cpu.memory_gb_per_s * BYTES_PER_GB,
+        flop_per_s=host.cpu.bf16_tflops * FLOP_PER_TFLOP, bus_bytes_per_s=math.inf,
     )  # fmt: skip
 
 
@@ -111,7 +117,7 @@ def matmul_params(llm: Llm) -> float:
 def expert_params(llm: Llm) -> float:
     """Parameters in all experts: total - active = experts x (1 - k/E).
 
-    >>> from ecoserve.catalog import Llm
+    >>> from ecoserve.rows import Llm
     >>> moe = Llm(id="m", source_id="s", quality="assumed", name="m", aliases=(), layers=1,
     ...           d_model=1, n_heads=1, n_kv_heads=1, head_dim=1, vocab=1, params_b=47.0,
     ...           active_b=13.0, n_experts=8, experts_per_token=2, tied_embeddings=True)
@@ -148,7 +154,7 @@ def _replica(
         expert_bytes=experts * weight_bytes,
         expert_hit_ratio=hit_ratio,
         resident_bytes=llm.params_b * 1e9 * weight_bytes,
-        kv_bytes_per_token=2.0 * llm.layers * llm.n_kv_heads * llm.head_dim * KV_BYTES_PER_VALUE,
+        kv_bytes_per_token=kv_values_per_token(llm) * KV_BYTES_PER_VALUE,
         kv_shards=min(tp, llm.n_kv_heads),
         kv_copies=max(1.0, tp / llm.n_kv_heads),
         memory_bytes=memory_bytes,

@@ -139,6 +139,8 @@ class Plan:
     cost_parts: tuple[CostPart, ...]
     hourly: HourlySeries
     pue: float
+    market_kgco2e_per_year: float | None
+    """The same electricity by the site's contracts (scope 2, market-based); None without any."""
     output_tokens_per_year: float
     slo: tuple[SloReport, ...]
     blocked: tuple[BlockedSlice, ...]
@@ -213,6 +215,11 @@ def plan_record(plan: Plan, seconds: float) -> dict[str, Any]:
             "embodied": plan.embodied_kgco2e_per_year,
             "by_part": plan.carbon_by("kind", "side", "part"),
             "by_workload": plan.carbon_by("workload"),
+        },
+        "scopes_kgco2e_per_year": {
+            "scope_2_location_based": plan.operational_kgco2e_per_year,
+            "scope_2_market_based": plan.market_kgco2e_per_year,
+            "scope_3_embodied": plan.embodied_kgco2e_per_year,
         },
         "gco2e_per_functional_unit": plan.gco2e_per_functional_unit,
         "usd_per_h": plan.usd_per_h,

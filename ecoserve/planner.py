@@ -8,7 +8,7 @@ miss an SLO, the pool sizes are held and the program is solved again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,14 +18,15 @@ from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
 from ecoserve.formulation import FleetTerms
 from ecoserve.notes import plan_notes
-from ecoserve.operational import hourly_intensity
-from ecoserve.plan import FleetEntry, Plan, Status
+from ecoserve.operational import facility_kwh, hourly_intensity, market_based_kgco2e
+from ecoserve.plan import CarbonPart, FleetEntry, HourlySeries, Plan, Status
 from ecoserve.pools import late_requests, pool_rows, slo_reports
 from ecoserve.pricing import account_value, most_tie_break, objective_terms, price_account
 from ecoserve.program import Program
-from ecoserve.scenario import Scenario, check_scenario
+from ecoserve.scenario import Scenario, Site, check_scenario
 from ecoserve.solver import BranchAndBound, Limits, Solution, Start, Termination, solve
 from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
+from ecoserve.units import HOURS_PER_YEAR
 
 Effort = Literal["quick", "interactive", "report"]
 """quick: relaxation and repair; interactive: to 1 %; report: to 0.1 %."""
@@ -262,6 +263,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
     intensity = hourly_intensity(scenario.site, catalog)
     series = hourly_series(operation, terms, catalog, intensity)
     reports = slo_reports(operation, terms)
+    carbon = carbon_parts(operation, terms, scenario, catalog)
     pools = pool_rows(operation, terms, scenario, catalog)
     proven = solution.gap <= PROVEN_GAP and not attempt.held
     return Plan(
@@ -278,10 +280,11 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
             for server, count in operation.counts.items()
         ),
         pools=pools,
-        carbon_parts=carbon_parts(operation, terms, scenario, catalog),
+        carbon_parts=carbon,
         cost_parts=cost_parts(operation, scenario, catalog, series.it_power_kw, terms.pue),
         hourly=series,
         pue=terms.pue,
+        market_kgco2e_per_year=_market_kgco2e(scenario.site, carbon, series, terms.pue),
         output_tokens_per_year=sum(d.output_tokens_per_year for d in terms.demands),
         slo=reports,
         blocked=(),
@@ -297,3 +300,14 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
             own_slack=OWN_OPTIMUM_SLACK,
         ),
     )
+
+
+def _market_kgco2e(
+    site: Site, carbon: Sequence[CarbonPart], series: HourlySeries, pue: float
+) -> float | None:
+    """The year's electricity by the site's contracts; None where it has none."""
+    if site.market is None:
+        return None
+    located = sum(part.kgco2e_per_year for part in carbon if part.kind == "operational")
+    mean_kw = sum(series.it_power_kw) / len(series.it_power_kw)
+    return market_based_kgco2e(site.market, located, facility_kwh(mean_kw, pue) * HOURS_PER_YEAR)

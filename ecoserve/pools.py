@@ -54,7 +54,7 @@ def _pool(
 ) -> Pool:
     service = uses[0].service
     weight = np.concatenate([_busy_by_bucket(use, terms) for use in uses])
-    busy = sum(use.busy_replicas for use in uses)
+    busy = sum(use.peak_replicas for use in uses)
 
     def mean(field: str) -> float:
         values = np.concatenate([getattr(use.service, field) for use in uses])
@@ -154,8 +154,8 @@ def _queue(pool_id: str, uses: Sequence[Use], operation: Operation, terms: Fleet
     online = [use for use in uses if _online(use, terms)]
     if not online:
         return Queue(replicas, 0.0, 0.0, 0.0)
-    busy = np.sum([terms.burst * use.busy_replicas for use in online], axis=0)
-    others = [use.busy_replicas for use in uses if not _online(use, terms)]
+    busy = np.sum([terms.burst * use.peak_replicas for use in online], axis=0)
+    others = [use.peak_replicas for use in uses if not _online(use, terms)]
     free = replicas - np.sum(others, axis=0) if others else np.full(len(busy), float(replicas))
     free = np.maximum(np.ceil(free - WHOLE), 1.0)
     worst = int(np.argmax(busy / free))

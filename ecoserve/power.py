@@ -12,13 +12,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.catalog import Catalog, PowerParameters, Server
+from ecoserve.catalog import Catalog
 from ecoserve.performance import (
     Replica,
     mean_context_tokens,
     prefill_flop,
     weight_bytes_read,
 )
+from ecoserve.rows import PowerParameters, Server
 
 Array = NDArray[np.float64]
 GB_PER_TB = 1000.0
@@ -68,7 +69,7 @@ def host_on_w(server: Server, catalog: Catalog) -> float:
     host, value = catalog.host(server.host_id), catalog.host_power_value
     idle, busy = value("cpu_idle_ratio"), value("cpu_busy_ratio")
     cpu_ratio = idle + value("cpu_serving_utilisation") * (busy - idle)
-    cpus = host.sockets * host.cpu_tdp_w * cpu_ratio * value("regulator_ratio")
+    cpus = host.sockets * host.cpu.tdp_w * cpu_ratio * value("regulator_ratio")
     fans = value("fans_w_per_2u") * host.rack_units / 2
     shared = (cpus + fans + server.n_nics * value("nic_w")) * catalog.share_of_host(server)
     dram = server.dram_gb * value("dram_w_per_gb") * value("regulator_ratio")
@@ -79,7 +80,7 @@ def cpu_pool_w(server: Server, catalog: Catalog) -> float:
     """Extra watts of offline work that would keep one whole CPU socket busy."""
     host, value = catalog.host(server.host_id), catalog.host_power_value
     regulators = value("regulator_ratio")
-    return host.cpu_tdp_w * regulators * (value("cpu_busy_ratio") - value("cpu_idle_ratio"))
+    return host.cpu.tdp_w * regulators * (value("cpu_busy_ratio") - value("cpu_idle_ratio"))
 
 
 def nameplate_w(server: Server, catalog: Catalog) -> float:

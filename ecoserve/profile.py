@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecoserve.catalog import Accelerator, Catalog, Llm, ServingParameters
+from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, MissingDataError, Problem, ScenarioError
 from ecoserve.options import TP_DEGREES
 from ecoserve.performance import (
@@ -22,6 +22,7 @@ from ecoserve.performance import (
     weight_bytes_read,
 )
 from ecoserve.power import accelerator_w, decode_utilisation
+from ecoserve.rows import Accelerator, Llm, ServingParameters
 from ecoserve.units import BYTES_PER_GB
 
 
@@ -122,8 +123,8 @@ def _setup(catalog: Catalog, query: ProfileQuery) -> _Setup:
     problems = list(_problems(query))
     if problems:
         raise ScenarioError(problems)
-    if query.precision == "fp8" and accelerator.fp8_tflops is None:
-        raise MissingDataError(f"{accelerator.id} has no native fp8")
+    if accelerator.rate_tflops(query.precision) is None:
+        raise MissingDataError(f"{accelerator.id} has no native {query.precision}")
     params = catalog.serving(accelerator.family, query.stack, query.precision)
     return _Setup(
         llm=llm,

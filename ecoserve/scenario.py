@@ -24,6 +24,7 @@ from pydantic import (
 from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError, UnknownIdError
 from ecoserve.problems import problems_of
+from ecoserve.rows import IntensityKind, Region, Season
 
 MAX_WORKLOADS = 30
 SCENARIO_VERSION: Final = 1
@@ -36,6 +37,7 @@ Name = Annotated[
 ]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.-]+$")]
 Precision = Literal["bf16", "fp8"]
+DEFAULT_HOURS: Final = ("year", "lifecycle")
 Objective = Literal["carbon", "cost", "energy", "performance"]
 
 
@@ -92,6 +94,19 @@ class Workload(Part):
         return self
 
 
+class Market(Part):
+    """Electricity as contracted (power purchase agreements, certificates, a green tariff).
+
+    Market-based intensity = ``cfe_share`` x 0 + (1 - ``cfe_share``) x ``gco2e_per_kwh``, after the
+    GHG Protocol's scope 2 guidance; without ``gco2e_per_kwh`` (the supplier's or the residual mix)
+    the rest counts at the location-based mean.
+    """
+
+    cfe_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the energy matched by contracts for carbon-free electricity."""
+    gco2e_per_kwh: float | None = Field(default=None, ge=0, le=3000)
+
+
 class Site(Part):
     """Where the fleet runs. Unset figures come from the region's row."""
 
@@ -99,10 +114,16 @@ class Site(Part):
     region: Id
     intensity: Literal["hourly", "annual", "custom"] = "hourly"
     """Hourly: the region's grid profile. Annual: its yearly mean. Custom: the figures below."""
+    season: Season = "year"
+    """Which days' hours: of the whole year, or of three months."""
+    intensity_kind: IntensityKind = "lifecycle"
+    """Hours with plants and fuel supply, or of combustion only."""
     custom_gco2e_per_kwh: tuple[Annotated[float, Field(ge=0, le=3000)], ...] = ()
     """One figure for all hours, or 24 by local hour."""
     pue: float | None = Field(default=None, ge=1.0, le=3.0)
     electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=5)
+    market: Market | None = None
+    """Contracts for electricity, for the market-based scope 2 figure; they change no plan."""
 
     @model_validator(mode="after")
     def _custom_has_figures(self) -> Self:
@@ -111,6 +132,8 @@ class Site(Part):
             raise ValueError(f"custom intensity needs 1 or 24 figures, not {n}")
         if self.intensity != "custom" and n:
             raise ValueError("custom_gco2e_per_kwh is only read with intensity 'custom'")
+        if self.intensity != "hourly" and (self.season, self.intensity_kind) != DEFAULT_HOURS:
+            raise ValueError("season and intensity_kind are only read with intensity 'hourly'")
         return self
 
 
@@ -127,6 +150,8 @@ class Hardware(Part):
     offer: Literal["purchase", "rental"] = "purchase"
     provider: Id | None = None
     """Whose rental prices; one provider per comparison. None for purchase."""
+    price_date: Annotated[str, StringConstraints(pattern=r"^20\d\d$")] | None = None
+    """Year of the provider's price list; None for the latest."""
     accelerators: tuple[Id, ...] | None = None
     """Allowed accelerators; None for all in the catalog."""
     limits: tuple[ServerLimit, ...] = ()
@@ -154,6 +179,8 @@ class Hardware(Part):
     def _rental_names_its_provider(self) -> Self:
         if self.offer == "rental" and self.provider is None:
             raise ValueError("offer 'rental' needs a provider, for example aws")
+        if self.offer == "purchase" and self.price_date is not None:
+            raise ValueError("price_date is the year of a rental price list; remove it")
         return self
 
 
@@ -239,7 +266,7 @@ def read_scenario(data: Mapping[str, Any], catalog: Catalog | None = None) -> Sc
     return scenario
 
 
-PARTS = (Scenario, Workload, Slo, Site, Hardware, ServerLimit, Levers, Policy)
+PARTS = (Scenario, Workload, Slo, Site, Market, Hardware, ServerLimit, Levers, Policy)
 """Every kind of object a scenario is made of."""
 
 
@@ -301,16 +328,31 @@ def _mismatches(scenario: Scenario, catalog: Catalog) -> list[Problem]:
     """Choices that exist but not together, and names of sets, stacks and providers."""
     site, hardware, problems = scenario.site, scenario.hardware, []
     region = catalog.regions.get(site.region)
-    if site.intensity == "hourly" and region is not None and region.grid_profile_id is None:
-        hint = "choose intensity 'annual' or 'custom'"
-        problems.append(Problem("site.intensity", f"{region.id} has no hourly profile; {hint}"))
-    providers = tuple({s.provider for s in catalog.servers.values() if s.offer == "rental"})
+    if site.intensity == "hourly" and region is not None:
+        problems += _no_hours(site, region, catalog)
+    providers = tuple({s.provider_id for s in catalog.servers.values() if s.offer == "rental"})
     if hardware.offer == "rental":
         problems += _not_among("hardware.provider", hardware.provider, "provider", providers)
+        if hardware.price_date is not None and hardware.provider in providers:
+            dates = catalog.rental_dates(hardware.provider)
+            what = f"{hardware.provider} price list of"
+            problems += _not_among("hardware.price_date", hardware.price_date, what, dates)
     problems += _not_among("hardware.stack", hardware.stack, "stack", catalog.stacks)
     sets = catalog.coefficient_sets
     problems += _not_among("policy.coefficients", scenario.policy.coefficients, "set", sets)
     return problems
+
+
+def _no_hours(site: Site, region: Region, catalog: Catalog) -> list[Problem]:
+    if region.grid_zone_id is None:
+        hint = "choose intensity 'annual' or 'custom'"
+        return [Problem("site.intensity", f"{region.id} has no hourly profile; {hint}")]
+    known = catalog.grid_zone(region.grid_zone_id).hourly_gco2e_per_kwh
+    if (site.season, site.intensity_kind) in known:
+        return []
+    what = f"{region.grid_zone_id} has no {site.intensity_kind} hours for season {site.season!r}"
+    there = ", ".join(f"{season} {kind}" for season, kind in sorted(known))
+    return [Problem("site.season", f"{what}; there are: {there}")]
 
 
 def _not_among(field: str, given: str | None, what: str, known: tuple[str, ...]) -> list[Problem]:

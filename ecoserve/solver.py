@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -132,6 +132,12 @@ class _Node:
     """The relaxation's values of the whole columns."""
     basis: highspy.HighsBasis = field(compare=False)
     """Where its children start from."""
+    is_solved: bool = field(default=True, compare=False)
+    """False where numerical trouble left the relaxation open: bound and point are the parent's."""
+
+
+class _NumericalTroubleError(Exception):
+    """HiGHS solved a relaxation neither from the last basis nor from scratch."""
 
 
 class BranchAndBound:
@@ -205,8 +211,11 @@ class BranchAndBound:
             self.bound = max(self.bound, min(node.bound, self.objective))
             if relative_gap(self.objective, self.bound) <= limits.gap:
                 return Termination.GAP_REACHED
-            if limits.nodes is not None and self._nodes >= limits.nodes and self._best:
+            spent = limits.nodes is not None and self._nodes >= limits.nodes
+            if self._best and (spent or not node.is_solved):
                 return Termination.NODE_LIMIT
+            if not node.is_solved:
+                raise SolverError("a relaxation gave no answer", "numerical trouble")
             column = self._column_to_branch_on(node.point)
             if column is None:
                 self._keep(node.point)
@@ -224,7 +233,17 @@ class BranchAndBound:
     def _root(self) -> _Node | None:
         lower = np.array([self._matrix.lower[i] for i in self._whole])
         upper = np.array([self._matrix.upper[i] for i in self._whole])
-        return self._node(lower, upper)
+        try:
+            return self._node(lower, upper)
+        except _NumericalTroubleError as trouble:
+            raise SolverError("a relaxation gave no answer", "numerical trouble") from trouble
+
+    def _attempt(self, lower: Array, upper: Array) -> _Node | None:
+        """The relaxation within these bounds; None where nothing better can be or is found."""
+        try:
+            return self._node(lower, upper)
+        except _NumericalTroubleError:
+            return None
 
     def _node(self, lower: Array, upper: Array) -> _Node | None:
         """The relaxation within these bounds, or None where nothing better can be."""
@@ -235,9 +254,7 @@ class BranchAndBound:
         if status in _NOTHING_BETTER:
             return None
         if status != highspy.HighsModelStatus.kOptimal:
-            raise SolverError(
-                "a relaxation gave no answer", self._highs.modelStatusToString(status)
-            )
+            raise _NumericalTroubleError
         values = np.asarray(self._highs.getSolution().col_value)
         bound = self._highs.getInfo().objective_function_value
         basis = self._highs.getBasis()
@@ -259,7 +276,11 @@ class BranchAndBound:
         found = []
         for lower, upper in ((node.lower, down), (up, node.upper)):
             self._highs.setBasis(node.basis)
-            found.append(self._node(lower, upper))
+            try:
+                found.append(self._node(lower, upper))
+            except _NumericalTroubleError:
+                open_still = replace(node, serial=self._nodes, lower=lower, upper=upper)
+                found.append(replace(open_still, is_solved=False))
         return [child for child in found if child is not None and child.bound < self.objective]
 
     def _column_to_branch_on(self, point: Array) -> int | None:
@@ -281,7 +302,7 @@ class BranchAndBound:
             up = np.minimum(np.ceil(current.point - INTEGRALITY), current.upper)
             here = self._level == level
             lower = np.where(here, up, current.lower)
-            current = self._node(lower, np.where(here, up, current.upper))
+            current = self._attempt(lower, np.where(here, up, current.upper))
         if current is not None:
             self._keep(current.point)
 
@@ -304,7 +325,7 @@ class BranchAndBound:
         The first level may go to the whole numbers on either side; of the others stay open those in
         use and the ``NEIGHBOURS`` cheapest to bring in.
         """
-        fixed = self._node(node.lower, node.upper)
+        fixed = self._attempt(node.lower, node.upper)
         if fixed is None:
             return
         reduced = np.asarray(self._highs.getSolution().col_dual)[self._whole]
@@ -339,7 +360,7 @@ class BranchAndBound:
     def _keep(self, point: Array) -> None:
         """Fixes the whole columns at these values and keeps the answer if it is the best."""
         whole = np.round(point)
-        fixed = self._node(whole, whole)
+        fixed = self._attempt(whole, whole)
         if fixed is not None and fixed.bound < self.objective:
             self.objective = fixed.bound
             values = self._highs.getSolution().col_value

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ecoserve.catalog import Catalog, Server
+from ecoserve.catalog import Catalog
 from ecoserve.cost import server_cost
 from ecoserve.demand import WorkloadDemand, workload_demands
 from ecoserve.embodied import kgco2e_per_h, server_footprint
@@ -34,6 +34,7 @@ from ecoserve.options import (
 )
 from ecoserve.power import server_idle_w
 from ecoserve.program import Program
+from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
 from ecoserve.solver import Solution, Start
 from ecoserve.units import HOURS_PER_DAY, kg_from_g, kw_from_w
@@ -107,8 +108,7 @@ def _keep(book: OrderedDict[str, T], key: str, value: T) -> None:
 def structure_key(scenario: Scenario, catalog: Catalog, held: Mapping[str, int]) -> str:
     """Equal keys have equal structures: all of the scenario but what only prices columns."""
     data = scenario.model_dump(mode="json")
-    for name in ("intensity", "custom_gco2e_per_kwh", "pue", "electricity_usd_per_kwh", "name"):
-        del data["site"][name]
+    data["site"] = {"region": data["site"]["region"]}
     for name in ("accelerator_years", "host_years"):
         del data["hardware"][name]
     for name in ("coefficients", "carbon_price_usd_per_t"):

@@ -9,24 +9,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ecoserve.catalog import (
+from ecoserve.catalog import Catalog, coefficient_id, serving_id
+from ecoserve.rows import (
     Accelerator,
-    Catalog,
+    Cpu,
+    Die,
     EmbodiedCoefficient,
-    GridProfile,
+    GridZone,
     Host,
+    HostVariant,
     LengthBucket,
     LengthMix,
     Llm,
     PowerParameters,
+    Price,
+    ProductFootprint,
+    Provider,
     Quantity,
     RateProfile,
     Region,
+    RentalPrice,
     Server,
     ServingParameters,
     Source,
-    coefficient_id,
-    serving_id,
 )
 from ecoserve.scenario import Scenario, read_scenario
 
@@ -39,47 +44,67 @@ SOURCE = Source(
 )  # fmt: skip
 ROW: dict[str, Any] = {"source_id": SOURCE.id, "quality": "assumed"}
 
+
+def die(product_id: str, name: str, area_mm2: float, node_nm: int, n_dies: int = 1) -> Die:
+    """A die whose area is known exactly."""
+    return Die(
+        id=f"{product_id}/{name}", product_id=product_id, die=name, n_dies=n_dies,
+        area_mm2=area_mm2, area_low_mm2=area_mm2, area_high_mm2=area_mm2, process="Acme",
+        node_nm=node_nm, **ROW,
+    )  # fmt: skip
+
+
 BIG = Accelerator(
     id="big", name="Big", vendor="Acme", launch_year=2024, family="big_family", form_factor="sxm",
-    n_dies=1, die_area_mm2=800.0, node_nm=5, memory_type="hbm3", memory_gb=80.0,
-    memory_gb_per_s=2000.0, bf16_tflops=500.0, fp8_tflops=1000.0, tdp_w=500.0, idle_w=100.0,
+    dies=(die("big", "core", 800.0, 5),), memory_type="hbm3", memory_gb=80.0,
+    memory_gb_per_s=2000.0, bf16_tflops=500.0, has_bf16=True, fp8_tflops=1000.0, int8_tops=None,
+    fp4_tflops=None, tdp_w=500.0, idle_w=100.0, idle_bare_w=None,
     link_gb_per_s=100.0, allreduce_gb_per_s=200.0, max_tp=4, board_area_cm2=200.0, psu_w=1000.0,
     capex_usd=20_000.0, **ROW,
 )  # fmt: skip
 SMALL = Accelerator(
     id="small", name="Small", vendor="Acme", launch_year=2022, family="small_family",
-    form_factor="pcie", n_dies=1, die_area_mm2=200.0, node_nm=7, memory_type="gddr6",
-    memory_gb=24.0, memory_gb_per_s=300.0, bf16_tflops=100.0, fp8_tflops=None, tdp_w=100.0,
-    idle_w=25.0, link_gb_per_s=20.0, allreduce_gb_per_s=None, max_tp=1, board_area_cm2=100.0,
-    psu_w=250.0, capex_usd=2_000.0, **ROW,
+    form_factor="pcie", dies=(die("small", "core", 200.0, 7),), memory_type="gddr6",
+    memory_gb=24.0, memory_gb_per_s=300.0, bf16_tflops=100.0, has_bf16=True, fp8_tflops=None,
+    int8_tops=None, fp4_tflops=None, tdp_w=100.0, idle_w=25.0, idle_bare_w=None,
+    link_gb_per_s=20.0, allreduce_gb_per_s=None, max_tp=1, board_area_cm2=100.0, psu_w=250.0,
+    capex_usd=2_000.0, **ROW,
 )  # fmt: skip
+CPU = Cpu(
+    id="cpu", name="Acme CPU", vendor="Acme", launch_year=2022, family="cpu_family",
+    dies=(die("cpu", "tile", 400.0, 7, n_dies=2),), cores=50, threads_per_core=2, tdp_w=200.0,
+    memory_type="ddr5", memory_channels=8, memory_gb_per_s=200.0, bf16_tflops=20.0, **ROW,
+)  # fmt: skip
+SMALL_CPU = replace(CPU, id="small_cpu", tdp_w=100.0)
 BIG_HOST = Host(
-    id="big_host", name="Big host", cpu_name="Acme CPU", family="cpu_family", sockets=2,
-    cores_per_socket=50, vcpus=200, dies_per_socket=2, die_area_mm2=400.0, node_nm=7,
-    cpu_tdp_w=200.0, memory_gb_per_s=200.0, bf16_tflops=20.0, max_accelerators=4,
-    max_dram_gb=1000.0, rack_units=4.0, n_psus=4, capex_usd=10_000.0, **ROW,
+    id="big_host", name="Big host", cpu=CPU, sockets=2, max_accelerators=4, max_dram_gb=1000.0,
+    rack_units=4.0, n_psus=4, capex_usd=10_000.0, **ROW,
 )  # fmt: skip
 SMALL_HOST = replace(
-    BIG_HOST, id="small_host", name="Small host", sockets=1, vcpus=100, cpu_tdp_w=100.0,
+    BIG_HOST, id="small_host", name="Small host", cpu=SMALL_CPU, sockets=1,
     max_accelerators=2, max_dram_gb=250.0, rack_units=2.0, n_psus=2, capex_usd=3_000.0,
 )  # fmt: skip
 BIG_SERVER = Server(
-    id="own_4x_big", name="4 x Big", provider="own", offer="purchase", host_id="big_host",
+    id="own_4x_big", name="4 x Big", provider_id="own", offer="purchase", host_id="big_host",
     accelerator_id="big", n_accelerators=4, vcpus=200, dram_gb=500.0, ssd_gb=5000.0, n_nics=2,
-    nic_gbps=400.0, rental_usd_per_h=None, price_date="", **ROW,
+    nic_gbps=400.0, **ROW,
 )  # fmt: skip
 SMALL_SERVER = replace(
     BIG_SERVER, id="own_2x_small", name="2 x Small", host_id="small_host", accelerator_id="small",
     n_accelerators=2, vcpus=100, dram_gb=100.0, ssd_gb=1000.0, n_nics=1, nic_gbps=80.0,
 )  # fmt: skip
 HALF_SERVER = replace(
-    BIG_SERVER, id="cloud_2x_big", name="2 x Big, rented", provider="cloud", offer="rental",
-    n_accelerators=2, vcpus=100, dram_gb=250.0, ssd_gb=2500.0, rental_usd_per_h=9.0,
+    BIG_SERVER, id="cloud_2x_big", name="2 x Big, rented", provider_id="cloud", offer="rental",
+    n_accelerators=2, vcpus=100, dram_gb=250.0, ssd_gb=2500.0,
+)  # fmt: skip
+RENT = RentalPrice(
+    id="cloud_2x_big/2026", server_id="cloud_2x_big", price_date="2026", place="here",
+    usd_per_h=9.0, **ROW,
 )  # fmt: skip
 TOY = Llm(
     id="toy", name="Toy", aliases=("toy-1b",), layers=10, d_model=1000, n_heads=10, n_kv_heads=2,
     head_dim=100, vocab=10_000, params_b=1.0, active_b=1.0, n_experts=0, experts_per_token=0,
-    tied_embeddings=False, **ROW,
+    tied_embeddings=False, mla=False, native_dtype="bf16", **ROW,
 )  # fmt: skip
 TOY_MOE = replace(
     TOY, id="toy_moe", name="Toy MoE", aliases=(), params_b=5.0, active_b=2.0, n_experts=8,
@@ -127,8 +152,16 @@ def profile(profile_id: str, ratios: Sequence[float], utc_offset_h: int = 0) -> 
 
 
 def quantity(item: str, value: float) -> Quantity:
-    """A figure of the host power or price table, with a band of a tenth."""
+    """A figure of the host power table, with a band of a tenth."""
     return Quantity(id=item, value=value, low=0.9 * value, high=1.1 * value, unit="", **ROW)
+
+
+def price(item: str, value: float) -> Price:
+    """A figure of the price table, with a band of a tenth."""
+    return Price(
+        id=item, value=value, low=0.9 * value, high=1.1 * value, unit="", convention="purchase",
+        price_date="2025", **ROW,
+    )  # fmt: skip
 
 
 def coefficient(item: str, value: float, key: str = "", set_id: str = SET) -> EmbodiedCoefficient:
@@ -150,15 +183,18 @@ PROFILES = (
     profile("peaked", [1.0] * 12 + [3.0] * 12),
 )
 # Clean from 10 to 15 h local time.
-GRID = GridProfile(
-    id="sunny_grid", name="Sunny", utc_offset_h=-8,
-    hourly_gco2e_per_kwh=(400.0,) * 10 + (100.0,) * 6 + (400.0,) * 8, **ROW,
+SUNNY_HOURS = (400.0,) * 10 + (100.0,) * 6 + (400.0,) * 8
+GRID = GridZone(
+    id="sunny_grid", name="Sunny", year=2022, utc_offset_h=-8, basis="production",
+    hourly_gco2e_per_kwh={("year", "lifecycle"): SUNNY_HOURS}, **ROW,
 )  # fmt: skip
+OWN = Provider(id="own", name="Own", pue=1.5, pue_low=1.2, pue_high=2.0, **ROW)
+CLOUD = replace(OWN, id="cloud", name="Cloud", pue=1.1, pue_low=1.1, pue_high=1.1)
 SUNNY = Region(
-    id="sunny", name="Sunny", provider="own", gco2e_per_kwh=325.0, pue=1.25,
-    electricity_usd_per_kwh=0.1, utc_offset_h=-8, grid_profile_id="sunny_grid", **ROW,
+    id="sunny", name="Sunny", provider_id="own", gco2e_per_kwh=325.0, year=2022, pue=1.25,
+    electricity_usd_per_kwh=0.1, cfe_share=None, utc_offset_h=-8, grid_zone_id="sunny_grid", **ROW,
 )  # fmt: skip
-PLAIN = replace(SUNNY, id="plain", name="Plain", utc_offset_h=0, grid_profile_id=None)
+PLAIN = replace(SUNNY, id="plain", name="Plain", utc_offset_h=0, grid_zone_id=None)
 HOST_POWER = {
     "cpu_idle_ratio": 0.3,
     "cpu_busy_ratio": 0.9,
@@ -176,6 +212,7 @@ PRICES = {
     "ssd_usd_per_tb": 100.0,
     "nic_usd": 1000.0,
     "colocation_usd_per_kw_month": 146.0,
+    "electricity_usd_per_kwh": 0.07,
 }
 COEFFICIENTS = (
     coefficient("fab_epa_kwh_per_cm2", 2.0, "5"),
@@ -192,8 +229,10 @@ COEFFICIENTS = (
     coefficient("board_kg_per_cm2", 0.05),
     coefficient("board_kg", 1.0),
     coefficient("connection_kg", 2.0),
+    coefficient("package_kg", 0.0),
     coefficient("assembly_ratio", 0.1),
     replace(coefficient("host_scales_with_size", 1.0), low=1.0, high=1.0),
+    coefficient("base_kg", 0.0),
     coefficient("mainboard_kg", 100.0),
     coefficient("chassis_kg", 30.0),
     coefficient("fans_kg", 5.0),
@@ -201,15 +240,21 @@ COEFFICIENTS = (
     coefficient("peripherals_kg", 40.0),
     coefficient("host_assembly_kg", 8.0),
     coefficient("cpu_package_kg", 3.0),
+    coefficient("riser_kg", 0.0),
     coefficient("nic_kg", 6.0),
     coefficient("dram_kg_per_gb", 0.2),
     coefficient("ssd_kg_per_gb", 0.02),
 )
 
 _TABLE_OF: Mapping[type, str] = {
+    Provider: "providers",
     Accelerator: "accelerators",
+    Cpu: "cpus",
     Host: "hosts",
     Server: "servers",
+    RentalPrice: "rental_prices",
+    HostVariant: "host_variants",
+    ProductFootprint: "product_footprints",
     Llm: "llms",
     EmbodiedCoefficient: "embodied_coefficients",
     ServingParameters: "serving_parameters",
@@ -217,9 +262,10 @@ _TABLE_OF: Mapping[type, str] = {
     LengthMix: "length_mixes",
     RateProfile: "rate_profiles",
     Region: "regions",
-    GridProfile: "grid_profiles",
+    GridZone: "grid_zones",
 }
 _ROWS: tuple[Any, ...] = (
+    *(OWN, CLOUD, CPU, SMALL_CPU, RENT),
     *(BIG, SMALL, BIG_HOST, SMALL_HOST, BIG_SERVER, SMALL_SERVER, HALF_SERVER, TOY, TOY_MOE),
     *(serving("big_family"), serving("big_family", precision="fp8"), serving("small_family")),
     *(serving("cpu_family", "cpu"), power("big_family"), power("small_family")),
@@ -251,8 +297,12 @@ def tiny_catalog(
         "prices": PRICES | dict(prices or {}),
     }
     for name, values in figures.items():
-        tables[name] = {item: quantity(item, value) for item, value in values.items()}
-    return Catalog(version="tiny", sources={SOURCE.id: SOURCE}, **tables)
+        make = quantity if name == "host_power" else price
+        tables[name] = {item: make(item, value) for item, value in values.items()}
+    return Catalog(
+        version="tiny", sources={SOURCE.id: SOURCE}, cell_sources={}, overlay_rows=frozenset(),
+        **tables,
+    )  # fmt: skip
 
 
 def _scaled(row: EmbodiedCoefficient, factor: float) -> EmbodiedCoefficient:

@@ -28,9 +28,9 @@ from app.text import (
     sentence_list,
     times,
 )
-from ecoserve.catalog import Accelerator
 from ecoserve.errors import BlockedSlice
 from ecoserve.plan import FleetEntry, Plan, Pool, Status
+from ecoserve.rows import Accelerator
 
 STATUS_WORDS = {
     Status.OPTIMAL: "Proven optimal",

@@ -9,11 +9,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import state
 from app.state import Answer
-from app.text import plain, sentence
+from app.text import mass_unit, plain, sentence
 from app.views import solve
 from app.views.answer import set_line, view_unit
+from ecoserve.cost import rental_date
 from ecoserve.errors import EcoServeError
 from ecoserve.operational import hourly_intensity
+from ecoserve.plan import Plan
 
 METHODOLOGY = resources.files("assets") / "methodology.md"
 
@@ -33,17 +35,20 @@ def show(answer: Answer) -> None:
 def assumption_lines(answer: Answer) -> list[str]:
     """The settings that move the headline most, as sentences."""
     scenario, plan = answer.scenario, answer.plan
-    hardware, policy = scenario.hardware, scenario.policy
+    hardware, policy, site = scenario.hardware, scenario.policy, scenario.site
     intensity = hourly_intensity(scenario.site, state.catalog()).mean()
     kind = {"hourly": "by hour", "annual": "yearly mean", "custom": "your own figure"}
     price = "capex straight-line over the life, power and colocation"
     if hardware.offer == "rental":
-        price = f"on-demand rental from {hardware.provider}, electricity included"
+        year = rental_date(hardware, state.catalog())
+        price = f"on-demand list of {hardware.provider}, {year}, electricity included"
+    counted = {"lifecycle": "life-cycle", "direct": "direct emissions only"}[site.intensity_kind]
     return [
         f"Embodied carbon by the coefficient set {policy.coefficients}; accelerators serve "
         f"{hardware.accelerator_years:g} years, hosts {hardware.host_years:g}.",
-        f"Carbon intensity {intensity:.0f} gCO2e/kWh on average ({kind[scenario.site.intensity]}), "
-        f"location-based, life-cycle; PUE {plan.pue:g}.",
+        f"Carbon intensity {intensity:.0f} gCO2e/kWh on average ({kind[site.intensity]}), "
+        f"location-based, {counted}; PUE {plan.pue:g}.",
+        scopes_line(plan),
         f"Prices: {price}.",
         f"Slack: headroom {100 * policy.headroom:g} %, burst {policy.burst:g} within the hour, at "
         f"least {policy.min_replicas} replicas per online workload; the baseline has the same.",
@@ -52,6 +57,21 @@ def assumption_lines(answer: Answer) -> list[str]:
         f"Engine {plan.engine_version}, catalog {plan.catalog_version}, "
         f"scenario {plan.scenario_fingerprint}.",
     ]
+
+
+def scopes_line(plan: Plan) -> str:
+    """The year by the scopes of the GHG Protocol."""
+    unit = mass_unit(plan.kgco2e_per_year)
+    located = unit.text(plan.operational_kgco2e_per_year)
+    if plan.market_kgco2e_per_year is None:
+        market = "no market-based figure without contracts (Grid & site)"
+    else:
+        market = f"market-based {unit.text(plan.market_kgco2e_per_year)}CO2e by your contracts"
+    return (
+        f"A year's scope 2, location-based {located}CO2e, {market}; scope 3, embodied "
+        f"{unit.text(plan.embodied_kgco2e_per_year)}CO2e. Where servers are rented, all of it is "
+        "the tenant's scope 3."
+    )
 
 
 def under_other_sets(place: DeltaGenerator, answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""What making one server emits, part by part, with sources."""
+"""Where the carbon of making a product comes from, part by part, under every coefficient set."""
 
 from __future__ import annotations
 
@@ -6,66 +6,197 @@ from typing import Any
 
 import streamlit as st
 
-from app import figures, inputs, state
-from app.figures import BreakdownPart
-from app.text import number, plain
+from app import figures_catalog as figures
+from app import inputs, state
+from app.figures_catalog import Breakdown, BreakdownPart
+from app.text import MassUnit, capacity, number, percent, plain, sentence
 from app.views import answer as draw
-from ecoserve.embodied import EmbodiedPart, Footprint, server_footprint
+from app.views.catalog_rows import quality_words, web_address
+from ecoserve.embodied import Footprint, footprint, node_footprint
+from ecoserve.embodied_parts import EmbodiedPart
+from ecoserve.errors import EcoServeError
+from ecoserve.rows import Server
+from ecoserve.units import g_from_kg
+from ecoserve.variants import trimmed
 
 SET_NAMES = {
     "pcf": "pcf: manufacturers' footprints and teardowns",
     "paper": "paper: the EcoServe authors' calculator",
     "lca_high": "lca_high: upper life-cycle values",
 }
+PRODUCT = "in:product"
+"""Key of the choice of product; what is uploaded is shown at once."""
+SET_ORDER = ("pcf", "paper", "lca_high")
 
 
-def show() -> None:
-    """Server and coefficient set, the chart, the table."""
-    catalog = state.catalog()
+def show() -> Footprint | None:
+    """Product and set, the sets side by side, what Reduce would leave out, the parts of one set.
+
+    Returns what the table of parts is to show; None where there is nothing.
+    """
+    st.markdown("##### Where does it come from?")
+    product_id = _product()
+    chosen = state.scenario().policy.coefficients
+    try:
+        prints = [footprint(product_id, set_id, state.catalog()) for set_id in sets_in_order()]
+    except EcoServeError as error:
+        st.error(plain(sentence(str(error))))
+        return None
+    name = product_name(product_id)
+    breakdowns = [_breakdown(row) for row in prints]
+    unit = figures.view_unit(breakdowns)
+    draw.show_chart(figures.embodied_under_sets(name, breakdowns, chosen, unit), "embodied-sets")
+    own = next(row for row in prints if row.coefficients == chosen)
+    st.caption(plain(hourly_line(own)))
+    _trim_line(product_id, chosen, unit)
+    shown = _set_to_show(prints)
+    draw.show_chart(figures.embodied_map(name, _breakdown(shown), unit), "embodied-map")
+    return shown
+
+
+def _product() -> str:
     left, right = st.columns(2)
     with left:
-        names = {server.id: server.name for server in catalog.servers.values()}
-        server_id = st.selectbox(
-            "Server",
-            sorted(names, key=_own_first),
-            key="in:server",
-            format_func=lambda chosen: names[chosen],
+        names = _names()
+        bought = _in_the_plan()
+        product_id: str = st.selectbox(
+            "Server or accelerator",
+            sorted(names, key=lambda name: (name not in bought, *_own_first(name))),
+            key=PRODUCT,
+            format_func=lambda chosen: names.get(chosen, ""),
         )
     with right:
         path = "policy.coefficients"
         value = state.scenario().policy.coefficients
         inputs.choice(
-            "Coefficient set of the plan",
-            path,
-            value,
-            catalog.coefficient_sets,
-            inputs.to_path(path),
+            "Coefficient set of the plan", path, value, sets_in_order(), inputs.to_path(path),
             names=SET_NAMES,
-        )
-    footprint = server_footprint(server_id, value, catalog)
-    parts = [_breakdown_part(part) for part in footprint.parts]
-    draw.show_chart(figures.embodied_breakdown(names[server_id], parts), "embodied")
-    st.caption(plain(yearly_line(footprint)))
-    draw.show_table([_row(part) for part in footprint.parts], "No part is known.", wide="Part")
+        )  # fmt: skip
+    return product_id
 
 
-def _own_first(server_id: str) -> tuple[bool, int, str]:
-    server = state.catalog().server(server_id)
-    year = state.catalog().accelerator(server.accelerator_id).launch_year
-    return server.offer == "rental", -year, server_id
+def sets_in_order() -> list[str]:
+    """The coefficient sets, the default first."""
+    return sorted(state.catalog().coefficient_sets, key=lambda name: (*SET_ORDER, name).index(name))
 
 
-def yearly_line(footprint: Footprint) -> str:
-    """What the lifetimes make of the footprint."""
+def _names() -> dict[str, str]:
+    catalog = state.catalog()
+    servers = {server.id: server.name for server in catalog.servers.values()}
+    cards = {row.id: f"{row.name}, one accelerator" for row in catalog.accelerators.values()}
+    return servers | cards
+
+
+def product_name(product_id: str) -> str:
+    """The name of a server or an accelerator."""
+    return _names()[product_id]
+
+
+def _in_the_plan() -> set[str]:
+    """The servers that the plan of this scenario has, where it is known."""
+    held = state.session()
+    known = held.finished.get((held.scenario.fingerprint(), held.baseline))
+    return {entry.server for entry in known.plan.fleet} if known else set()
+
+
+def _own_first(product_id: str) -> tuple[bool, bool, bool, bool, int, str]:
+    """The visitor's rows, then what is allowed, bought before rented, then single accelerators."""
+    catalog = state.catalog()
+    own = any((table, product_id) in catalog.overlay_rows for table in ("servers", "accelerators"))
+    server = catalog.servers.get(product_id)
+    card = catalog.accelerator(server.accelerator_id if server else product_id)
     hardware = state.scenario().hardware
-    card = footprint.side_kgco2e("accelerator") / hardware.accelerator_years
-    host = footprint.side_kgco2e("host") / hardware.host_years
+    allowed = hardware.accelerators is None or card.id in hardware.accelerators
+    other = server is not None and server.offer != hardware.offer
+    return not own, server is None, other, not allowed, -card.launch_year, product_id
+
+
+def hourly_line(row: Footprint) -> str:
+    """What the lifetimes make of the footprint: grams per installed hour."""
+    hardware = state.scenario().hardware
+    card = g_from_kg(row.side_kgco2e_per_h("accelerator", hardware.accelerator_years))
+    host = g_from_kg(row.side_kgco2e_per_h("host", hardware.host_years))
+    words = f"{number(card)} g for the accelerators over {hardware.accelerator_years:g} years"
+    if not host:
+        return f"Per installed hour under {row.coefficients}: {words}, worked or idle."
     return (
-        f"Spread over their lifetimes: {number(card)} kg a year for the accelerators "
-        f"({hardware.accelerator_years:g} years), {number(host)} kg for the host "
-        f"({hardware.host_years:g} years). Band of the whole server: "
-        f"{number(footprint.low_kgco2e)} to {number(footprint.high_kgco2e)} kg."
+        f"Per installed hour under {row.coefficients}: {number(card + host)} gCO2e, {words} and "
+        f"{number(host)} g for the host over {hardware.host_years:g} years, worked or idle."
     )
+
+
+# ---- what Reduce would leave out
+
+
+def _trim_line(product_id: str, set_id: str, unit: MassUnit) -> None:
+    """The trimmed host beside the full one; a rented server has only its provider's variants."""
+    catalog = state.catalog()
+    server = catalog.servers.get(product_id)
+    if server is None or server.offer != "purchase":
+        return
+    rows = [_variant_row("full", server, server, set_id, unit)]
+    for variant in catalog.host_variants.values():
+        less = trimmed(server, variant, catalog)
+        if (less.dram_gb, less.ssd_gb) != (server.dram_gb, server.ssd_gb):
+            rows.append(_variant_row(variant.name, less, server, set_id, unit))
+    if len(rows) == 1:
+        st.caption("No rule for trimming the host leaves anything of this server out.")
+        return
+    st.markdown("Host variants: what Reduce would leave out")
+    draw.show_table(rows, "")
+
+
+def _variant_row(
+    name: str, variant: Server, full: Server, set_id: str, unit: MassUnit
+) -> dict[str, Any]:
+    whole = node_footprint(full, set_id, state.catalog()).total_kgco2e
+    now = node_footprint(variant, set_id, state.catalog()).total_kgco2e
+    less = "" if variant is full else f"{unit.text(whole - now)}, {percent(1 - now / whole, 2)}"
+    return {
+        "Host variant": name,
+        "DRAM": capacity(variant.dram_gb),
+        "SSD": capacity(variant.ssd_gb),
+        "CO2e of making": unit.text(now),
+        "Less": less,
+    }
+
+
+# ---- part by part
+
+
+def _set_to_show(prints: list[Footprint]) -> Footprint:
+    """The set whose parts are shown: the plan's until another is chosen."""
+    sets = [row.coefficients for row in prints]
+    chosen = st.segmented_control(
+        "Parts under set", sets, default=state.scenario().policy.coefficients,
+        key=f"in:parts:{state.scenario().policy.coefficients}", required=True,
+    )  # fmt: skip
+    return next(row for row in prints if row.coefficients == chosen)
+
+
+def part_table(row: Footprint) -> None:
+    """The parts with their arithmetic and sources."""
+    name = product_name(row.id)
+    whole = f"{number(row.total_kgco2e)} kgCO2e"
+    st.markdown(f"##### {plain(f'Who says so: {name} under {row.coefficients}, {whole}')}")
+    st.dataframe(
+        [_part_cells(part) for part in sorted(row.parts, key=lambda p: (p.side, -p.kgco2e))],
+        hide_index=True,
+        height="content",
+        key="embodied-parts",
+        column_config={
+            "Part": st.column_config.Column(width=150),
+            "How": st.column_config.Column(width=360),
+            "Source": st.column_config.Column(width=300),
+            "Link": st.column_config.LinkColumn("Link", display_text="open"),
+        },
+        placeholder="",
+        alt=f"Parts of {name} under set {row.coefficients} with their arithmetic and sources.",
+    )
+
+
+def _breakdown(row: Footprint) -> Breakdown:
+    return Breakdown(row.coefficients, tuple(_breakdown_part(part) for part in row.parts))
 
 
 def _breakdown_part(part: EmbodiedPart) -> BreakdownPart:
@@ -79,14 +210,16 @@ def _breakdown_part(part: EmbodiedPart) -> BreakdownPart:
     )
 
 
-def _row(part: EmbodiedPart) -> dict[str, Any]:
+def _part_cells(part: EmbodiedPart) -> dict[str, Any]:
     source = state.catalog().sources[part.source_id]
     return {
-        "Part": part.part.replace("_", " "),
+        "Part": part.part,
         "Side": part.side,
         "kgCO2e": number(part.kgco2e),
-        "Low": number(part.low_kgco2e),
-        "High": number(part.high_kgco2e),
-        "Quality": part.quality,
+        "Band": f"{number(part.low_kgco2e)} to {number(part.high_kgco2e)}",
+        "How": part.basis,
+        "Quality": quality_words(part.quality),
         "Source": f"{source.title}, {source.publisher}",
+        "Link": web_address(source.url),
+        "Note": part.note,
     }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import streamlit as st
 
 from app import figures, inputs, state
 from app.text import number, plain
 from app.views import answer as draw
-from ecoserve.catalog import Row
 from ecoserve.operational import hourly_intensity, site_pue
+from ecoserve.rows import Row
 
 # Between the mean of the hours and the annual figure, before the page speaks of it.
 LARGEST_DIFFERENCE = 0.05
@@ -26,10 +27,12 @@ def page() -> None:
     with controls:
         region_choice()
         inputs.intensity_choice()
+        hours_choice()
         inputs.intensity_slider(sum(hourly) / 24)
         inputs.pue_slider(site_pue(site, catalog))
         prices()
         own_hours()
+        contracts()
     with chart:
         assumed = site.intensity == "custom"
         draw.show_chart(figures.intensity_by_hour(hourly, assumed=assumed), "intensity")
@@ -46,27 +49,80 @@ def region_choice() -> None:
 
 
 def _move_to(region_id: str) -> inputs.Changes:
-    """The region's own figures take over; without an hourly profile, its yearly mean."""
-    profile = state.catalog().region(region_id).grid_profile_id
+    """The region's own figures take over; without hourly figures, its yearly mean."""
+    zone = state.catalog().region(region_id).grid_zone_id
     intensity = state.scenario().site.intensity
-    changes: dict[str, object] = {"site.region": region_id, "site.pue": None}
+    changes: dict[str, object] = {"site.region": region_id, "site.pue": None, **inputs.ALL_HOURS}
     if intensity != "custom":
-        changes["site.intensity"] = "hourly" if profile else "annual"
+        changes["site.intensity"] = "hourly" if zone else "annual"
     return changes
+
+
+SEASONS: Mapping[str, str] = {
+    "year": "Whole year",
+    "djf": "Dec to Feb",
+    "mam": "Mar to May",
+    "jja": "Jun to Aug",
+    "son": "Sep to Nov",
+}
+KINDS: Mapping[str, str] = {
+    "lifecycle": "Life cycle, plants and fuel supply included",
+    "direct": "Direct, combustion only",
+}
+
+
+def hours_choice() -> None:
+    """Which hours: of which season, and what they count."""
+    site, catalog = state.scenario().site, state.catalog()
+    zone_id = catalog.region(site.region).grid_zone_id
+    if site.intensity != "hourly" or zone_id is None:
+        return
+    known = catalog.grid_zone(zone_id).hourly_gco2e_per_kwh
+    seasons = [season for season in SEASONS if (season, site.intensity_kind) in known]
+    kinds = [kind for kind in KINDS if (site.season, kind) in known]
+    path = "site.season"
+    inputs.choice("Season", path, site.season, seasons, inputs.to_path(path), names=SEASONS)
+    path = "site.intensity_kind"
+    inputs.choice(
+        "Counted", path, site.intensity_kind, kinds, inputs.to_path(path), names=KINDS,
+        help="Plans and baselines are compared by one kind only; life cycle is the default.",
+    )  # fmt: skip
+
+
+def contracts() -> None:
+    """Electricity contracts, for the market-based figure beside the location-based one."""
+    site = state.scenario().site
+    inputs.tick(
+        "State scope 2 by contracts too", "site.market", site.market is not None,
+        lambda ticked: {"site.market": {} if ticked else None},
+    )  # fmt: skip
+    if site.market is None:
+        return
+    inputs.percent_slider(
+        "Covered by carbon-free contracts", "site.market.cfe_share", site.market.cfe_share,
+        bounds=(0, 100), help="Power purchase agreements, certificates or a green tariff.",
+    )  # fmt: skip
+    inputs.number(
+        "Rest, g/kWh", "site.market.gco2e_per_kwh", site.market.gco2e_per_kwh,
+        bounds=(0, 3000), step=10, placeholder="location-based mean",
+        help="Supplier's or residual mix. It changes no plan: plans go by the place.",
+    )  # fmt: skip
 
 
 def prices() -> None:
     """The price of electricity; empty for the region's."""
-    site = state.scenario().site
-    own = state.catalog().region(site.region).electricity_usd_per_kwh
+    site, catalog = state.scenario().site, state.catalog()
+    known = catalog.region(site.region).electricity_usd_per_kwh
+    usual = catalog.price_value("electricity_usd_per_kwh")
+    hint = f"{usual:.3f}, typical; none known here" if known is None else f"{known:.3f}, wholesale"
     inputs.number(
         "Electricity, USD/kWh",
         "site.electricity_usd_per_kwh",
         site.electricity_usd_per_kwh,
         bounds=(0, 5),
         step=0.01,
-        placeholder=f"{own:.3f}, the region's",
-        help="Empty for the region's price.",
+        placeholder=hint,
+        help="Empty for the region's wholesale price, without network charges and taxes.",
     )
 
 
@@ -89,14 +145,15 @@ def own_hours_changes(entry: str) -> inputs.Changes:
     """The figures as typed; the schema says what is wrong with them."""
     if not entry.strip():
         return {"site.intensity": "annual", "site.custom_gco2e_per_kwh": []}
-    typed = re.split(r"[\s,;]+", entry.strip())
-    return {"site.intensity": "custom", "site.custom_gco2e_per_kwh": typed}
+    return inputs.own_intensity(re.split(r"[\s,;]+", entry.strip()))
 
 
 def difference(mean_gco2e_per_kwh: float) -> None:
     """Says so where the region's hours and its annual figure disagree."""
     site = state.scenario().site
     annual = state.catalog().region(site.region).gco2e_per_kwh
+    if (site.season, site.intensity_kind) != ("year", "lifecycle"):
+        return
     if site.intensity != "hourly" or abs(mean_gco2e_per_kwh / annual - 1) <= LARGEST_DIFFERENCE:
         return
     st.caption(
@@ -110,8 +167,10 @@ def attribution() -> None:
     catalog = state.catalog()
     region = catalog.region(state.scenario().site.region)
     rows: list[tuple[str, Row]] = [("Region", region)]
-    if region.grid_profile_id is not None:
-        rows.append(("Hours", catalog.grid_profile(region.grid_profile_id)))
+    if region.grid_zone_id is not None:
+        rows.append(("Hours", catalog.grid_zone(region.grid_zone_id)))
+    if region.pue is None:
+        rows.append(("PUE", catalog.provider(region.provider_id)))
     for what, row in rows:
         source = catalog.sources[row.source_id]
         line = f"{what}: {source.title}, {source.publisher}, {source.licence} ({row.quality})."

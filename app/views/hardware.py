@@ -5,14 +5,23 @@ from __future__ import annotations
 import streamlit as st
 
 from app import inputs
-from app.views import embodied_panel, hardware_form, hardware_tables
+from app.views import catalog_rows, embodied_panel, hardware_form, own_data
+
+TABLES = {
+    "accelerators": "Accelerators",
+    "cpus": "CPUs",
+    "hosts": "Hosts",
+    "servers": "Servers",
+    "rental_prices": "Rental prices",
+    "prices": "Other prices",
+}
 
 
 @st.fragment
 def page() -> None:
-    """Choices on the left, what they carry on the right, the catalog below."""
+    """Choices on the left, what they carry on the right; below, the catalog and one's own rows."""
     inputs.header("Hardware")
-    choices, footprint = st.columns([2, 3], gap="large")
+    choices, footprint = st.columns([3, 5], gap="large")
     with choices:
         hardware_form.accelerators()
         hardware_form.offer()
@@ -21,11 +30,14 @@ def page() -> None:
         hardware_form.levers()
         hardware_form.limits()
     with footprint:
-        embodied_panel.show()
-    with st.expander("Accelerators in the catalog"):
-        hardware_tables.accelerators()
-    with st.expander("Servers in the catalog"):
-        hardware_tables.servers()
+        shown = embodied_panel.show()
+    if shown is not None:
+        embodied_panel.part_table(shown)
+    st.divider()
+    st.markdown("##### What is in the catalog")
+    catalog_rows.show(TABLES, "hardware")
+    st.divider()
+    own_data.show()
 
 
 st.set_page_config(page_title="Hardware | EcoServe planner")

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import inputs, state
 from ecoserve.options import offered_servers
+from ecoserve.rows import Accelerator
 from ecoserve.scenario import ServerLimit
 
 COLUMNS = 2
@@ -28,11 +29,16 @@ def accelerators() -> None:
     for i, accelerator in enumerate(sorted(rows, key=lambda row: (-row.launch_year, row.name))):
         with columns[i % COLUMNS]:
             inputs.tick(
-                f"{accelerator.name}, {accelerator.launch_year}",
+                f"{_short(accelerator)}, {accelerator.launch_year}",
                 f"allow.{accelerator.id}",
                 accelerator.id in allowed,
                 partial(_allow, accelerator.id),
             )
+
+
+def _short(accelerator: Accelerator) -> str:
+    """Without a vendor that everybody knows by the product."""
+    return accelerator.name.removeprefix("NVIDIA ").removeprefix("AMD ").removeprefix("Intel ")
 
 
 def _on_offer() -> set[str]:
@@ -54,7 +60,7 @@ def _allow(accelerator_id: str, ticked: bool) -> inputs.Changes:
 def offer() -> None:
     """Bought or rented, from whom, and by which coefficients made."""
     hardware, catalog = state.scenario().hardware, state.catalog()
-    providers = sorted({s.provider for s in catalog.servers.values() if s.offer == "rental"})
+    providers = sorted({s.provider_id for s in catalog.servers.values() if s.offer == "rental"})
     inputs.segments(
         "Servers are",
         "offer",
@@ -65,15 +71,41 @@ def offer() -> None:
         "price of one provider, electricity included.",
     )
     if hardware.offer == "rental" and hardware.provider is not None:
-        path = "hardware.provider"
-        inputs.choice("Provider", path, hardware.provider, providers, inputs.to_path(path))
+        names = {provider: catalog.provider(provider).name for provider in providers}
+        inputs.choice(
+            "Provider",
+            "hardware.provider",
+            hardware.provider,
+            providers,
+            lambda provider: {"hardware.provider": provider, "hardware.price_date": None},
+            names=names,
+        )
+        _price_list(hardware.provider)
+
+
+def _price_list(provider: str) -> None:
+    """Whose list has more than one year, that is chosen; the latest is not written down."""
+    years = state.catalog().rental_dates(provider)
+    if len(years) < 2:
+        return
+    names = {year: year for year in years} | {years[-1]: f"{years[-1]}, the latest"}
+    inputs.choice(
+        "Price list of",
+        "hardware.price_date",
+        state.scenario().hardware.price_date or years[-1],
+        years,
+        lambda year: {"hardware.price_date": None if year == years[-1] else year},
+        names=names,
+        help="List prices differ between years; one year holds for every server compared.",
+    )
 
 
 def _offer_changes(value: str | None, providers: list[str]) -> inputs.Changes:
     if value is None:
         return {}
     provider = providers[0] if value == "rental" else None
-    return {"hardware.offer": value, "hardware.provider": provider}
+    changes = {"hardware.offer": value, "hardware.provider": provider}
+    return {**changes, "hardware.price_date": None}
 
 
 def lifetimes() -> None:

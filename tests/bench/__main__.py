@@ -23,7 +23,7 @@ RUNS = 3
 def main() -> None:
     """Runs everything and prints the table."""
     console = Console(width=110)
-    runs = [_planning() for _ in range(RUNS)]
+    runs = [_measured("planning") for _ in range(RUNS)]
     table = Table("what", "measured", "wanted", title="EcoServe planner, default preset")
     for name in runs[0]["plans"]:
         rows = [run["plans"][name] for run in runs]
@@ -34,6 +34,7 @@ def main() -> None:
     table.add_row("start: imports", f"{median(run['import_s'] for run in runs):.2f} s", "")
     table.add_row("start: catalog built", f"{median(run['catalog_s'] for run in runs):.2f} s", "")
     table.add_row("planning process, peak", f"{max(r['peak_mb'] for r in runs):.0f} MB", "500 MB")
+    _add_catalog(table)
     with tempfile.TemporaryDirectory() as folder:
         ours, trivial = measure(Path(folder))
     table.add_row("slider to chart, trivial page", f"{trivial.median_s:.2f} s", "")
@@ -47,15 +48,30 @@ def main() -> None:
     console.print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {_python()}")
 
 
+def _add_catalog(table: Table) -> None:
+    found = _measured("catalog")
+    table.add_row("catalog: build", f"{found['build_s']:.2f} s", "")
+    table.add_row("catalog: load_catalog(), warm", f"{found['load_s'] * 1000:.0f} ms", "200 ms")
+    table.add_row("catalog: a page's query", f"{found['query_s'] * 1000:.1f} ms", "20 ms")
+    table.add_row("catalog: figures of a row", f"{found['figures_s'] * 1000:.1f} ms", "20 ms")
+    table.add_row(
+        f"catalog: {found['n_queries']:,} queries from 16 threads",
+        f"{found['n_wrong']} wrong, {found['threads_s']:.1f} s",
+        "0 wrong",
+    )
+    table.add_row(
+        f"catalog: {found['n_footprints']} footprints", f"{found['footprints_s']:.2f} s", ""
+    )
+
+
 def _python() -> str:
     return platform.python_version()
 
 
-def _planning() -> dict[str, Any]:
+def _measured(program: str) -> dict[str, Any]:
     """One run in a fresh process, so that "cold" means cold."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.planning"], check=True, capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", f"tests.bench.{program}"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 

@@ -3,76 +3,50 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
+import numpy as np
 import pytest
 
-from catalog_db.reader import QUERYABLE, query_rows
-from ecoserve.catalog import TABLES, Accelerator, Catalog
-from ecoserve.errors import UnknownIdError
+from ecoserve.catalog import TABLES, Catalog
 
-BOTH_SETS = ("paper", "pcf")
-ACCELERATOR_ITEMS = (
-    "thermal_kg_per_w",
-    "power_delivery_kg_per_w",
-    "board_kg_per_cm2",
-    "board_kg",
-    "connection_kg",
-    "assembly_ratio",
+LEAST_ROWS = {
+    "accelerators": 24,
+    "cpus": 15,
+    "servers": 45,
+    "llms": 40,
+    "regions": 120,
+    "grid_zones": 14,
+    "length_mixes": 8,
+    "host_variants": 1,
+    "product_footprints": 10,
+}
+PROMISED = {
+    "accelerators": "t4 a10g l4 l40s v100_sxm_16gb a100_pcie_40gb a100_sxm_80gb h100_sxm_80gb "
+    "h100_pcie_80gb h200_sxm_141gb gh200_96gb b200 gb200 mi250x mi300x mi325x gaudi2 gaudi3",
+    "providers": "own aws azure gcp lambda",
+    "rate_profiles": "flat azure_2024_conversation_weekday azure_2024_conversation_week",
+}
+MODELS_OF_THE_POINTS = (
+    "llama2-70b bloom-176b llama2-7b llama2-13b llama3-8b llama3-70b llama3.1-405b mistral-7b "
+    "qwen2-7b qwen2-72b mixtral-8x7b qwen3-8b qwen3-14b qwen3-32b qwen3-30b-a3b qwen3-235b-a22b "
+    "qwen3-coder-480b-a35b gemma3-12b gemma3-27b gpt-oss-120b gpt-oss-20b deepseek-v3 "
+    "llama4-scout llama4-maverick falcon-7b falcon-40b codellama-34b internlm-20b qwen-72b phi-2"
 )
-HOST_ITEMS = (
-    "dram_kg_per_gb",
-    "ssd_kg_per_gb",
-    "cpu_package_kg",
-    "mainboard_kg",
-    "chassis_kg",
-    "fans_kg",
-    "psu_kg",
-    "peripherals_kg",
-    "nic_kg",
-    "host_assembly_kg",
-    "host_scales_with_size",
-)
-
-
-def murphy(area_defects: float) -> float:
-    return ((1.0 - math.exp(-area_defects)) / area_defects) ** 2
-
-
-def accelerator_kg(catalog: Catalog, set_id: str, card: Accelerator) -> float:
-    """The embodied formula, written out a second time."""
-
-    def of(item: str, *keys: str) -> float:
-        return catalog.coefficient(set_id, item, *keys).value
-
-    if catalog.has_coefficient(set_id, "die_kg", card.id):
-        die = of("die_kg", card.id)
-    else:
-        area, node = card.die_area_mm2 / 100.0, str(card.node_nm)
-        energy = of("fab_ci_gco2e_per_kwh") * of("fab_epa_kwh_per_cm2", node)
-        grams = energy + of("fab_gpa_g_per_cm2", node) + of("fab_mpa_g_per_cm2")
-        die = card.n_dies * area * grams / 1000.0 / murphy(area * of("defects_per_cm2"))
-    parts = (
-        die
-        + card.memory_gb * of("memory_kg_per_gb", card.memory_type)
-        + card.tdp_w * of("thermal_kg_per_w", card.memory_type, card.form_factor)
-        + card.psu_w * of("power_delivery_kg_per_w")
-        + card.board_area_cm2 * of("board_kg_per_cm2", card.form_factor)
-        + of("board_kg", card.form_factor)
-        + of("connection_kg")
-    )
-    return parts * (1.0 + of("assembly_ratio"))
+SPARSE_TFLOPS = {"h100_sxm_80gb": 1979, "h100_nvl_94gb": 1671, "rtx_a6000": 310, "l4": 242}
 
 
 def test_has_the_rows_a_planner_needs(catalog: Catalog) -> None:
-    wanted = "t4 a10g l4 l40s a100_sxm_80gb h100_sxm_80gb h200_sxm_141gb b200_sxm_180gb"
-    assert set(wanted.split()) <= set(catalog.accelerators)
-    assert len(catalog.servers) >= 12
+    found = {table: len(getattr(catalog, table)) for table in LEAST_ROWS}
+    assert {t: n for t, n in found.items() if n < LEAST_ROWS[t]} == {}
+    for table, ids in PROMISED.items():
+        assert set(ids.split()) - set(getattr(catalog, table)) == set()
+    assert catalog.coefficient_sets == ("lca_high", "paper", "pcf")
     assert {server.offer for server in catalog.servers.values()} == {"purchase", "rental"}
-    assert len(catalog.llms) >= 4
-    assert len(catalog.regions) >= 16
-    assert len(catalog.length_mixes) >= 3
-    assert catalog.coefficient_sets == BOTH_SETS
+
+
+def test_every_model_that_was_measured_is_known_by_its_name(catalog: Catalog) -> None:
+    for name in MODELS_OF_THE_POINTS.split():
+        catalog.llm(name)
 
 
 def test_every_row_has_a_source_and_says_what_is_assumed(catalog: Catalog) -> None:
@@ -80,11 +54,22 @@ def test_every_row_has_a_source_and_says_what_is_assumed(catalog: Catalog) -> No
         for row in getattr(catalog, table).values():
             assert row.source_id in catalog.sources, (table, row.id)
             assert row.quality != "assumed" or row.note, (table, row.id)
+    for cell in catalog.cell_sources.values():
+        assert cell.source_id in catalog.sources, cell
+        assert cell.quality != "assumed" or cell.note, cell
 
 
-def test_every_source_has_an_address(catalog: Catalog) -> None:
+def test_every_source_has_an_address_and_a_use(catalog: Catalog) -> None:
     for source in catalog.sources.values():
         assert source.url.startswith("https://") or source.url == "assets/methodology.md"
+    used = {cell.source_id for cell in catalog.cell_sources.values()}
+    for table in TABLES[1:]:
+        for row in getattr(catalog, table).values():
+            parts = (row, *getattr(row, "dies", ()), *getattr(row, "lines", ()))
+            used |= {part.source_id for part in parts}
+    named = " ".join(row.note for table in TABLES[1:] for row in getattr(catalog, table).values())
+    named += " ".join(cell.note for cell in catalog.cell_sources.values())
+    assert {name for name in catalog.sources if name not in used and name not in named} == set()
 
 
 def test_bands_hold_their_value(catalog: Catalog) -> None:
@@ -93,69 +78,52 @@ def test_bands_hold_their_value(catalog: Catalog) -> None:
             assert row.low <= row.value <= row.high, row.id
 
 
-def test_every_family_has_parameters(catalog: Catalog) -> None:
+def test_rates_are_dense(catalog: Catalog) -> None:
+    for accelerator_id, sparse in SPARSE_TFLOPS.items():
+        assert catalog.accelerator(accelerator_id).bf16_tflops < 0.6 * sparse
     for card in catalog.accelerators.values():
-        assert catalog.has_serving(card.family, "vllm_v1", "bf16"), card.id
+        assert card.fp8_tflops is None or card.fp8_tflops <= 2.03 * card.bf16_tflops, card.id
+
+
+def test_capex_is_said_to_be_assumed(catalog: Catalog) -> None:
+    card = catalog.accelerator("h100_sxm_80gb")
+    assert catalog.provenance("accelerators", card, "tdp_w").quality == "manufacturer"
+    assert catalog.provenance("accelerators", card, "capex_usd").quality == "assumed"
+
+
+def test_the_silicon_of_a_chiplet_accelerator_is_listed_one_by_one(catalog: Catalog) -> None:
+    dies = {die.die: die for die in catalog.accelerator("mi300x").dies}
+    assert (dies["xcd"].n_dies, dies["xcd"].node_nm) == (8, 5)
+    assert (dies["iod"].n_dies, dies["iod"].node_nm) == (4, 7)
+    (h100,) = catalog.accelerator("h100_sxm_80gb").dies
+    assert (h100.n_dies, h100.area_mm2) == (1, 814)
+
+
+def test_default_stack_knows_the_accelerators_of_the_presets(catalog: Catalog) -> None:
+    names = "t4 a10g l4 l40s a100_sxm_80gb h100_sxm_80gb h200_sxm_141gb b200"
+    for name in names.split():
+        card = catalog.accelerator(name)
+        assert catalog.has_serving(card.family, "vllm_v1", "bf16"), name
         has_fp8 = catalog.has_serving(card.family, "vllm_v1", "fp8")
-        assert has_fp8 == (card.fp8_tflops is not None), card.id
-        assert catalog.power(card.family).p0_ratio * card.tdp_w > card.idle_w or card.tdp_w < 400
-    for host in catalog.hosts.values():
-        assert catalog.has_serving(host.family, "cpu", "bf16"), host.id
-
-
-@pytest.mark.parametrize("set_id", BOTH_SETS)
-def test_coefficient_sets_answer_for_every_part(catalog: Catalog, set_id: str) -> None:
-    for card in catalog.accelerators.values():
-        keys = (card.id, card.memory_type, card.form_factor, str(card.node_nm))
-        catalog.coefficient(set_id, "memory_kg_per_gb", card.memory_type)
-        for item in ACCELERATOR_ITEMS:
-            catalog.coefficient(set_id, item, *keys)
-        assert accelerator_kg(catalog, set_id, card) > 0.0
-    for item in HOST_ITEMS:
-        catalog.coefficient(set_id, item)
-    for host in catalog.hosts.values():
-        assert set_id == "paper" or catalog.coefficient(
-            set_id, "fab_epa_kwh_per_cm2", str(host.node_nm)
-        )
-
-
-@pytest.mark.parametrize(
-    ("set_id", "accelerator_id", "kg"),
-    [
-        ("paper", "h100_sxm_80gb", 103.0),
-        ("paper", "l4", 31.1),
-        ("paper", "t4", 26.8),
-        ("paper", "h100_pcie_80gb", 115.5),
-        ("pcf", "h100_sxm_80gb", 164.4),
-        ("pcf", "l4", 57.3),
-    ],
-)
-def test_accelerators_weigh_what_was_published(
-    catalog: Catalog, set_id: str, accelerator_id: str, kg: float
-) -> None:
-    card = catalog.accelerator(accelerator_id)
-    assert accelerator_kg(catalog, set_id, card) == pytest.approx(kg, abs=0.05)
-
-
-def test_host_of_the_paper_weighs_what_was_published(catalog: Catalog) -> None:
-    items = ("cpu_kg", "mainboard_kg", "chassis_kg", "fans_kg", "psu_kg", "peripherals_kg")
-    fixed = sum(catalog.coefficient("paper", item).value for item in items)
-    dram = 2000.0 * catalog.coefficient("paper", "dram_kg_per_gb").value
-    ssd = 22_720.0 * catalog.coefficient("paper", "ssd_kg_per_gb").value
-    assert fixed == pytest.approx(276.5, abs=0.05)
-    assert fixed + dram + ssd == pytest.approx(1083.7, abs=0.05)
+        assert has_fp8 == (card.fp8_tflops is not None), name
 
 
 def test_servers_fit_their_hosts(catalog: Catalog) -> None:
     shares = {server.id: catalog.share_of_host(server) for server in catalog.servers.values()}
     assert max(shares.values()) <= 1.0
     assert shares["aws_g5_xlarge"] == 0.125
-    assert all(share == 1.0 for name, share in shares.items() if name.startswith("own_"))
+    whole = [name for name in shares if name.startswith(("own_", "dgx_"))]
+    assert [name for name in whole if shares[name] != 1.0] == []
+    assert shares["aws_p5_48xlarge"] == shares["azure_nd96isr_h100_v5"] == 1.0
 
 
-def test_only_rentals_have_an_hourly_price(catalog: Catalog) -> None:
+def test_rentals_have_a_price_of_this_year_and_purchases_none(catalog: Catalog) -> None:
     for server in catalog.servers.values():
-        assert (server.rental_usd_per_h is None) == (server.offer == "purchase"), server.id
+        price = catalog.rental_price(server.id, "2026")
+        assert (price is not None) == (server.offer == "rental"), server.id
+    # Cut by Amazon in June 2025; the old figure still circulates.
+    assert catalog.rental_prices["aws_p5_48xlarge/2026"].usd_per_h == 55.04
+    assert catalog.rental_prices["aws_p5_48xlarge/2024"].usd_per_h == 98.32
 
 
 @pytest.mark.parametrize(
@@ -172,7 +140,7 @@ def test_mixes_match_the_traces(
 
 def test_fractions_of_a_mix_sum_to_one(catalog: Catalog) -> None:
     for mix in catalog.length_mixes.values():
-        assert math.fsum(b.fraction for b in mix.buckets) == pytest.approx(1.0, abs=1e-12)
+        assert math.fsum(b.fraction for b in mix.buckets) == pytest.approx(1.0, abs=1e-12), mix.id
 
 
 def test_units_are_converted_once(catalog: Catalog) -> None:
@@ -183,11 +151,29 @@ def test_units_are_converted_once(catalog: Catalog) -> None:
     assert catalog.server("aws_g5_xlarge").dram_gb == 16
 
 
-def test_profiles_have_24_hours_and_regions_a_known_profile(catalog: Catalog) -> None:
-    assert all(len(p.hourly_ratio) == 24 for p in catalog.rate_profiles.values())
-    assert all(len(p.hourly_gco2e_per_kwh) == 24 for p in catalog.grid_profiles.values())
+def test_a_week_of_hours_agrees_with_its_days(catalog: Catalog) -> None:
+    week = np.array(catalog.rate_profile("azure_2024_conversation_week").hourly_ratio)
+    weekday = catalog.rate_profile("azure_2024_conversation_weekday").hourly_ratio
+    weekend = catalog.rate_profile("azure_2024_conversation_weekend").hourly_ratio
+    days = week.reshape(7, 24)
+    assert days[:5].mean(axis=0) == pytest.approx(weekday, rel=2e-4)
+    assert days[5:].mean(axis=0) == pytest.approx(weekend, rel=2e-4)
+
+
+def test_every_zone_has_every_season_and_both_kinds(catalog: Catalog) -> None:
+    for zone in catalog.grid_zones.values():
+        assert len(zone.hourly_gco2e_per_kwh) == 10, zone.id
+        for hours in zone.hourly_gco2e_per_kwh.values():
+            assert len(hours) == 24
+        life_cycle = zone.hourly_gco2e_per_kwh["year", "lifecycle"]
+        direct = zone.hourly_gco2e_per_kwh["year", "direct"]
+        assert all(d < h for d, h in zip(direct, life_cycle, strict=True)), zone.id
+
+
+def test_regions_name_known_zones_and_providers(catalog: Catalog) -> None:
     for region in catalog.regions.values():
-        assert region.grid_profile_id is None or region.grid_profile_id in catalog.grid_profiles
+        assert region.provider_id in catalog.providers
+        assert region.grid_zone_id is None or region.grid_zone_id in catalog.grid_zones
 
 
 def test_aliases_are_unique(catalog: Catalog) -> None:
@@ -196,15 +182,8 @@ def test_aliases_are_unique(catalog: Catalog) -> None:
     assert catalog.llm("llama3-8b").id == "llama_3_1_8b"
 
 
-def test_query_shows_every_table_with_its_sources(built: Path) -> None:
-    for table in QUERYABLE:
-        assert query_rows(built, table), table
-    row = next(r for r in query_rows(built, "accelerators") if r["id"] == "l4")
-    assert row["source_title"] == "NVIDIA L4 data sheet"
-    assert row["quality"] == "manufacturer"
+def test_latent_attention_keeps_one_vector_per_token_and_layer(catalog: Catalog) -> None:
+    from ecoserve.performance import kv_values_per_token
 
-
-@pytest.mark.parametrize("table", ["accelerator", "catalog_meta", "sources; DROP TABLE llms", ""])
-def test_query_refuses_other_tables(built: Path, table: str) -> None:
-    with pytest.raises(UnknownIdError):
-        query_rows(built, table)
+    assert kv_values_per_token(catalog.llm("deepseek-v3")) == 61 * 576
+    assert kv_values_per_token(catalog.llm("llama3-8b")) == 2 * 32 * 8 * 128

@@ -12,7 +12,7 @@ from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
 
 FINISHED = "Replica pools"
 """A heading that is drawn with the better answer only."""
-PAGES = ("", "traffic", "grid-and-site", "hardware")
+PAGES = ("", "traffic", "grid-and-site", "hardware", "evidence")
 
 
 @pytest.fixture(autouse=True)
@@ -150,3 +150,54 @@ def test_broken_link_is_answered_with_a_sentence(app_server: AppServer, page: Pa
     page.goto(f"{app_server.url}/?s=1broken")
     expect(page.get_by_text("The link could not be opened")).to_be_visible()
     finished(page)
+
+
+OWN_SERVER = (
+    b"id,name,provider_id,offer,host_id,accelerator_id,n_accelerators,vcpus,dram_gib,ssd_gb,"
+    b"n_nics,nic_gbps\n"
+    b"my_server,My lean server,own,purchase,host_hgx_emr,b200,8,224,512,0,8,400\n"
+)
+
+
+def test_own_server_from_a_csv_file_is_bought_by_the_plan(app_server: AppServer, page: Page):
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    page.goto(f"{app_server.url}/hardware")
+    drop = page.get_by_test_id("stFileUploader").locator("input[type=file]")
+    drop.set_input_files(
+        {
+            "name": "servers.csv",
+            "mimeType": "text/csv",
+            "buffer": OWN_SERVER.replace(b"b200", b"b2"),
+        }
+    )
+    expect(page.get_by_text("Not taken: 1 problem")).to_be_visible()
+    drop.set_input_files({"name": "servers.csv", "mimeType": "text/csv", "buffer": OWN_SERVER})
+    expect(page.get_by_text("In use here: servers.csv")).to_be_visible()
+    expect(page.get_by_text("Not taken")).to_have_count(0)
+    expect(page.get_by_text("My lean server:").first).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="A server").click()
+    assert download.value.suggested_filename == "ecoserve-server.zip"
+    page.get_by_role("link", name="Plan", exact=True).click()
+    finished(page)
+    expect(page.get_by_text("8 x B200").first).to_be_visible()
+    page.get_by_role("link", name="Hardware").click()
+    expect(page.get_by_text("My lean server:").first).to_be_visible()
+    page.get_by_role("button", name="Take my rows off").click()
+    expect(page.get_by_text("In use here")).to_have_count(0)
+    assert hosts == {urlsplit(app_server.url).netloc}
+
+
+def test_figures_of_a_row_open_from_the_table(app_server: AppServer, page: Page):
+    page.goto(f"{app_server.url}/evidence")
+    search = page.get_by_role("textbox", name="Search")
+    search.fill("H100 SXM")
+    search.press("Enter")
+    expect(page.get_by_text("1 of 30 rows")).to_be_visible()
+    found = page.get_by_text("1 of 30 rows")
+    table = found.locator("xpath=following::*[@data-testid='stDataFrame'][1]")
+    table.locator(".dvn-scroller").click(position={"x": 16, "y": 52})
+    expect(
+        page.get_by_role("heading", name="Every figure of NVIDIA H100 SXM 80 GB")
+    ).to_be_visible()

@@ -388,6 +388,64 @@ def test_embodied_for_people_names_total_and_set(run: Run):
     assert result.exit_code == 0
     assert "coefficient set pcf" in result.stdout
     assert "total" in result.stdout
+    assert "24 GB of GDDR6 x 1.496 kgCO2e/GB" in " ".join(result.stdout.split())
+    assert "Under the other sets: paper 31.1 kg" in result.stdout
+    assert "github.com/hubblo-org" in result.stdout
+
+
+def test_embodied_hours_and_other_sets(run: Run):
+    years = ("--accelerator-years", "2", "--host-years", "8")
+    record = answer(run("embodied", "own_8x_h100_sxm", *years, "--json"))
+    side = {
+        name: sum(part["kgco2e"] for part in record["parts"] if part["side"] == name)
+        for name in ("accelerator", "host")
+    }
+    hours = record["per_hour"]
+    assert hours["accelerator_gco2e"] == pytest.approx(1000 * side["accelerator"] / (2 * 8760))
+    assert hours["host_gco2e"] == pytest.approx(1000 * side["host"] / (8 * 8760))
+    paper = answer(run("embodied", "own_8x_h100_sxm", "--coefficients", "paper", "--json"))
+    totals = {other["coefficients"]: other["total_kgco2e"] for other in record["other_sets"]}
+    assert set(totals) == {"paper", "lca_high"}
+    assert totals["paper"] == pytest.approx(paper["total_kgco2e"], rel=1e-12)
+
+
+def test_a_trimmed_host_is_made_with_less(run: Run):
+    full = answer(run("embodied", "own_8x_h100_sxm", "--json"))
+    lean = answer(run("embodied", "own_8x_h100_sxm", "--variant", "trimmed", "--json"))
+    kg = [{p["part"]: p["kgco2e"] for p in record["parts"]} for record in (full, lean)]
+    assert kg[1]["DRAM"] < kg[0]["DRAM"]
+    assert kg[1]["SSD"] < kg[0]["SSD"]
+    assert kg[1]["memory"] == kg[0]["memory"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "or ask for --validate"),
+        (("l4", "--validate"), "or ask for --validate alone"),
+        (("l4", "--variant", "trimmed"), "l4: is an accelerator"),
+        (("aws_p5_48xlarge", "--variant", "trimmed"), "is rented as it is"),
+        (("own_8x_h100_sxm", "--variant", "trimmd"), "nearest: trimmed"),
+        (("l4", "--host-years", "0"), "not above zero"),
+    ],
+)
+def test_what_embodied_cannot_answer(run: Run, arguments: tuple[str, ...], words: str):
+    result = run("embodied", *arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+
+
+def test_published_footprints_beside_ours(run: Run):
+    checks = answer(run("embodied", "--validate", "--json"))["checks"]
+    found = {(check["id"], check["coefficients"]): check for check in checks}
+    board = found["hgx_h100", "pcf"]
+    assert (board["published_kgco2e"], board["in_sample"]) == (1312.0, True)
+    assert board["ratio"] == pytest.approx(board["ours_kgco2e"] / 1312.0)
+    assert {line["part"] for line in board["lines"]} >= {"dies", "memory", "cooling"}
+    assert ("calculator_l4", "pcf") not in found
+    text = run("embodied", "--validate").stdout
+    assert "reproduced" in text
+    assert "NOT REPRODUCED" not in text
 
 
 # --- profile ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from ecoserve.link import decode_link, encode_link
 from ecoserve.scenario import Scenario
 
 MAIN = Path(app.__file__).parent / "main.py"
-PAGES = ("plan", "traffic", "grid_and_site", "hardware")
+PAGES = ("plan", "traffic", "grid_and_site", "hardware", "evidence")
 LIMIT_S = 120
 
 
@@ -181,7 +181,7 @@ def test_impossible_target_names_what_is_blocked_and_keeps_the_last_plan():
 
 def test_region_without_hours_falls_back_to_its_yearly_mean():
     page = open_page("grid_and_site")
-    flat = next(r.id for r in state.catalog().regions.values() if r.grid_profile_id is None)
+    flat = next(r.id for r in state.catalog().regions.values() if r.grid_zone_id is None)
     page.selectbox(key="in:grid-and-site:site.region").set_value(flat).run()
     assert not page.error
     assert scenario_of(page).site.region == flat
@@ -210,12 +210,16 @@ def test_own_hours_are_read_or_refused():
 
 def test_hardware_choices_reach_the_scenario():
     page = open_page("hardware")
-    page.checkbox(key="in:hardware:allow.b200_sxm_180gb").uncheck().run()
+    page.checkbox(key="in:hardware:allow.b200").uncheck().run()
     page.slider(key="in:hardware:hardware.host_years").set_value(6.0).run()
     hardware = scenario_of(page).hardware
-    assert "b200_sxm_180gb" not in (hardware.accelerators or ())
+    assert hardware.accelerators is not None
+    assert "b200" not in hardware.accelerators
     assert hardware.host_years == 6.0
-    page.checkbox(key="in:hardware:allow.b200_sxm_180gb").check().run()
+    for box in page.checkbox:
+        if box.key.startswith("in:hardware:allow."):
+            box.check()
+    page.run()
     assert scenario_of(page).hardware.accelerators is None
 
 

@@ -275,7 +275,7 @@ def test_work_is_done_and_never_exceeds_what_was_bought(workloads):
         assert use.busy_replicas.sum() == pytest.approx(24 * mean, rel=1e-6, abs=1e-6)
         burst = 1.3 if demand.is_online else 1.0
         busy.setdefault(use.service.pool_id, np.zeros(24))
-        busy[use.service.pool_id] += burst * use.busy_replicas
+        busy[use.service.pool_id] += burst * use.peak_replicas
     spare = {"own_4x_big": 0.5 * 2, "own_2x_small": 0.5 * 1}
     for pool_id, hourly in busy.items():
         service = next(s for s in terms.services if s.pool_id == pool_id)

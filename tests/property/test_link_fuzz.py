@@ -41,10 +41,24 @@ offline = st.fixed_dictionaries(
     {"llm": ids, "mix": ids, "kind": st.just("offline"), "token_share": floats(0, 0.1)},
     optional={"profile": ids, "deadline_h": st.integers(1, 24)},
 )
+markets = st.fixed_dictionaries(
+    {}, optional={"cfe_share": floats(0, 1), "gco2e_per_kwh": st.none() | floats(0, 3000)}
+)
 sites = st.one_of(
     st.fixed_dictionaries(
         {"region": ids, "intensity": st.sampled_from(["hourly", "annual"])},
-        optional={"pue": st.none() | floats(1, 3), "electricity_usd_per_kwh": floats(0, 5)},
+        optional={
+            "pue": st.none() | floats(1, 3),
+            "electricity_usd_per_kwh": floats(0, 5),
+            "market": st.none() | markets,
+        },
+    ),
+    st.fixed_dictionaries(
+        {"region": ids, "intensity": st.just("hourly")},
+        optional={
+            "season": st.sampled_from(["year", "djf", "mam", "jja", "son"]),
+            "intensity_kind": st.sampled_from(["lifecycle", "direct"]),
+        },
     ),
     st.fixed_dictionaries(
         {

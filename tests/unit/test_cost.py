@@ -8,8 +8,9 @@ import pytest
 
 from ecoserve.cost import host_capex_usd, server_cost
 from ecoserve.errors import MissingDataError
+from ecoserve.options import offered_servers
 from ecoserve.scenario import Hardware
-from tests.builders import BIG_SERVER, HALF_SERVER, tiny_catalog
+from tests.builders import BIG_SERVER, HALF_SERVER, RENT, tiny_catalog
 
 CATALOG = tiny_catalog()
 
@@ -34,11 +35,26 @@ def test_rental_is_the_price_and_nothing_else():
 
 def test_a_rented_server_without_a_price_is_an_error():
     with pytest.raises(MissingDataError, match="cloud_2x_big has no rental price"):
-        server_cost(
-            replace(HALF_SERVER, rental_usd_per_h=None),
-            Hardware(offer="rental", provider="cloud"),
-            CATALOG,
-        )
+        server_cost(HALF_SERVER, rented_by_list_of("2024"), CATALOG)
+
+
+def test_the_latest_price_list_is_used_unless_another_is_named():
+    dearer = replace(RENT, id="cloud_2x_big/2024", price_date="2024", usd_per_h=12.0)
+    catalog = tiny_catalog(dearer)
+    assert server_cost(HALF_SERVER, rented_by_list_of(None), catalog).usd_per_h == 9.0
+    assert server_cost(HALF_SERVER, rented_by_list_of("2024"), catalog).usd_per_h == 12.0
+
+
+def test_servers_without_a_price_that_year_are_not_on_offer():
+    other = replace(HALF_SERVER, id="cloud_other")
+    early = replace(RENT, id="cloud_other/2024", server_id="cloud_other", price_date="2024")
+    catalog = tiny_catalog(other, early)
+    assert [s.id for s in offered_servers(rented_by_list_of(None), catalog)] == ["cloud_2x_big"]
+    assert [s.id for s in offered_servers(rented_by_list_of("2024"), catalog)] == ["cloud_other"]
+
+
+def rented_by_list_of(price_date):
+    return Hardware(offer="rental", provider="cloud", price_date=price_date)
 
 
 def test_half_a_host_costs_half_of_what_is_shared():

@@ -24,7 +24,7 @@ def demands(*workloads, **parts) -> tuple[WorkloadDemand, ...]:
 def test_hours_of_utc_become_local_hours_at_utc_minus_8():
     # The only busy hour is 20 h UTC: noon at the site.
     busy = profile("p", [1.0] * 20 + [25.0] + [1.0] * 3)
-    ratio = local_ratio(busy, -8)
+    (ratio,) = local_ratio(busy, -8)
     assert int(np.argmax(ratio)) == 12
     # Mean (25 + 23) / 24 = 2: 12.5 and 0.5
     assert ratio[12] == pytest.approx(12.5)
@@ -33,7 +33,7 @@ def test_hours_of_utc_become_local_hours_at_utc_minus_8():
 
 def test_a_profile_on_the_sites_own_clock_is_not_moved():
     ratios = [float(h + 1) for h in range(24)]
-    moved = local_ratio(profile("p", ratios, utc_offset_h=-8), -8)
+    (moved,) = local_ratio(profile("p", ratios, utc_offset_h=-8), -8)
     assert moved * 12.5 == pytest.approx(ratios)
 
 
@@ -44,6 +44,28 @@ def test_the_mean_of_the_ratio_is_one():
     assert sorted(set(demand.hourly_ratio.tolist())) == pytest.approx([0.5, 1.5])
     # Noon to midnight UTC is 4 to 15 h at UTC-8.
     assert np.flatnonzero(demand.hourly_ratio > 1).tolist() == list(range(4, 16))
+
+
+def test_a_week_has_a_mean_day_and_a_busiest_day():
+    # Mondays 3 at every hour, other days 1: mean 9/7. Mean day 1, Monday 7/3 of the mean.
+    week = profile("week", [3.0] * 24 + [1.0] * 144)
+    catalog = tiny_catalog(week)
+    (demand,) = workload_demands(tiny_scenario(online(profile="week")), catalog)
+    at_site = demand.hourly_ratio
+    assert at_site.mean() == pytest.approx(1.0)
+    assert demand.peak_ratio.tolist() == pytest.approx([7 / 3] * 24)
+
+
+def test_a_weeks_busy_hours_move_with_the_clock_across_midnight():
+    # Monday 00:00 UTC is Sunday 16:00 at UTC-8.
+    ratio = local_ratio(profile("week", [8.0] + [1.0] * 167), -8)
+    assert ratio.shape == (7, 24)
+    assert np.unravel_index(np.argmax(ratio), ratio.shape) == (6, 16)
+
+
+def test_one_day_is_its_own_busiest_day():
+    (demand,) = demands(online(profile="peaked"))
+    assert demand.peak_ratio.tolist() == demand.hourly_ratio.tolist()
 
 
 def test_rates_are_cut_by_the_mix():

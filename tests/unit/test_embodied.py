@@ -11,16 +11,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecoserve.embodied import (
     accelerator_footprint,
     footprint,
     kgco2e_per_h,
-    murphy_yield,
+    node_footprint,
     server_footprint,
 )
+from ecoserve.embodied_parts import murphy_yield
 from ecoserve.errors import MissingDataError, UnknownIdError
-from tests.builders import BIG, SET, coefficient, tiny_catalog
+from ecoserve.rows import CellSource
+from tests.builders import BIG, BIG_SERVER, SET, SMALL, coefficient, die, tiny_catalog
 
 CATALOG = tiny_catalog()
 CARD_KG = 113.6592506
@@ -56,7 +60,7 @@ def test_every_part_of_an_accelerator():
 
 def test_chiplets_are_made_one_by_one():
     # Two dies of 4 cm2 instead of one of 8: 12 kg / 0.6793055 instead of / 0.4738103
-    split = replace(BIG, n_dies=2, die_area_mm2=400.0)
+    split = replace(BIG, dies=(die("big", "half", 400.0, 5, n_dies=2),))
     assert parts("big", tiny_catalog(split))["dies"] == pytest.approx(17.6650995)
 
 
@@ -137,3 +141,160 @@ def test_a_product_may_be_a_server_or_an_accelerator_and_nothing_else():
     with pytest.raises(UnknownIdError) as caught:
         footprint("own_4x_bug", SET, CATALOG)
     assert caught.value.suggestions[0] == "own_4x_big"
+
+
+# --- dies ------------------------------------------------------------------------------------
+
+
+def only(part: str, product_id: str, catalog):
+    (line,) = [p for p in footprint(product_id, SET, catalog).parts if p.part == part]
+    return line
+
+
+def test_the_die_of_an_h100_by_hand():
+    # ACT at 5 nm: 583 g/kWh x 2.75 kWh + 327.5 g + 500 g = 2,430.75 g/cm2. Murphy's yield of
+    # 8.14 cm2 at 0.1 defects: ((1 - e^-0.814) / 0.814)^2 = 0.468094. 8.14 x 2.43075 / 0.468094.
+    act = {
+        ("fab_epa_kwh_per_cm2", "5"): 2.75,
+        ("fab_gpa_g_per_cm2", "5"): 327.5,
+        ("fab_mpa_g_per_cm2", ""): 500.0,
+        ("fab_ci_gco2e_per_kwh", ""): 583.0,
+    }
+    rows = [coefficient(item, value, key) for (item, key), value in act.items()]
+    h100 = replace(BIG, dies=(replace(die("big", "gh100", 814.0, 5), process="TSMC 4N"),))
+    line = only("dies", "big", tiny_catalog(h100, *rows))
+    assert line.kgco2e == pytest.approx(42.2699, abs=1e-4)
+    assert line.basis == "1 gh100 x 8.14 cm2 of TSMC 4N / yield 0.4681 x 2.431 kgCO2e/cm2"
+    assert line.coefficient_ids == (
+        *(f"{SET}/fab_epa_kwh_per_cm2/5", f"{SET}/fab_gpa_g_per_cm2/5"),
+        *(f"{SET}/fab_mpa_g_per_cm2/", f"{SET}/fab_ci_gco2e_per_kwh/", f"{SET}/defects_per_cm2/"),
+    )
+
+
+def test_published_carbon_of_wafer_area_replaces_the_fab_and_keeps_the_yield():
+    # 8 cm2 x 4 kg/cm2 / 0.4738103
+    catalog = tiny_catalog(coefficient("fab_kg_per_cm2", 4.0, "5"))
+    assert parts("big", catalog)["dies"] == pytest.approx(67.5375772)
+
+
+def test_published_carbon_of_die_area_has_no_yield_and_a_form_of_its_own():
+    rows = [coefficient("die_kg_per_cm2", 5.0, "7"), coefficient("die_kg_per_cm2", 3.0, "7_pcie")]
+    tile_on_sxm = replace(BIG, dies=(die("big", "tile", 200.0, 7, n_dies=3),))
+    catalog = tiny_catalog(*rows, tile_on_sxm)
+    assert parts("big", catalog)["dies"] == pytest.approx(3 * 2.0 * 5.0)
+    assert parts("small", catalog)["dies"] == pytest.approx(2.0 * 3.0)
+
+
+def test_a_large_area_comes_with_a_low_yield_in_the_band():
+    # High: 10 cm2 at 0.2 defects/cm2, Y = ((1 - e^-2) / 2)^2 = 0.1869112, and
+    # (900 x 4 + 200 + 1,000) g/cm2. Low: 6 cm2 at 0.05, Y = 0.7463911 and (225 x 1 + 50 + 250) g.
+    wide = replace(die("big", "core", 800.0, 5), area_low_mm2=600.0, area_high_mm2=1000.0)
+    line = only("dies", "big", tiny_catalog(replace(BIG, dies=(wide,))))
+    assert line.high_kgco2e == pytest.approx(10 * 4.8 / 0.1869112, rel=1e-6)
+    assert line.low_kgco2e == pytest.approx(6 * 0.525 / 0.7463911, rel=1e-6)
+
+
+def test_unlike_chiplets_are_lines_of_their_own_and_packages_count_dies():
+    compute, base = die("big", "xcd", 115.0, 5, n_dies=8), die("big", "iod", 370.0, 7, n_dies=4)
+    catalog = tiny_catalog(replace(BIG, dies=(compute, base)), coefficient("package_kg", 0.25))
+    lines = [p for p in footprint("big", SET, catalog).parts if p.part == "dies"]
+    alone = [
+        parts("big", tiny_catalog(replace(BIG, dies=(kind,))))["dies"] for kind in (compute, base)
+    ]
+    assert [line.kgco2e for line in lines] == pytest.approx(alone)
+    assert [line.basis[:5] for line in lines] == ["8 xcd", "4 iod"]
+    assert parts("big", catalog)["packaging"] == 3.0
+
+
+# --- the rest --------------------------------------------------------------------------------
+
+
+def test_risers_belong_to_the_accelerators_of_a_share_and_not_to_the_host():
+    catalog = tiny_catalog(coefficient("riser_kg", 7.0, "sxm"))
+    assert parts("own_4x_big", catalog)["riser boards"] == 28.0
+    assert parts("cloud_2x_big", catalog)["riser boards"] == 14.0
+    assert "riser boards" not in parts("own_2x_small", catalog)
+
+
+def test_dram_follows_the_type_the_cpu_takes():
+    catalog = tiny_catalog(coefficient("dram_kg_per_gb", 0.4, "ddr5"))
+    assert parts("own_4x_big", catalog)["DRAM"] == pytest.approx(200.0)
+
+
+def test_the_arithmetic_is_written_out():
+    shown = {p.part: p.basis for p in footprint("cloud_2x_big", SET, CATALOG).parts}
+    assert shown["memory"] == "2 x (80 GB of HBM3 x 0.5 )"
+    assert shown["chassis"] == "0.5 of the host x (2 heights of 2U x 30 )"
+    assert shown["assembly and transport"] == "2 x (0.1 of 103.3 kgCO2e of parts)"
+    assert shown["SSD"] == "2,500 GB of SSD x 0.02 "
+
+
+def test_the_worst_input_gives_the_quality():
+    def sure(*rows):
+        return [replace(row, quality="manufacturer") for row in rows]
+
+    measured = replace(BIG, quality="measured", dies=tuple(sure(*BIG.dies)))
+    catalog = tiny_catalog(measured, *sure(coefficient("memory_kg_per_gb", 0.5, "hbm3")))
+    assert only("memory", "big", catalog).quality == "manufacturer"
+    doubted = CellSource(
+        table_name="accelerators", row_id="big", column_name="memory_gb",
+        source_id="paper_and_pencil", quality="assumed", note="guessed",
+    )  # fmt: skip
+    catalog = replace(catalog, cell_sources={("accelerators", "big", "memory_gb"): doubted})
+    line = only("memory", "big", catalog)
+    assert (line.quality, line.note) == ("assumed", "guessed")
+
+
+def test_hours_are_spread_over_each_sides_own_life():
+    # 4 x 113.6592506 kg over 2 years and 499.5534660 kg over 5 years of 8,760 h
+    server = server_footprint("own_4x_big", SET, CATALOG)
+    assert server.side_kgco2e_per_h("accelerator", 2.0) == pytest.approx(0.0259496, abs=1e-7)
+    assert server.side_kgco2e_per_h("host", 5.0) == pytest.approx(0.0114053, abs=1e-7)
+    assert server.total_kgco2e_per_h(2.0, 5.0) == pytest.approx(0.0373549, abs=1e-7)
+
+
+def test_a_node_that_is_no_row_is_made_of_what_it_has():
+    lean = node_footprint(replace(BIG_SERVER, dram_gb=100.0, ssd_gb=0.0), SET, CATALOG)
+    full = server_footprint("own_4x_big", SET, CATALOG)
+    assert full.total_kgco2e - lean.total_kgco2e == pytest.approx(400 * 0.2 + 5000 * 0.02)
+
+
+@pytest.mark.parametrize("factor", [1, 3, 8])
+def test_so_many_servers_are_so_many_times_one(factor):
+    one = server_footprint("own_4x_big", SET, CATALOG)
+    many = [part.times(factor) for part in one.parts]
+    assert sum(part.kgco2e for part in many) == pytest.approx(factor * one.total_kgco2e)
+    assert sum(part.low_kgco2e for part in many) == pytest.approx(factor * one.low_kgco2e)
+
+
+# --- laws ------------------------------------------------------------------------------------
+
+AREAS = st.floats(5.0, 850.0)
+GROWTH = st.floats(1.01, 3.0)
+
+
+@given(st.floats(1.0, 500.0), st.floats(10.0, 2000.0), st.floats(20.0, 2000.0), AREAS, GROWTH)
+def test_more_memory_watts_board_or_silicon_is_never_less_carbon(memory, tdp, board, area, growth):
+    card = replace(
+        SMALL, memory_gb=memory, tdp_w=tdp, board_area_cm2=board,
+        dies=(die("small", "core", area, 7),),
+    )  # fmt: skip
+    least = footprint("small", SET, tiny_catalog(card))
+    assert least.low_kgco2e <= least.total_kgco2e <= least.high_kgco2e
+    for larger in (
+        replace(card, memory_gb=memory * growth),
+        replace(card, tdp_w=tdp * growth),
+        replace(card, board_area_cm2=board * growth),
+        replace(card, dies=(die("small", "core", area * growth, 7),)),
+    ):
+        assert footprint("small", SET, tiny_catalog(larger)).total_kgco2e > least.total_kgco2e
+
+
+@given(AREAS, st.integers(2, 8))
+def test_one_large_die_costs_more_than_the_same_silicon_in_chiplets(area, pieces):
+    whole = replace(BIG, dies=(die("big", "one", area, 5),))
+    split = replace(BIG, dies=(die("big", "piece", area / pieces, 5, n_dies=pieces),))
+    ratio = parts("big", tiny_catalog(split))["dies"] / parts("big", tiny_catalog(whole))["dies"]
+    expected = murphy_yield(area / 100, 0.1) / murphy_yield(area / pieces / 100, 0.1)
+    assert ratio == pytest.approx(expected)
+    assert ratio < 1.0

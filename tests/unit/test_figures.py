@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from app import figures
-from app.figures import BreakdownPart, Chart
+from app.figures import Chart
 from app.text import KILOGRAMS, TONNES, mass_unit, number, percent, plain
-from ecoserve.catalog import LengthBucket, LengthMix
 from ecoserve.plan import CarbonPart, HourlySeries, Plan, Status
+from ecoserve.rows import LengthBucket, LengthMix
 
 BASELINE = "the fleet chosen for cost, as sold"
 FLAT_DAY = (10.0,) * 24
@@ -33,7 +33,8 @@ def make_plan(scale: float = 1.0, **overrides: Any) -> Plan:
             gco2e_per_kwh=FLAT_DAY, it_power_kw=FLAT_DAY,
             online_it_power_kw=FLAT_DAY, offline_it_power_kw=FLAT_DAY,
         ),
-        "pue": 1.1, "output_tokens_per_year": 1e9, "slo": (), "blocked": (), "notes": (),
+        "pue": 1.1, "market_kgco2e_per_year": None,
+        "output_tokens_per_year": 1e9, "slo": (), "blocked": (), "notes": (),
     }  # fmt: skip
     return Plan(**{**values, **overrides})
 
@@ -173,20 +174,6 @@ def test_own_intensity_is_hatched():
     chart = figures.intensity_by_hour([17.0] * 24, assumed=True)
     assert chart.figure.data[0].marker.pattern.shape == "/"
     assert "moving work in time saves nothing" in chart.title
-
-
-def test_breakdown_adds_what_comes_from_two_coefficients_and_hatches_the_assumed():
-    def part(name: str, side: str, kg: float, assumed: bool = False) -> BreakdownPart:
-        return BreakdownPart(name, side, kg, 0.5 * kg, 2 * kg, assumed)
-
-    chart = figures.embodied_breakdown(
-        "server",
-        [part("dies", "accelerator", 50), part("cpu", "host", 30, True), part("cpu", "host", 20)],
-    )
-    bar = chart.figure.data[0]
-    assert list(bar.x) == [50, 50]
-    assert list(bar.marker.pattern.shape) == ["/", ""]
-    assert words(chart.title) == "Making one server emits 100 kgCO2e, 50.0 % of it in the host"
 
 
 def test_names_cannot_carry_markup_into_a_chart():

@@ -34,7 +34,8 @@ BY_HAND = Plan(
         gco2e_per_kwh=(100.0,) * 24, it_power_kw=(1.0,) * 12 + (3.0,) * 12,
         online_it_power_kw=(0.5,) * 24, offline_it_power_kw=(0.0,) * 24,
     ),
-    pue=1.25, output_tokens_per_year=5e6, slo=(), notes=(),
+    pue=1.25,
+    market_kgco2e_per_year=None, output_tokens_per_year=5e6, slo=(), notes=(),
     blocked=(BlockedSlice("chat, 1 token in", "memory: too little"),),
 )  # fmt: skip
 

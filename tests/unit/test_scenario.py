@@ -172,3 +172,20 @@ def test_the_order_and_repetition_of_choices_do_not_matter():
     one = tiny_scenario(online(precisions=["fp8", "bf16", "bf16"]))
     other = tiny_scenario(online(precisions=["bf16", "fp8"]))
     assert one.fingerprint() == other.fingerprint()
+
+
+def test_seasons_and_kinds_belong_to_hourly_intensity():
+    found = problems(scenario_data(site={"intensity": "annual", "season": "jja"}))
+    assert "only read with intensity 'hourly'" in found["site"]
+
+
+def test_a_grid_without_those_hours_says_which_it_has():
+    found = problems(scenario_data(site={"intensity_kind": "direct"}))
+    assert "there are: year lifecycle" in found["site.season"]
+
+
+def test_a_price_list_has_a_provider_and_a_year_it_was_published():
+    found = problems(scenario_data(hardware={"price_date": "2024"}))
+    assert "remove it" in found["hardware"]
+    rented = {"offer": "rental", "provider": "cloud", "price_date": "2031"}
+    assert "there are: 2026" in problems(scenario_data(hardware=rented))["hardware.price_date"]

@@ -1,0 +1,47 @@
+"""Options that several commands of the terminal share."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+OVERLAY_VARIABLE = "ECOSERVE_OVERLAY"
+"""Environment variable with the folder of the user's own rows."""
+
+
+def finite(value: str) -> float:
+    """A number from the command line that is neither infinite nor missing."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{value[:40]!r} is not a finite number")
+    return number
+
+
+def positive(value: str) -> float:
+    """A number above zero."""
+    number = finite(value)
+    if number <= 0:
+        raise typer.BadParameter(f"{value[:40]} is not above zero")
+    return number
+
+
+OverlayFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--overlay",
+        metavar="DIR",
+        envvar=OVERLAY_VARIABLE,
+        show_envvar=False,
+        help=f"Folder of CSV files with your own rows; also {OVERLAY_VARIABLE}.",
+    ),
+]
+Coefficients = Annotated[
+    str | None, typer.Option(metavar="SET", help="Embodied coefficient set, for example pcf.")
+]
+Years = Annotated[float, typer.Option(parser=positive, metavar="YEARS")]

@@ -1,0 +1,130 @@
+"""Files to begin with: a valid example of every table that a new row needs, to be edited."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from catalog_db import tables
+
+Values = Mapping[str, Any]
+
+LEFT_OUT = ("source_id", "quality")
+"""The user's word unless they add these columns and a row in sources.csv."""
+NOTE = "Example: change every figure to yours."
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleRow:
+    """A row of the catalog under a new name, with some values of its own."""
+
+    table: str
+    like: str
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What somebody wants to add, and the rows that it takes."""
+
+    id: str
+    title: str
+    rows: tuple[ExampleRow, ...]
+
+
+SERVER = ExampleRow(
+    "servers", "own_8x_h100_sxm", {"id": "my_server", "name": "My server, 8 x H100"}
+)
+TEMPLATES = (
+    Template("server", "A server", (SERVER,)),
+    Template(
+        "accelerator",
+        "An accelerator",
+        (
+            ExampleRow("accelerators", "h100_sxm_80gb", {"id": "my_card", "name": "My card"}),
+            ExampleRow("dies", "h100_sxm_80gb/gh100", {"id": "my_card/gpu", "product_id": "my_card",
+                                                  "die": "gpu"}),
+            ExampleRow(SERVER.table, SERVER.like, {
+                "id": "my_server", "name": "My server, 8 x my card", "accelerator_id": "my_card",
+            }),
+        ),
+    ),
+    Template(
+        "llm",
+        "An LLM",
+        (ExampleRow("llms", "llama_3_1_8b", {"id": "my_llm", "name": "My LLM", "aliases": []}),),
+    ),
+)  # fmt: skip
+"""What can be started from: title, and the rows each file gets."""
+
+
+def template_files(template: Template, path: Path) -> dict[str, str]:
+    """The template's CSV files by name and a text that says what each column means."""
+    files = {f"{row.table}.csv": _csv(row, path) for row in template.rows}
+    return {**files, "README.txt": _readme(template)}
+
+
+def template_zip(template: Template, path: Path) -> bytes:
+    """The files of a template, zipped."""
+    return zipped(template_files(template, path))
+
+
+def zipped(files: Mapping[str, str]) -> bytes:
+    """Text files as a zip that is the same for the same content."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return buffer.getvalue()
+
+
+def _csv(row: ExampleRow, path: Path) -> str:
+    names = _columns(row.table)
+    [known] = tables.rows(path, row.table, where=[tables.Filter("id", "is", row.like)])
+    values = {**known, "note": NOTE, **row.values}
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerow([_cell(values[name]) for name in names])
+    return buffer.getvalue()
+
+
+def _columns(table: str) -> list[str]:
+    return [info.name for info in tables.columns(table) if info.name not in LEFT_OUT]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return str(value)
+
+
+def _readme(template: Template) -> str:
+    lines = [
+        f"EcoServe planner: {template.title.lower()} of your own",
+        "",
+        "Each CSV file is named after a table of the catalog and has one example row. Change the",
+        "values, keep the header, save as CSV UTF-8. Then upload the files on the Hardware page,",
+        "or name their folder: ecoserve plan SCENARIO --overlay FOLDER",
+        "",
+        "An id that the catalog knows corrects that row; a new id adds one. A figure counts as",
+        "your own assumption; to cite a source, add the columns source_id and quality and a row in",
+        "sources.csv.",
+    ]
+    for table in dict.fromkeys(row.table for row in template.rows):
+        lines += ["", f"{table}.csv"]
+        lines += [
+            f"  {info.name}: {info.comment or 'text'}"
+            for info in tables.columns(table)
+            if info.name not in LEFT_OUT
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,318 @@
+"""The user's own rows: files with the names and columns of ours that correct or add to them.
+
+A row whose id we have corrects ours: the cells that are given replace ours, an empty cell keeps
+ours. A row with a new id is added. What is given without source is the user's word: source
+``your_overlay``, quality ``assumed``. Corrected figures carry that provenance alone
+(``cell_sources``), so that the rest of the row stays ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from catalog_db.csvfiles import (
+    BUILD_ORDER,
+    PROVENANCE,
+    BadCell,
+    CsvTable,
+    content_digest,
+    parse_csv,
+    plain,
+    shortened,
+)
+from catalog_db.huggingface import ConfigError, llm_cells, llm_id
+from catalog_db.schema import schema
+from ecoserve.errors import CatalogError
+
+MAX_FILES = 40
+MAX_FILE_BYTES = 5_000_000
+MAX_NAME_CHARS = 60
+
+OWN_SOURCE = "your_overlay"
+OWN_QUALITY = "assumed"
+OWN_NOTE = "From the overlay."
+CONFIG_NOTE = "From a config.json of Hugging Face; parameters counted from its shapes."
+MEMBERS = {"length_buckets": "length_mixes", "length_percentiles": "length_mixes"}
+"""Tables whose rows belong to a row of another: ours get no members, only the user's own do."""
+
+Cells = dict[str, str]
+Key = tuple[str, ...]
+
+
+class OverlayError(CatalogError):
+    """The overlay cannot be read; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlay:
+    """CSV files (any of the catalog's tables, any of their columns) and ``config.json`` files.
+
+    Hashable and comparable; ``files`` are (name, text), sorted by name.
+    """
+
+    name: str
+    files: tuple[tuple[str, str], ...]
+    digest: str = field(init=False)
+    """Of the content; part of the catalog's version."""
+
+    def __post_init__(self) -> None:
+        configs = [entry for entry in self.files if not entry[0].endswith(".csv")]
+        content = repr((self.name, content_digest(self.tables()), configs))
+        object.__setattr__(self, "digest", hashlib.sha256(content.encode()).hexdigest())
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Overlay:
+        """The CSV and JSON files of a folder, and ``<model>/config.json`` below it.
+
+        Raises :class:`OverlayError`.
+        """
+        if not folder.is_dir():
+            raise OverlayError(f"no folder {folder}; an overlay is a folder of CSV files")
+        found = [*folder.glob("*.csv"), *folder.glob("*.json"), *folder.glob("*/config.json")]
+        if not found:
+            raise OverlayError(
+                f"{folder} has no CSV and no JSON file; name them after the catalog's tables,"
+                " for example servers.csv"
+            )
+        _check_count(len(found))
+        try:
+            files = {f.relative_to(folder).as_posix(): _read(f) for f in sorted(found)}
+        except OSError as error:
+            raise OverlayError(f"cannot read {error.filename}: {error.strerror}") from error
+        return cls.from_files(files, name=folder.resolve().name)
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes], name: str = "uploaded files") -> Overlay:
+        """Files given by name, for example uploads. Raises :class:`OverlayError`."""
+        _check_count(len(files))
+        texts = tuple((file, _text(file, content)) for file, content in sorted(files.items()))
+        printable = "".join(char for char in name if char.isprintable())
+        return cls(name=shortened(printable, MAX_NAME_CHARS) or "overlay", files=texts)
+
+    def over(self, base: Overlay | None) -> Overlay:
+        """Both together; a file of this one takes the place of the base's of the same name."""
+        if base is None:
+            return self
+        files = dict(base.files) | dict(self.files)
+        return Overlay(name=self.name, files=tuple(sorted(files.items())))
+
+    def tables(self) -> tuple[CsvTable, ...]:
+        """Its CSV files in cells, those with unknown names included."""
+        return tuple(
+            parse_csv(file.removesuffix(".csv"), f"{self.name}/{file}", text)
+            for file, text in self.files
+            if file.endswith(".csv")
+        )
+
+    def configs(self) -> tuple[tuple[str, str], ...]:
+        """Its ``config.json`` files: name and text."""
+        return tuple((file, text) for file, text in self.files if file.endswith(".json"))
+
+
+@dataclass(slots=True, kw_only=True)
+class StagedRow:
+    """The cells of a row as text, and the file and line to blame for it."""
+
+    cells: Cells
+    file: str
+    line: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Staged:
+    """The rows of a table in the order of their files; ``missing`` columns are in no header."""
+
+    rows: list[StagedRow]
+    missing: frozenset[str] = frozenset()
+
+
+OwnCell = tuple[str, str, str]
+"""Table, row and column that are the user's; column "" stands for the whole row."""
+
+
+@dataclass(slots=True)
+class Merge:
+    """Lays an overlay over the staged rows of our own files."""
+
+    staged: dict[str, Staged]
+    problems: list[BadCell] = field(default_factory=list)
+    own: set[OwnCell] = field(default_factory=set)
+
+    def lay(self, overlay: Overlay) -> None:
+        """Correct and add rows; what is wrong with the files goes to ``problems``."""
+        self._add_source(overlay)
+        self._lay_configs(overlay)
+        given = {table.name: table for table in overlay.tables()}
+        for name in sorted(given.keys() - set(BUILD_ORDER)):
+            expected = f"a file named after a table: {', '.join(BUILD_ORDER)}"
+            self._complain(given[name].file, 0, "(file)", expected)
+        for name in BUILD_ORDER:
+            if name in given:
+                self._lay_table(given[name])
+        self._own_series_make_own_zones()
+
+    def _add_source(self, overlay: Overlay) -> None:
+        cells = {
+            "id": OWN_SOURCE,
+            "title": "Your own data",
+            "publisher": overlay.name,
+            "url": "not published",
+            "published": "",
+            "retrieved": "at the build of the catalog",
+            "licence": "yours",
+        }
+        self.staged["sources"].rows.append(StagedRow(cells=cells, file=overlay.name, line=0))
+        self.own.add(("sources", OWN_SOURCE, ""))
+
+    def _lay_configs(self, overlay: Overlay) -> None:
+        index, seen = self._index("llms"), set()
+        for file, text in overlay.configs():
+            name = f"{overlay.name}/{file}"
+            try:
+                row_id, shapes = llm_id(file, text), llm_cells(text)
+            except ConfigError as error:
+                self._complain(name, 0, error.key, error.expected, error.found)
+                continue
+            if row_id in seen:
+                self._complain(name, 0, "id", "a model that no other file describes", row_id)
+            seen.add(row_id)
+            given = {"id": row_id, **shapes, "quality": "modelled", "note": CONFIG_NOTE}
+            known = index.get((row_id,))
+            if known is None:
+                title = PurePosixPath(file.removesuffix("/config.json")).stem
+                self._add("llms", given | {"name": title, "aliases": "[]"}, name, 1)
+            elif not shapes.items() <= known.cells.items():
+                self._correct("llms", known, given, name, 1)
+
+    def _lay_table(self, table: CsvTable) -> None:
+        self.problems += table.problems
+        if not self._header_is_known(table):
+            return
+        index, seen = self._index(table.name), set()
+        for line, row in zip(table.lines, table.rows, strict=True):
+            if len(row) != len(table.header):
+                expected = f"{len(table.header)} cells"
+                self._complain(table.file, line, "(row)", expected, str(len(row)))
+                continue
+            given = {n: cell.strip() for n, cell in zip(table.header, row, strict=True)}
+            given = {name: cell for name, cell in given.items() if cell}
+            key = _key(table.name, given)
+            if key in seen:
+                columns = ", ".join(schema()[table.name].key)
+                self._complain(table.file, line, columns, "a key that no earlier row has", *key[:1])
+            seen.add(key)
+            self._lay_row(table.name, given, index, table.file, line)
+
+    def _header_is_known(self, table: CsvTable) -> bool:
+        known, header = schema()[table.name].names, table.header
+        unknown = [name for name in header if name not in known]
+        lacking = [name for name in schema()[table.name].key if name not in header]
+        if unknown or len(set(header)) != len(header):
+            expected = f"columns out of {', '.join(known)}, each once"
+            self._complain(table.file, 1, "(header)", expected, ", ".join(unknown or header))
+        if lacking:
+            self._complain(table.file, 1, "(header)", f"the column {', '.join(lacking)}")
+        return not lacking and len(set(header)) == len(header)
+
+    def _lay_row(
+        self, table: str, given: Cells, index: Mapping[Key, StagedRow], file: str, line: int
+    ) -> None:
+        row = index.get(_key(table, given))
+        if table in MEMBERS and not self._owns_parent(table, given):
+            if row is None or not given.items() <= row.cells.items():
+                expected = f"a mix of your own, with a new id in {MEMBERS[table]}.csv"
+                self._complain(file, line, "mix_id", expected, given.get("mix_id", ""))
+        elif row is None:
+            self._add(table, given, file, line)
+        else:
+            self._correct(table, row, given, file, line)
+
+    def _owns_parent(self, table: str, given: Cells) -> bool:
+        return (MEMBERS[table], given.get("mix_id", ""), "") in self.own
+
+    def _add(self, table: str, given: Cells, file: str, line: int) -> None:
+        cells = {name: given.get(name, "") for name in schema()[table].names}
+        if "source_id" in cells:
+            cells |= _provenance(given)
+        self.staged[table].rows.append(StagedRow(cells=cells, file=file, line=line))
+        if table != "cell_sources":
+            self.own.add((table, given.get(schema()[table].key[0], ""), ""))
+
+    def _correct(self, table: str, row: StagedRow, given: Cells, file: str, line: int) -> None:
+        """Only what differs from ours is a correction, so a whole copied row does no harm."""
+        news = {name: cell for name, cell in given.items() if cell != row.cells.get(name)}
+        figures = {name: cell for name, cell in news.items() if name not in PROVENANCE}
+        if not news:
+            return
+        row.cells |= figures
+        row.file, row.line = file, line
+        row_id = given[schema()[table].key[0]]
+        if "source_id" not in row.cells:
+            self.own |= {(table, row_id, name) for name in figures}
+        elif not figures:
+            row.cells |= news
+        else:
+            self.own |= {(table, row_id, name) for name in figures}
+            self._cite(table, row_id, figures, _provenance(news), file, line)
+
+    def _cite(
+        self, table: str, row_id: str, names: Iterable[str], why: Cells, file: str, line: int
+    ) -> None:
+        index = self._index("cell_sources")
+        for name in names:
+            place = {"table_name": table, "row_id": row_id, "column_name": name}
+            known = index.get((table, row_id, name))
+            row = StagedRow(cells=place | why, file=file, line=line)
+            if known is None:
+                self.staged["cell_sources"].rows.append(row)
+            else:
+                known.cells, known.file, known.line = row.cells, file, line
+
+    def _own_series_make_own_zones(self) -> None:
+        """A zone's source is that of its series, so a zone of ours with a series is the user's."""
+        index = self._index("grid_zones")
+        for table, zone_id, _ in sorted(self.own):
+            zone = index.get((zone_id,))
+            if table == "grid_series" and zone and ("grid_zones", zone_id, "") not in self.own:
+                zone.cells |= _provenance({})
+                self.own.add(("grid_zones", zone_id, ""))
+
+    def _index(self, table: str) -> dict[Key, StagedRow]:
+        return {_key(table, row.cells): row for row in self.staged[table].rows}
+
+    def _complain(self, file: str, line: int, column: str, expected: str, found: str = "") -> None:
+        self.problems.append(BadCell(file, line, column, expected, found))
+
+
+def _provenance(given: Cells) -> Cells:
+    quality = given.get("quality", OWN_QUALITY)
+    note = given.get("note", OWN_NOTE if quality == OWN_QUALITY else "")
+    return {"source_id": given.get("source_id", OWN_SOURCE), "quality": quality, "note": note}
+
+
+def _key(table: str, cells: Mapping[str, str]) -> Key:
+    return tuple(cells.get(name, "") for name in schema()[table].key)
+
+
+def _check_count(n_files: int) -> None:
+    if n_files > MAX_FILES:
+        raise OverlayError(f"{n_files} files; an overlay has at most {MAX_FILES}")
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as lines:
+        return lines.read(MAX_FILE_BYTES + 1)
+
+
+def _text(file: str, content: bytes) -> str:
+    if not file.endswith((".csv", ".json")):
+        raise OverlayError(f"{file} is neither a CSV nor a JSON file")
+    if len(content) > MAX_FILE_BYTES:
+        raise OverlayError(f"{file} is larger than {MAX_FILE_BYTES:,} bytes; leave rows out")
+    try:
+        return plain(content)
+    except UnicodeDecodeError as error:
+        raise OverlayError(f"{file} is not UTF-8 text; save it as 'CSV UTF-8'") from error

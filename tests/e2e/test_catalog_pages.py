@@ -1,0 +1,241 @@
+"""The Hardware and Evidence pages: filters, figures with their sources, and one's own rows."""
+
+import io
+import zipfile
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import state
+from app.templates import TEMPLATES, Template, template_zip
+from catalog_db.overlay import Overlay
+from catalog_db.reader import ensure_catalog, load_catalog
+from tests.e2e.test_pages import go, open_page, scenario_of, text_of
+
+LEAN = (
+    "id,name,provider_id,offer,host_id,accelerator_id,n_accelerators,vcpus,dram_gib,ssd_gb,"
+    "n_nics,nic_gbps\n"
+    "my_server,My lean server,own,purchase,host_hgx_emr,b200,8,224,512,0,8,400\n"
+)
+"""Like 8 x B200 in the catalog with a quarter of its DRAM and no SSD: no plan prefers the full."""
+WRONG = (
+    "id,name,provider_id,offer,host_id,accelerator_id,n_accelerators,vcpus,dram_gib,ssd_gb,"
+    "n_nics,nic_gbps\n"
+    "my_server,My server,own,gift,host_hgx_emr,b201,8,224,lots,0,8,400\n"
+)
+
+
+def rows_of(page: AppTest, key: str) -> pd.DataFrame:
+    """The table whose key begins so."""
+    [found] = [d for d in page.dataframe if d.key and d.key.startswith(key)]
+    return found.value
+
+
+def table_with(page: AppTest, *columns: str) -> pd.DataFrame:
+    """The table that has these columns; tables that nothing is chosen from have no key here."""
+    [found] = [d.value for d in page.dataframe if {*columns} <= {*d.value.columns}]
+    return found
+
+
+def choose_row(page: AppTest, key: str, position: int) -> AppTest:
+    [table] = [d for d in page.dataframe if d.key and d.key.startswith(key)]
+    selection = {"rows": [position], "columns": [], "cells": []}
+    page.session_state[table.key] = {"selection": selection}
+    return page.run()
+
+
+def upload(page: AppTest, *files: tuple[str, str]) -> AppTest:
+    given = [(name, text.encode(), "text/csv") for name, text in files]
+    page.file_uploader(key="own:upload").set_value(given if len(given) > 1 else given[0])
+    return page.run()
+
+
+def test_filters_and_order_change_the_rows():
+    page = open_page("hardware")
+    everything = rows_of(page, "hardware:accelerators:rows")
+    page.multiselect(key="hardware:accelerators:vendor").set_value(["AMD"]).run()
+    page.selectbox(key="hardware:accelerators:order").set_value("memory_gb").run()
+    page.toggle(key="hardware:accelerators:descending").set_value(True).run()
+    found = rows_of(page, "hardware:accelerators:rows")
+    assert not page.exception
+    assert 1 < len(found) < len(everything)
+    assert set(found["Vendor"]) == {"AMD"}
+    assert list(found["Memory, GB"]) == sorted(found["Memory, GB"], reverse=True)
+    page.text_input(key="hardware:accelerators:search").set_value("mi300").run()
+    assert list(rows_of(page, "hardware:accelerators:rows")["Id"]) == ["mi300x"]
+    page.text_input(key="hardware:accelerators:search").set_value("%' OR 1=1 --").run()
+    assert not page.exception
+    assert any("No row of" in caption.value for caption in page.caption)
+
+
+def test_pages_of_a_long_table_follow_each_other():
+    page = open_page("hardware")
+    page.button_group(key="hardware:table").set_value("servers").run()
+    first = list(rows_of(page, "hardware:servers:rows")["Id"])
+    [number] = [n for n in page.number_input if n.key.startswith("hardware:servers:page")]
+    number.set_value(2).run()
+    second = list(rows_of(page, "hardware:servers:rows")["Id"])
+    assert len(first) == 25
+    assert not set(first) & set(second)
+
+
+def test_a_row_opens_every_figure_with_unit_quality_and_source():
+    page = open_page("hardware")
+    page.text_input(key="hardware:accelerators:search").set_value("H100 SXM").run()
+    choose_row(page, "hardware:accelerators:rows", 0)
+    assert not page.exception
+    figures = table_with(page, "Figure", "Link").set_index("Figure")
+    bandwidth = figures.loc["Memory bandwidth"]
+    assert (bandwidth["Value"], bandwidth["Unit"]) == ("3350", "GB/s")
+    assert bandwidth["Quality"] == "manufacturer"
+    assert bandwidth["Link"].startswith("https://")
+    assert figures.loc["Price", "Quality"] == "~ assumed"
+    assert figures.loc["Price", "Source"] != bandwidth["Source"]
+
+
+def test_where_the_carbon_comes_from_under_a_set_of_ones_choice():
+    page = open_page("hardware")
+    page.selectbox(key="in:product").set_value("h100_sxm_80gb").run()
+    assert any(c.value.startswith("Per installed hour under pcf") for c in page.caption)
+    page.button_group(key="in:parts:pcf").set_value("paper").run()
+    parts = [d.value for d in page.dataframe if "How" in d.value.columns]
+    assert sum(float(kg) for kg in parts[0]["kgCO2e"]) == pytest.approx(103.0, abs=0.1)
+    assert (parts[0]["How"] != "").all()
+    assert (parts[0]["Source"] != "").all()
+
+
+def test_trimmed_host_stands_beside_the_full_one():
+    page = open_page("hardware")
+    page.selectbox(key="in:product").set_value("own_8x_h100_sxm").run()
+    [variants] = [d.value for d in page.dataframe if "Host variant" in d.value.columns]
+    assert variants["Host variant"][0] == "full"
+    assert len(variants) > 1
+    page.selectbox(key="in:product").set_value("aws_p5_48xlarge").run()
+    assert not [d for d in page.dataframe if "Host variant" in d.value.columns]
+
+
+def test_price_list_of_a_year_reaches_the_scenario():
+    page = open_page("hardware")
+    page.button_group(key="in:hardware:offer").set_value("rental").run()
+    catalog = state.catalog()
+    several = next(p for p in catalog.providers if len(catalog.rental_dates(p)) > 1)
+    page.selectbox(key="in:hardware:hardware.provider").set_value(several).run()
+    first, *_, last = catalog.rental_dates(several)
+    years = next(s for s in page.selectbox if s.key.startswith("in:hardware:hardware.price_date"))
+    years.set_value(first).run()
+    assert scenario_of(page).hardware.price_date == first
+    years = next(s for s in page.selectbox if s.key.startswith("in:hardware:hardware.price_date"))
+    years.set_value(last).run()
+    assert scenario_of(page).hardware.price_date is None
+    assert not page.exception
+
+
+def test_bad_upload_tells_every_problem_and_changes_nothing():
+    page = open_page("hardware")
+    upload(page, ("servers.csv", WRONG))
+    assert not page.exception
+    problems = table_with(page, "File", "Line")
+    assert set(problems["File"]) == {"servers.csv"}
+    assert set(problems["Line"]) == {2}
+    assert set(problems["Column"]) == {"offer", "accelerator_id", "dram_gib"}
+    assert "Nothing has changed" in page.error[0].value
+    assert not [b for b in page.button if b.label == "Take my rows off"]
+
+
+def test_refused_files_leave_those_taken_before():
+    page = open_page("hardware")
+    upload(page, ("servers.csv", LEAN))
+    upload(page, ("servers.csv", WRONG))
+    assert len(table_with(page, "File", "Line")) == 3
+    assert page.selectbox(key="in:product").value == "my_server"
+    limits = next(m for m in page.multiselect if m.key.startswith("in:hardware:limits"))
+    assert "My lean server" in limits.options
+
+
+def test_own_server_is_shown_as_such_and_planned_with():
+    page = open_page("hardware")
+    upload(page, ("servers.csv", LEAN))
+    assert not page.exception
+    assert not page.error
+    assert page.selectbox(key="in:product").value == "my_server"
+    page.button_group(key="hardware:table").set_value("servers").run()
+    page.text_input(key="hardware:servers:search").set_value("lean").run()
+    assert list(rows_of(page, "hardware:servers:rows")["Whose"]) == ["yours"]
+    choose_row(page, "hardware:servers:rows", 0)
+    figures = table_with(page, "Figure", "Link").set_index("Figure")
+    assert figures.loc["DRAM", "Quality"] == "~ assumed, yours"
+    go(page, "plan")
+    assert not page.exception
+    assert "My lean server" in list(page.dataframe[0].value["Kind"])
+
+
+def test_rows_are_taken_off_again_unless_the_scenario_needs_them():
+    page = open_page("hardware")
+    upload(page, ("servers.csv", LEAN))
+    limits = next(m for m in page.multiselect if m.key.startswith("in:hardware:limits"))
+    limits.set_value(["my_server"]).run()
+    next(b for b in page.button if b.label == "Take my rows off").click().run()
+    assert "my_server" in " ".join(table_with(page, "Problem")["Problem"])
+    limits = next(m for m in page.multiselect if m.key.startswith("in:hardware:limits"))
+    limits.set_value([]).run()
+    next(b for b in page.button if b.label == "Take my rows off").click().run()
+    assert not page.error
+    assert page.selectbox(key="in:product").value != "my_server"
+
+
+def test_nobody_else_sees_ones_rows():
+    page, other = open_page("hardware"), open_page("hardware")
+    upload(page, ("servers.csv", LEAN))
+    other.run()
+    assert page.selectbox(key="in:product").value == "my_server"
+    assert other.selectbox(key="in:product").value != "my_server"
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.id)
+def test_templates_are_valid_as_they_are(template: Template):
+    path = ensure_catalog()
+    with zipfile.ZipFile(io.BytesIO(template_zip(template, path))) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    readme = files.pop("README.txt").decode()
+    overlay = Overlay.from_files(files)
+    catalog = load_catalog(ensure_catalog(overlay=overlay))
+    own = {row_id for table, row_id in catalog.overlay_rows if table != "sources"}
+    assert own == {row.values["id"] for row in template.rows}
+    assert all(f"{row.table}.csv" in readme for row in template.rows)
+
+
+def test_evidence_answers_in_a_sentence_with_counts_that_hold():
+    page = open_page("evidence")
+    assert not page.exception
+    assert "names its source" in text_of(page)
+    counts: Any = next(d.value for d in page.dataframe if "measured" in d.value.columns)
+    shown = sum(int(counts[q].sum()) for q in ("measured", "manufacturer", "modelled", "assumed"))
+    assert f"Every one of {shown:,} figures" in text_of(page).replace("\\", "")
+
+
+def test_evidence_shows_published_footprints_and_the_split_with_reasons():
+    page = open_page("evidence")
+    checks = table_with(page, "Ours over published").set_index("Product")
+    board = checks.loc["NVIDIA HGX H100 board, eight H100 SXM"]
+    assert board["Fitted to it"] == "yes, in sample"
+    assert 0.9 <= float(board["Ours over published"]) <= 1.1
+    assert page.selectbox(key="evidence:split").value == "hgx_h100"
+    assert any("no test of them" in caption.value for caption in page.caption)
+    page.button_group(key="evidence:footprints:set").set_value("paper").run()
+    paper = table_with(page, "Ours over published")
+    assert len(paper) > len(checks)
+
+
+def test_evidence_opens_any_table_and_lists_sources_with_licence():
+    page = open_page("evidence")
+    page.selectbox(key="evidence:table").set_value("serving_parameters").run()
+    page.multiselect(key="evidence:serving_parameters:provenance").set_value(["inherited"]).run()
+    choose_row(page, "evidence:serving_parameters:rows", 0)
+    assert not page.exception
+    figures = table_with(page, "Figure", "Link")
+    assert figures["Quality"].str.contains("inherited").all()
+    sources = table_with(page, "Licence")
+    assert len(sources) == len(state.catalog().sources)
+    assert (sources["Licence"] != "").all()
