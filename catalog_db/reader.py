@@ -88,7 +88,7 @@ def load_catalog(path: Path) -> Catalog:
                 con, "embodied_coefficients", lambda r: EmbodiedCoefficient(**r)
             ),
             serving_parameters=_table(con, "serving_parameters", _serving),
-            power_parameters=_table(con, "power_parameters", lambda r: PowerParameters(**r)),
+            power_parameters=_table(con, "power_parameters", _power),
             length_mixes=_table(
                 con, "length_mixes", lambda r: LengthMix(**r, buckets=buckets[r["id"]])
             ),
@@ -165,6 +165,15 @@ def _server(row: Record) -> Server:
 
 def _llm(row: Record) -> Llm:
     return Llm(aliases=tuple(row.pop("aliases")), **row)
+
+
+def _power(row: Record) -> PowerParameters:
+    return PowerParameters(
+        sequence_layer_s=s_from_us(row.pop("sequence_layer_us")),
+        phases=tuple(row.pop("phases")),
+        precisions=tuple(row.pop("precisions")),
+        **row,
+    )
 
 
 def _serving(row: Record) -> ServingParameters:

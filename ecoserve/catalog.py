@@ -189,16 +189,21 @@ class ServingParameters(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerParameters(Row):
-    """P = min(cap, p0 + a u_mem + b u_cmp^gamma), all as ratios of TDP."""
+    """P = min(cap, p0 + a u_mem + b u_cmp + s q) as ratios of TDP, and what its fit has seen."""
 
     family: str
     p0_ratio: float
     a_ratio: float
     b_ratio: float
-    gamma: float
+    sequence_layer_s: float
+    """s: seconds of TDP that one sequence costs in one layer of one step."""
     cap_ratio: float
+    phases: tuple[str, ...]
+    """Phases among the points of the fit: prefill, decode, mixed."""
+    precisions: tuple[str, ...]
+    u_mem_max: float
+    """Largest memory utilisation among the points of the fit; beyond it a value is flagged."""
     u_cmp_max: float
-    """Largest compute utilisation among the points of the fit; beyond it a value is flagged."""
     error_band: float
     provenance: Provenance
 
