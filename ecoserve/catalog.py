@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from ecoserve.errors import MissingDataError, UnknownIdError
+from ecoserve.points import MeasuredPoint
 
 Quality = Literal["measured", "manufacturer", "modelled", "assumed"]
 Provenance = Literal["calibrated", "inherited", "assumed"]
@@ -182,9 +183,44 @@ class ServingParameters(Row):
     t0_s: float
     t_layer_s: float
     t_seq_s: float
+    t_request_s: float = 0.0
+    """Front end and scheduling of a request before its prefill starts; part of TTFT only."""
+    bus_ratio: float = 1.0
+    """Share of the all-reduce bandwidth that the stack reaches."""
+    overlap_norm: float = 1.0
+    """q of the form: 1 where launch overheads add to the device's time, more where they overlap."""
     error_band: float
     """Relative error of TPOT to plan against, 0.1 = 10 %."""
     provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredCpu(Row):
+    """CPU sockets that somebody measured, as one device."""
+
+    family: str
+    memory_gb_per_s: float
+    """Theoretical, of all sockets used."""
+    bf16_tflops: float
+    """Theoretical peak of the matrix or vector units, of all sockets used."""
+    dram_gb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationPlan(Row):
+    """Where the serving parameters of one key come from: its own points, or another key."""
+
+    family: str
+    stack: str
+    precision: str
+    from_id: str
+    """The key whose points are fitted; another one than ``id`` where this one has too few."""
+    allreduce_latency_s: float
+    """From micro-benchmarks; points do not tell it from ``t_layer_s``."""
+    t0_s: float
+    overlap_norm: float
+    error_factor: float
+    """How much wider the error band of an inherited row is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,17 +332,24 @@ class Catalog:
     rate_profiles: Mapping[str, RateProfile]
     regions: Mapping[str, Region]
     grid_profiles: Mapping[str, GridProfile]
+    accelerator_aliases: Mapping[str, str] = field(default_factory=dict)
+    """Names of accelerators in measurements -> ids."""
+    measured_cpus: Mapping[str, MeasuredCpu] = field(default_factory=dict)
+    """By the name measurements give them."""
+    measured_points: tuple[MeasuredPoint, ...] = ()
+    calibration_plans: Mapping[str, CalibrationPlan] = field(default_factory=dict)
     _llm_aliases: Mapping[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        aliases = {alias: llm.id for llm in self.llms.values() for alias in llm.aliases}
+        aliases = {alias.lower(): llm.id for llm in self.llms.values() for alias in llm.aliases}
         object.__setattr__(self, "_llm_aliases", MappingProxyType(aliases))
         for name in TABLES:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def accelerator(self, accelerator_id: str) -> Accelerator:
-        """The accelerator with this id."""
-        return _find(self.accelerators, "accelerator", accelerator_id)
+        """The accelerator with this id or alias."""
+        known = self.accelerator_aliases.get(accelerator_id, accelerator_id)
+        return _find(self.accelerators, "accelerator", known)
 
     def host(self, host_id: str) -> Host:
         """The host with this id."""
