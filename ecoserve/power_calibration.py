@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, least_squares
 
-from ecoserve.catalog import PowerParameters
+from ecoserve.catalog import PowerParameters, Provenance
 from ecoserve.errors import MissingDataError
 from ecoserve.performance import Replica, kv_batch_limit
 from ecoserve.points import MeasuredPoint, Phase
@@ -210,6 +210,33 @@ def fit_power(points: Sequence[PowerPoint]) -> PowerFit:
         held_out_mape=_mape(power_errors(points, held_out)),
         held_out_energy_mape=_energy_mape(points, held_out),
     )
+
+
+def parameters_row(
+    fit: PowerFit,
+    family: str,
+    *,
+    seen: Sequence[PowerPoint],
+    error_band: float,
+    provenance: Provenance,
+    source_id: str,
+    note: str = "",
+) -> PowerParameters:
+    """The catalog row of a family: the fit's coefficients, and the ranges of its own points.
+
+    ``seen`` are the points of the family itself, none where it inherits from others: no phase and
+    no precision then counts as measured.
+    """
+    c = fit.coefficients
+    return PowerParameters(
+        id=family, source_id=source_id, quality="assumed" if provenance == "assumed" else "modelled",
+        note=note, family=family, p0_ratio=c.p0_ratio, a_ratio=c.a_ratio, b_ratio=c.b_ratio,
+        sequence_layer_s=c.sequence_layer_s, cap_ratio=c.cap_ratio, phases=_phases(seen),
+        precisions=tuple(sorted({point.precision for point in seen})),
+        u_mem_max=max((point.u_mem for point in seen), default=fit.u_mem_max),
+        u_cmp_max=max((point.u_cmp for point in seen), default=fit.u_cmp_max),
+        error_band=error_band, provenance=provenance,
+    )  # fmt: skip
 
 
 def _phases(points: Sequence[PowerPoint]) -> tuple[PowerPhase, ...]:
