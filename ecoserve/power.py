@@ -91,9 +91,18 @@ def is_measured(
 
 
 def decode_utilisation(
-    replica: Replica, batch: Array, isl: Array, osl: Array, period_s: Array, *, prefills: bool
+    replica: Replica,
+    batch: Array,
+    isl: Array,
+    osl: Array,
+    period_s: Array,
+    *,
+    prefills: bool,
+    cached_ratio: Array | float = 0.0,
 ) -> Utilisation:
     """Over a step period of ``batch`` sequences; with ``prefills`` their prompts' work too.
+
+    ``cached_ratio`` of a prompt comes from the prefix cache and is not computed again.
 
     KV reads spread over min(tp, n_kv) accelerators: beyond, each holds a copy of its own.
     """
@@ -101,15 +110,17 @@ def decode_utilisation(
     read = weight_bytes_read(replica, batch) / replica.tp + kv / replica.kv_shards
     flop = replica.flop_per_token * batch
     if prefills:
-        flop = flop + batch / osl * prefill_flop(replica, isl)
+        flop = flop + batch / osl * prefill_flop(replica, isl, cached_ratio)
     layers = batch * replica.layers / (replica.tp * period_s)
     return _utilisation(replica, read, flop / replica.tp, period_s, layers)
 
 
-def prefill_utilisation(replica: Replica, isl: Array, duration_s: Array) -> Utilisation:
+def prefill_utilisation(
+    replica: Replica, isl: Array, duration_s: Array, cached_ratio: Array | float = 0.0
+) -> Utilisation:
     """While prompts of ``isl`` tokens are prefilled one after another, each in ``duration_s``."""
-    read = weight_bytes_read(replica, isl) / replica.tp
-    flop = prefill_flop(replica, isl) / replica.tp
+    read = weight_bytes_read(replica, isl * (1.0 - cached_ratio)) / replica.tp
+    flop = prefill_flop(replica, isl, cached_ratio) / replica.tp
     return _utilisation(replica, read, flop, duration_s, np.zeros_like(duration_s))
 
 
@@ -162,6 +173,7 @@ def busy_power(
     osl: Array,
     *,
     prefills: bool,
+    cached_ratio: Array | float = 0.0,
 ) -> BusyPower:
     """A replica that decodes ``batch`` sequences and, with ``prefills``, their prompts too.
 
@@ -169,8 +181,8 @@ def busy_power(
     """
     step = decode_step_s(replica, batch, mean_context_tokens(isl, osl))
     decode = decode_utilisation(replica, batch, isl, osl, step, prefills=False)
-    duration = prefill_s(replica, isl)
-    prefill = prefill_utilisation(replica, isl, duration)
+    duration = prefill_s(replica, isl, cached_ratio)
+    prefill = prefill_utilisation(replica, isl, duration, cached_ratio)
     per_step = PREFILL_INTERFERENCE * batch / osl * duration if prefills else np.zeros_like(step)
     return BusyPower(
         tp=replica.tp,
@@ -236,6 +248,7 @@ def part_load(
     load_ratio: Array,
     *,
     prefills: bool,
+    cached_ratio: Array | float = 0.0,
 ) -> PartLoad:
     """Power at ``load_ratio`` (0 to 1) of the requests that ``planned_batch`` serves.
 
@@ -247,7 +260,9 @@ def part_load(
     """
 
     def at(batch: Array) -> BusyPower:
-        return busy_power(model, replica, batch, isl, osl, prefills=prefills)
+        return busy_power(
+            model, replica, batch, isl, osl, prefills=prefills, cached_ratio=cached_ratio
+        )
 
     wanted = load_ratio * planned_batch / at(planned_batch).period_s
     low, high = np.ones_like(planned_batch), planned_batch.astype(float)

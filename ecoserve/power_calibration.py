@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, least_squares
 
-from ecoserve.catalog import PowerParameters, Provenance
+from ecoserve.catalog import PowerParameters, Provenance, Quality
 from ecoserve.errors import MissingDataError
 from ecoserve.performance import Replica, kv_batch_limit
-from ecoserve.points import MeasuredPoint, Phase
+from ecoserve.points import MeasuredPoint, Phase, precision_id
 from ecoserve.power import (
     COMPUTE_FULL_RATIO,
     PowerModel,
@@ -102,7 +102,7 @@ def power_point(
     )
     return PowerPoint(
         source=point.source, model=point.model, hardware=point.hardware,
-        phase=point.phase, precision=point.precision, tp=point.tp, running=running,
+        phase=point.phase, precision=precision_id(point.precision), tp=point.tp, running=running,
         prefill_ratio=1.0 - osl / (isl + osl), tdp_w=tdp_w, period_s=period,
         accelerator_w=power / (point.tp if point.convention.power_scope == "replica" else 1),
         u_mem=float(use.memory), u_cmp=float(use.compute),
@@ -144,7 +144,7 @@ class PowerCoefficients:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorGroup:
+class PowerErrorGroup:
     """How far predictions lie from measurements, as fractions of the measured values."""
 
     source: str
@@ -228,9 +228,10 @@ def parameters_row(
     no precision then counts as measured.
     """
     c = fit.coefficients
+    quality: Quality = "assumed" if provenance == "assumed" else "modelled"
     return PowerParameters(
-        id=family, source_id=source_id, quality="assumed" if provenance == "assumed" else "modelled",
-        note=note, family=family, p0_ratio=c.p0_ratio, a_ratio=c.a_ratio, b_ratio=c.b_ratio,
+        id=family, source_id=source_id, quality=quality, note=note, family=family,
+        p0_ratio=c.p0_ratio, a_ratio=c.a_ratio, b_ratio=c.b_ratio,
         sequence_layer_s=c.sequence_layer_s, cap_ratio=c.cap_ratio, phases=_phases(seen),
         precisions=tuple(sorted({point.precision for point in seen})),
         u_mem_max=max((point.u_mem for point in seen), default=fit.u_mem_max),
@@ -279,14 +280,14 @@ def energy_errors(points: Sequence[PowerPoint], coefficients: Sequence[PowerCoef
     return np.array(errors)
 
 
-def error_groups(points: Sequence[PowerPoint], errors: Array) -> tuple[ErrorGroup, ...]:
+def power_error_groups(points: Sequence[PowerPoint], errors: Array) -> tuple[PowerErrorGroup, ...]:
     """Errors by source x hardware x phase x precision, sorted."""
     groups: dict[tuple[str, str, str, str], list[float]] = {}
     for point, error in zip(points, errors, strict=True):
         key = (point.source, point.hardware, point.phase, point.precision)
         groups.setdefault(key, []).append(float(error))
     return tuple(
-        ErrorGroup(
+        PowerErrorGroup(
             source=key[0], hardware=key[1], phase=key[2], precision=key[3], n=len(values),
             mape=_mape(np.array(values)), median_error=float(np.median(np.abs(values))),
             bias=float(np.mean(values)),

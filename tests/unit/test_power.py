@@ -108,6 +108,12 @@ def test_prefill_utilisation():
     assert use.sequence_layers_per_s[0] == 0.0
 
 
+def test_cached_tokens_are_not_multiplied_again():
+    # Half of 1,000 tokens cached: 500 x 1.98e9 + 2 x 10 x 1000 x 1e6 x (1 - 0.25) = 1.005e12
+    use = prefill_utilisation(REPLICA, one(1000.0), one(0.01), 0.5)
+    assert use.compute[0] == pytest.approx(0.201)
+
+
 @pytest.mark.parametrize(
     ("phase", "precision", "u_mem", "u_cmp", "expected"),
     [

@@ -15,7 +15,7 @@ from ecoserve.power_calibration import (
     PowerCoefficients,
     PowerPoint,
     energy_errors,
-    error_groups,
+    power_error_groups,
     fit_power,
     held_out_coefficients,
     parameters_row,
@@ -27,7 +27,7 @@ from tests.builders import BIG, TOY, serving
 REPLICA = accelerator_replica(TOY, BIG, 1, "bf16", serving("big_family"))
 PAIR = accelerator_replica(TOY, BIG, 2, "bf16", serving("big_family"))
 ROW = MeasuredPoint(
-    source="paper", model="toy", hardware="big", tp=1, precision="bf16", stack="vllm_v1",
+    source="paper", model="toy", hardware="big", tp=1, precision="fp16", stack="vllm_v1",
     phase="decode", batch=250.0, input_len=900.0, output_len=200.0, context_len=None,
     latency_s=0.008, output_tokens_per_s=25_000.0, power_w=300.0, j_per_output_token=None,
     convention=PointConvention(source="paper", phase="decode"),
@@ -64,6 +64,7 @@ def test_a_serving_row_takes_its_period_from_the_output_rate():
     assert found.u_cmp == pytest.approx(0.54855)
     assert found.sequence_layers_per_s == pytest.approx(250_000.0)
     assert found.prefill_ratio == pytest.approx(900 / 1100)
+    assert found.precision == "bf16"
     assert found.j_per_output_token == pytest.approx(300.0 / 25_000.0)
 
 
@@ -169,7 +170,7 @@ def test_energy_without_a_predicted_period_is_refused():
 
 def test_groups_are_by_source_hardware_phase_and_precision():
     data = [point("m", 0.4, 0.0, 0.0), replace(point("m", 0.4, 0.0, 0.0), precision="fp8")]
-    groups = error_groups([*data, data[0]], np.array([0.1, -0.4, -0.2]))
+    groups = power_error_groups([*data, data[0]], np.array([0.1, -0.4, -0.2]))
     assert [(g.precision, g.n) for g in groups] == [("bf16", 2), ("fp8", 1)]
     assert groups[0].mape == pytest.approx(0.15)
     assert groups[0].bias == pytest.approx(-0.05)
