@@ -15,10 +15,10 @@ from ecoserve.power_calibration import (
     PowerCoefficients,
     PowerPoint,
     energy_errors,
-    power_error_groups,
     fit_power,
     held_out_coefficients,
     parameters_row,
+    power_error_groups,
     power_errors,
     power_point,
 )
