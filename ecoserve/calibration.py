@@ -1,10 +1,11 @@
 """Serving parameters fitted to measured points, and how well they speak about what they never saw.
 
-    minimise  sum_i w_i rho(ln predicted_i - ln measured_i) + sum_p (ln p - ln p0)^2 / width_p^2 * s
+    minimise  sum_i rho(ln predicted_i - ln measured_i) + s sum_p ((ln p - ln p0) / width_p)^2
 
-with rho the soft-L1 loss at a scale of 10 %, w_i such that each model counts alike, and a prior per
-parameter from micro-benchmarks of single operators, worth :data:`PRIOR_POINTS` points. ``t0`` and
-the latency of an all-reduce are fixed by the plan: points do not tell them from ``t_layer``.
+with rho the soft-L1 loss at a scale of 10 % and a prior per parameter, worth
+:data:`PRIOR_POINTS` points, from micro-benchmarks of single operators or from a neighbouring key.
+``t0`` and the latency of an all-reduce are fixed by the plan: points do not tell them from
+``t_layer``.
 ``mfu_decode`` is fixed below batch 128, where it does not show. Points of mixtures of experts are
 used only where no dense ones exist. Errors of a fit are those of models (else accelerators, else
 tensor-parallel degrees) that were held out whole.
@@ -12,10 +13,9 @@ tensor-parallel degrees) that were held out whole.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +33,8 @@ HeldOut = Literal["model", "hardware", "tp"]
 LOSS_SCALE = 0.1
 """Relative error beyond which a point counts linearly, not by its square."""
 PRIOR_POINTS = 6.0
-LARGEST_WEIGHT = 3.0
-"""Of a point whose model has few."""
+SLOW_SIDE = 0.6
+"""Share of the mean TTFTs under a closed loop that a fit must not undercut."""
 MIN_POINTS = 5
 LARGE_BATCH = 128
 """From here on compute shows in a decode step."""
@@ -42,7 +42,11 @@ MIN_SPLIT_PREFILLS = 10
 """Isolated prefills over several accelerators that the reached bus bandwidth needs."""
 IDENTIFIED_RATIO = 0.5
 """A parameter is identified when the points narrow its prior to this share of the width."""
-SMALLEST_BAND = 0.05
+FEW_POINTS = 12
+"""Below it the neighbour's error band tells more than errors of the points themselves."""
+SMALLEST_BAND = 0.08
+SAME_MODEL_FACTOR = 1.5
+"""How much wider a band is where no other model could be held out."""
 SIGNIFICANT_DIGITS = 3
 
 
@@ -64,7 +68,7 @@ PRIORS = {
     "t_layer_s": Prior(60e-6, 0.6, 1e-6, 5e-3),
     "t_seq_s": Prior(50e-6, 0.6, 1e-7, 5e-3),
     "t_request_s": Prior(15e-3, 0.6, 1e-4, 1.0),
-    "bus_ratio": Prior(0.7, 0.7, 0.02, 1.0),
+    "bus_ratio": Prior(1.0, 0.7, 0.02, 1.0),
 }
 """Efficiencies from products and attention measured alone on A100 to B200, overheads from the range
 of published serving stacks."""
@@ -115,6 +119,17 @@ class ServingFit:
     left_out: tuple[str, ...]
     """Points that were not used, with the reason."""
 
+    @property
+    def summary(self) -> str:
+        """In one sentence what the parameters rest on."""
+        crossed = self.cross_validated_mape
+        held_out = "" if crossed is None else f", {crossed:.1%} with each {self.held_out} held out"
+        known = ", ".join(self.identified) or "none"
+        return (
+            f"{self.n_points} points of {len(self.models)} models on {', '.join(self.hardware)}; "
+            f"mean error {self.in_sample_mape:.1%}{held_out}. Identified: {known}."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Group:
@@ -125,11 +140,13 @@ class _Group:
     replica: Replica
     work: Work
     measured_s: Array
-    weight: Array
+
+    def predicted_s(self, params: ServingParameters) -> Array:
+        replica = replace(self.replica, params=params)
+        return latency_of(self.phase, self.load, replica, self.work)
 
     def log_errors(self, params: ServingParameters) -> Array:
-        predicted = latency_of(self.phase, self.load, replace(self.replica, params=params), self.work)
-        return np.log(predicted / self.measured_s)
+        return np.log(self.predicted_s(params) / self.measured_s)
 
 
 def plan_of(catalog: Catalog, family: str, stack: str, precision: str) -> CalibrationPlan:
@@ -145,18 +162,14 @@ def points_of(
 ) -> tuple[tuple[Setup, ...], tuple[str, ...]]:
     """The points of a plan's key that the model can speak about, and why not of the others.
 
-    Points of other keys are passed over in silence.
+    Points of other keys are passed over in silence, as are all-reduces: latency and bandwidth of
+    links are figures of the accelerator.
     """
-    base = _start(plan)
+    base = _start(plan, priors_of(plan))
     found: list[Setup] = []
     left_out: list[str] = []
     for point in points:
-        if point.phase == "allreduce":
-            continue  # latency and bandwidth of the links are data of the accelerator
-        try:
-            if _key(point, catalog) != (plan.family, plan.stack, plan.precision):
-                continue
-        except CatalogError:
+        if not _has_key(point, catalog, plan):
             continue
         try:
             if point.latency_s is None:
@@ -171,6 +184,16 @@ def points_of(
     return tuple(found), tuple(left_out)
 
 
+def _has_key(point: MeasuredPoint, catalog: Catalog, plan: CalibrationPlan) -> bool:
+    if point.phase == "allreduce":
+        return False
+    try:
+        key = _key(point, catalog)
+    except CatalogError:
+        return False
+    return key == (plan.family, plan.stack, plan.precision)
+
+
 def _key(point: MeasuredPoint, catalog: Catalog) -> tuple[str, str, str]:
     precision = precision_id(point.precision)
     cpu = catalog.measured_cpus.get(point.hardware)
@@ -180,40 +203,82 @@ def _key(point: MeasuredPoint, catalog: Catalog) -> tuple[str, str, str]:
 
 
 def fit_serving(
-    points: Sequence[MeasuredPoint], catalog: Catalog, plan: CalibrationPlan
+    points: Sequence[MeasuredPoint],
+    catalog: Catalog,
+    plan: CalibrationPlan,
+    neighbour: ServingParameters | None = None,
 ) -> ServingFit:
     """Fit the parameters of a plan's key to its points and cross-validate them.
 
+    ``neighbour`` are the parameters of ``plan.from_id``, the centre of the priors if given.
     Raises :class:`MissingDataError` where fewer than :data:`MIN_POINTS` points can be used.
     """
     setups, left_out = points_of(points, catalog, plan)
     if len(setups) < MIN_POINTS:
         raise MissingDataError(f"{plan.id}: {len(setups)} usable points, {MIN_POINTS} are needed")
-    params, identified = _fit(setups, plan)
-    plain = [setup for setup in setups if not is_queued(setup.point)]
-    in_sample = _mape(_errors(plain or setups, params))
+    priors = priors_of(plan, neighbour)
+    params, identified = _fit(setups, plan, priors)
+    in_sample = _mape(_errors(setups, params), setups)
     held_out = _largest_partition(setups)
-    crossed = cross_validate(setups, plan, held_out) if held_out else ()
-    kept = [row.error for row in crossed if not plain or not is_queued(row.point)]
-    cross_mape = _mape(kept) if kept else None
-    band = max(SMALLEST_BAND, cross_mape if cross_mape is not None else 2.0 * in_sample)
-    batches = [setup.batch for setup in setups]
-    return ServingFit(
-        params=rounded(replace(params, error_band=min(band, 1.0))),
+    crossed = cross_validate(setups, plan, held_out, neighbour) if held_out else ()
+    cross_mape = _mape([row.error for row in crossed], crossed) if crossed else None
+    fit = ServingFit(
+        params=params,
         identified=identified,
         n_points=len(setups),
         models=tuple(sorted({setup.point.model for setup in setups})),
         hardware=tuple(sorted({setup.point.hardware for setup in setups})),
-        largest_batch_ratio=max(batches) / min(batches),
+        largest_batch_ratio=max(s.batch for s in setups) / min(s.batch for s in setups),
         in_sample_mape=in_sample,
         held_out=held_out,
         cross_validated_mape=cross_mape,
         left_out=left_out,
     )
+    band = _error_band(fit, plan, neighbour)
+    return replace(fit, params=rounded(replace(params, error_band=band, note=fit.summary)))
+
+
+def _error_band(
+    fit: ServingFit, plan: CalibrationPlan, neighbour: ServingParameters | None
+) -> float:
+    """What to plan with: the held-out error; of few points, that of the neighbour if larger."""
+    if fit.n_points < FEW_POINTS and neighbour is not None:
+        return min(1.0, max(fit.in_sample_mape, neighbour.error_band * plan.error_factor))
+    if fit.cross_validated_mape is None:
+        return min(1.0, max(SMALLEST_BAND, 2.0 * fit.in_sample_mape))
+    factor = 1.0 if fit.held_out == "model" else SAME_MODEL_FACTOR
+    return min(1.0, max(SMALLEST_BAND, factor * fit.cross_validated_mape))
+
+
+def serving_rows(
+    points: Sequence[MeasuredPoint], catalog: Catalog
+) -> tuple[ServingParameters, ...]:
+    """The parameters of all plans of the catalog, sorted by id: fitted where there are points.
+
+    Raises :class:`MissingDataError` where a plan has neither points nor a neighbour.
+    """
+    rows: dict[str, ServingParameters] = {}
+
+    def row(plan: CalibrationPlan) -> ServingParameters:
+        if plan.id not in rows:
+            source = catalog.calibration_plans.get(plan.from_id) if plan.from_id else None
+            neighbour = row(source) if source is not None else None
+            try:
+                rows[plan.id] = fit_serving(points, catalog, plan, neighbour).params
+            except MissingDataError:
+                if neighbour is None:
+                    raise
+                rows[plan.id] = inherited(plan, neighbour)
+        return rows[plan.id]
+
+    return tuple(row(plan) for _, plan in sorted(catalog.calibration_plans.items()))
 
 
 def cross_validate(
-    setups: Sequence[Setup], plan: CalibrationPlan, by: HeldOut
+    setups: Sequence[Setup],
+    plan: CalibrationPlan,
+    by: HeldOut,
+    neighbour: ServingParameters | None = None,
 ) -> tuple[PointError, ...]:
     """Errors of each model, accelerator or tp under parameters fitted without it."""
     errors: list[PointError] = []
@@ -222,7 +287,7 @@ def cross_validate(
         outside = [setup for setup in setups if _group_value(setup, by) != value]
         if len(outside) < MIN_POINTS:
             continue
-        params, _ = _fit(outside, plan)
+        params, _ = _fit(outside, plan, priors_of(plan, neighbour))
         errors += [
             PointError(point=setup.point, error=error)
             for setup, error in zip(inside, _errors(inside, params), strict=True)
@@ -234,7 +299,7 @@ def transferred(
     train: Sequence[Setup], test: Sequence[Setup], plan: CalibrationPlan
 ) -> tuple[PointError, ...]:
     """Errors of ``test`` under parameters fitted to ``train``: data-sheet figures swapped only."""
-    params, _ = _fit(train, plan)
+    params, _ = _fit(train, plan, priors_of(plan))
     return tuple(
         PointError(point=setup.point, error=error)
         for setup, error in zip(test, _errors(test, params), strict=True)
@@ -256,53 +321,66 @@ def inherited(plan: CalibrationPlan, source: ServingParameters) -> ServingParame
 
 def rounded(params: ServingParameters) -> ServingParameters:
     """The figures to three significant digits, the error band up to a whole per cent."""
-    digits = {name: _significant(getattr(params, name)) for name in PRIORS}
-    return replace(params, **digits, error_band=float(np.ceil(params.error_band * 100 - 1e-9) / 100))
+    digits: dict[str, Any] = {name: _significant(getattr(params, name)) for name in PRIORS}
+    band = float(np.ceil(params.error_band * 100 - 1e-9) / 100)
+    return replace(params, **digits, error_band=band)
 
 
 def _significant(value: float) -> float:
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
-def priors_of(plan: CalibrationPlan) -> dict[str, Prior]:
-    """The priors of a plan's key."""
-    if plan.stack == CPU_STACK:
-        return CPU_PRIORS
-    return PRIORS if plan.precision == "bf16" else {**PRIORS, **NARROW_PRIORS}
+def priors_of(
+    plan: CalibrationPlan, neighbour: ServingParameters | None = None
+) -> dict[str, Prior]:
+    """The priors of a plan's key, centred on a neighbour's parameters if given."""
+    known = CPU_PRIORS if plan.stack == CPU_STACK else PRIORS
+    if plan.stack != CPU_STACK and plan.precision != "bf16":
+        known = {**known, **NARROW_PRIORS}
+    if neighbour is None:
+        return known
+    return {
+        name: replace(prior, centre=min(max(getattr(neighbour, name), prior.low), prior.high))
+        for name, prior in known.items()
+    }
 
 
-def _start(plan: CalibrationPlan) -> ServingParameters:
-    centres = {name: prior.centre for name, prior in priors_of(plan).items()}
-    centres["bus_ratio"] = 1.0
+def _start(plan: CalibrationPlan, priors: Mapping[str, Prior]) -> ServingParameters:
+    centres: dict[str, Any] = {name: prior.centre for name, prior in priors.items()}
     return ServingParameters(
         id=plan.id, family=plan.family, stack=plan.stack, precision=plan.precision,
         allreduce_latency_s=plan.allreduce_latency_s, t0_s=plan.t0_s,
         overlap_norm=plan.overlap_norm, error_band=1.0, provenance="calibrated",
-        source_id=plan.source_id, quality=plan.quality, note=plan.note, **centres,
+        source_id=plan.source_id, quality="modelled", note=plan.note, **centres,
     )  # fmt: skip
 
 
 def _fit(
-    setups: Sequence[Setup], plan: CalibrationPlan
+    setups: Sequence[Setup], plan: CalibrationPlan, priors: Mapping[str, Prior]
 ) -> tuple[ServingParameters, tuple[str, ...]]:
     """The best parameters, and which of them the points identify.
 
     Mean TTFT under a closed loop is mostly waiting, so those rows speak about ``t_request`` only,
-    once the rest is known.
+    once the rest is known, and on the slow side.
     """
     queued = [setup for setup in setups if is_queued(setup.point)]
     plain = [setup for setup in setups if not is_queued(setup.point)]
-    params, identified = replace(_start(plan), overlap_norm=1.0), ()
+    params = replace(_start(plan, priors), overlap_norm=1.0)
+    identified: tuple[str, ...] = ()
     if plain:
         free, groups = _free(plain), _groups(plain)
-        params, identified = _descend(params, free, groups, plan)
+        params, identified = _descend(params, {name: priors[name] for name in free}, groups)
         if plan.overlap_norm != 1.0:
             # Hidden overheads have no slope: their sum with the rest is where to start from.
             params = replace(params, overlap_norm=plan.overlap_norm)
-            params, identified = _descend(params, free, groups, plan)
+            params, identified = _descend(params, {name: priors[name] for name in free}, groups)
     if queued:
-        params, more = _descend(params, ("t_request_s",), _groups(queued), plan)
-        identified += more
+        (group,) = _groups(queued)
+        waited = group.measured_s - group.predicted_s(replace(params, t_request_s=0.0))
+        bounds = priors["t_request_s"]
+        request = np.clip(np.quantile(waited, SLOW_SIDE), bounds.low, bounds.high)
+        params = replace(params, t_request_s=float(request))
+        identified += ("t_request_s",)
     return params, identified
 
 
@@ -332,14 +410,11 @@ def _free(setups: Sequence[Setup]) -> tuple[str, ...]:
 
 
 def _descend(
-    start: ServingParameters,
-    free: tuple[str, ...],
-    groups: Sequence[_Group],
-    plan: CalibrationPlan,
+    start: ServingParameters, priors: Mapping[str, Prior], groups: Sequence[_Group]
 ) -> tuple[ServingParameters, tuple[str, ...]]:
-    priors = [priors_of(plan)[name] for name in free]
-    centre = np.log([prior.centre for prior in priors])
-    width = np.array([prior.width for prior in priors])
+    free = tuple(priors)
+    centre = np.log([prior.centre for prior in priors.values()])
+    width = np.array([prior.width for prior in priors.values()])
     strength = LOSS_SCALE * np.sqrt(PRIOR_POINTS)
 
     def at(logs: Array) -> ServingParameters:
@@ -347,11 +422,11 @@ def _descend(
 
     def residuals(logs: Array) -> Array:
         params = at(logs)
-        data = [np.sqrt(group.weight) * group.log_errors(params) for group in groups]
+        data = [group.log_errors(params) for group in groups]
         return np.concatenate([*data, strength * (logs - centre) / width])
 
-    low = np.log([prior.low for prior in priors])
-    high = np.log([prior.high for prior in priors]) + 1e-9
+    low = np.log([prior.low for prior in priors.values()])
+    high = np.log([prior.high for prior in priors.values()])
     first = np.log([getattr(start, name) for name in free])
     found = least_squares(
         residuals, np.clip(first, low + 1e-6, high - 1e-6), bounds=(low, high), loss="soft_l1",
@@ -366,7 +441,8 @@ def _identified(
     """Parameters whose logarithm the points and the priors together know much better than the
     priors alone: by the curvature of the squared residuals at the optimum."""
     step = 1e-4
-    moved = [residuals(logs + step * unit) - residuals(logs - step * unit) for unit in np.eye(len(logs))]
+    units = step * np.eye(len(logs))
+    moved = [residuals(logs + unit) - residuals(logs - unit) for unit in units]
     jacobian = np.array(moved).T / (2 * step * LOSS_SCALE)
     spread = np.sqrt(np.diag(np.linalg.inv(jacobian.T @ jacobian)))
     alone = width / np.sqrt(PRIOR_POINTS)
@@ -378,17 +454,12 @@ def _identified(
 
 
 def _groups(setups: Sequence[Setup]) -> tuple[_Group, ...]:
-    per_model = Counter(setup.point.model for setup in setups)
-    fair = len(setups) / len(per_model)
     groups = []
     for key in sorted({(s.point.phase, s.point.convention.load) for s in setups}):
         mine = [s for s in setups if (s.point.phase, s.point.convention.load) == key]
         replica, work = stacked(mine)
-        weight = [min(LARGEST_WEIGHT, fair / per_model[s.point.model]) for s in mine]
         measured = [s.point.latency_s for s in mine]
-        groups.append(
-            _Group(*key, replica, work, np.array(measured, dtype=float), np.array(weight))
-        )
+        groups.append(_Group(*key, replica, work, np.array(measured, dtype=float)))
     return tuple(groups)
 
 
@@ -418,5 +489,7 @@ def _group_value(setup: Setup, by: HeldOut) -> str:
     return str(getattr(setup.point, by))
 
 
-def _mape(errors: Sequence[float]) -> float:
-    return float(np.mean(np.abs(errors)))
+def _mape(errors: Sequence[float], rows: Sequence[Setup | PointError]) -> float:
+    """Mean absolute error without mean TTFTs under a closed loop, unless there is nothing else."""
+    plain = [e for e, row in zip(errors, rows, strict=True) if not is_queued(row.point)]
+    return float(np.mean(np.abs(plain or errors)))

@@ -208,19 +208,20 @@ class MeasuredCpu(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationPlan(Row):
-    """Where the serving parameters of one key come from: its own points, or another key."""
+    """How the serving parameters of one key are found: from its points and from a neighbour."""
 
     family: str
     stack: str
     precision: str
-    from_id: str
-    """The key whose points are fitted; another one than ``id`` where this one has too few."""
+    from_id: str | None
+    """The key whose parameters are the prior, and are taken over where there are too few points;
+    None where the prior is what single operators showed."""
     allreduce_latency_s: float
     """From micro-benchmarks; points do not tell it from ``t_layer_s``."""
     t0_s: float
     overlap_norm: float
     error_factor: float
-    """How much wider the error band of an inherited row is."""
+    """How much wider than its neighbour's the error band of an inherited row is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,8 +48,8 @@ ELEMENTWISE_VALUES = 12.0
 fit single layers of three accelerators; every device of a tensor-parallel group moves all."""
 GQA_EXPONENT = 0.1
 """KV reads slow down with the query heads that share one KV head, to this power."""
-MOE_LAYER_S = 15e-6
-"""Router, permutation and grouped products of a layer with experts: five more kernels, 3 us each."""
+MOE_LAYER_S = 20e-6
+"""Router, permutation and grouped products of a layer with experts: some six kernels more."""
 
 WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5625}
 """Bytes per weight; 4-bit formats carry a scale of 8 bits for every 16 weights."""
@@ -305,9 +305,7 @@ def decode_step_s(replica: Replica, batch: Array, context_tokens: Array) -> Arra
     return step_terms(replica, batch, context_tokens).total_s
 
 
-def prefill_flop(
-    replica: Replica, isl_tokens: Array, cached_ratio: Array | float = 0.0
-) -> Array:
+def prefill_flop(replica: Replica, isl_tokens: Array, cached_ratio: Array | float = 0.0) -> Array:
     """FLOP of the prefill of one prompt: matmuls of its new tokens and causal attention.
 
     ``cached_ratio`` of the prompt is found in the prefix cache: its tokens are not multiplied
@@ -331,7 +329,8 @@ def prefill_s(
     compute = flop / (replica.tp * replica.flop_per_s * p.mfu_prefill)
     read = weight_bytes_read(replica, tokens) / (replica.tp * device_bytes)
     reduce = replica.allreduce_latency_s + replica.allreduce_s_per_token * tokens
-    device = compute + read + reduce + replica.elementwise_bytes_per_token * tokens / device_bytes
+    elementwise = replica.elementwise_bytes_per_token * tokens / device_bytes
+    device = np.hypot(compute, read) + reduce + elementwise
     launches = np.ones_like(device) * (replica.layers * p.t_layer_s + replica.moe_layer_s)
     return _overlapped(device, launches, p.overlap_norm)
 

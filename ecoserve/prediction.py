@@ -253,9 +253,7 @@ def _prefill_closed_loop_s(replica: Replica, work: Work) -> Array:
     prefill = prefill_s(replica, work.isl)
     others = CLOSED_LOOP_BURST * (batch - 1.0) / 2.0 * prefill
     occupied = work.osl * _decode_closed_loop_s(replica, work) + prefill
-    return (
-        first_token_s(replica, work.isl, step) + others + (work.batch - batch) / batch * occupied
-    )
+    return first_token_s(replica, work.isl, step) + others + (work.batch - batch) / batch * occupied
 
 
 def _e2e_s(replica: Replica, work: Work) -> Array:
