@@ -119,7 +119,7 @@ def load_catalog(path: Path) -> Catalog:
                 ),
             ),
             serving_parameters=read.table("serving_parameters", _serving),
-            power_parameters=read.table("power_parameters", lambda r: PowerParameters(**r)),
+            power_parameters=read.table("power_parameters", _power),
             length_mixes=read.table("length_mixes", lambda r: _mix(r, buckets)),
             rate_profiles=read.table(
                 "rate_profiles",
@@ -160,6 +160,15 @@ def _host(row: Record, cpus: Mapping[str, Cpu]) -> Host:
 def _host_variant(row: Record) -> HostVariant:
     in_gb = {name.replace("_gib", "_gb"): value for name, value in row.items()}
     return HostVariant(**in_gb)
+
+
+def _power(row: Record) -> PowerParameters:
+    return PowerParameters(
+        sequence_layer_s=s_from_us(row.pop("sequence_layer_us")),
+        phases=tuple(row.pop("phases")),
+        precisions=tuple(row.pop("precisions")),
+        **row,
+    )
 
 
 def _serving(row: Record) -> ServingParameters:

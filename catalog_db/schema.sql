@@ -438,8 +438,11 @@ CREATE TABLE power_parameters (
     p0_ratio DOUBLE NOT NULL CHECK (p0_ratio > 0 AND p0_ratio < 1),
     a_ratio DOUBLE NOT NULL CHECK (a_ratio >= 0),
     b_ratio DOUBLE NOT NULL CHECK (b_ratio >= 0),
-    gamma DOUBLE NOT NULL CHECK (gamma > 0),
+    sequence_layer_us DOUBLE NOT NULL CHECK (sequence_layer_us BETWEEN 0 AND 100),
     cap_ratio DOUBLE NOT NULL CHECK (cap_ratio > 0 AND cap_ratio <= 1),
+    phases VARCHAR[] NOT NULL,
+    precisions VARCHAR[] NOT NULL,
+    u_mem_max DOUBLE NOT NULL CHECK (u_mem_max > 0 AND u_mem_max <= 1),
     u_cmp_max DOUBLE NOT NULL CHECK (u_cmp_max > 0 AND u_cmp_max <= 1),
     error_band DOUBLE NOT NULL CHECK (error_band > 0 AND error_band <= 1),
     provenance VARCHAR NOT NULL CHECK (provenance IN ('calibrated', 'inherited', 'assumed')),
@@ -450,13 +453,16 @@ CREATE TABLE power_parameters (
     CHECK (provenance = 'calibrated' OR note <> ''),
     CHECK (quality <> 'assumed' OR note <> '')
 );
-COMMENT ON TABLE power_parameters IS 'P = min(cap, p0 + a u_mem + b u_cmp^gamma) per hardware family';
+COMMENT ON TABLE power_parameters IS 'P = min(cap, p0 + a u_mem + b u_cmp + s q) per hardware family, q = batch x layers / (tp x step)';
 COMMENT ON COLUMN power_parameters.family IS 'hardware family of accelerators';
 COMMENT ON COLUMN power_parameters.p0_ratio IS 'ratio of TDP, floor';
 COMMENT ON COLUMN power_parameters.a_ratio IS 'ratio of TDP, at full memory bandwidth';
 COMMENT ON COLUMN power_parameters.b_ratio IS 'ratio of TDP, at full compute';
-COMMENT ON COLUMN power_parameters.gamma IS 'exponent of the compute utilisation';
+COMMENT ON COLUMN power_parameters.sequence_layer_us IS 'us of TDP per sequence, layer and step on one accelerator';
 COMMENT ON COLUMN power_parameters.cap_ratio IS 'ratio of TDP, ceiling';
+COMMENT ON COLUMN power_parameters.phases IS 'phases among the points of the fit: prefill, decode, mixed';
+COMMENT ON COLUMN power_parameters.precisions IS 'precisions among the points of the fit';
+COMMENT ON COLUMN power_parameters.u_mem_max IS 'ratio, largest memory utilisation among the points of the fit';
 COMMENT ON COLUMN power_parameters.error_band IS 'relative error';
 COMMENT ON COLUMN power_parameters.provenance IS 'calibrated on points of this key, inherited from a neighbour, or assumed';
 COMMENT ON COLUMN power_parameters.u_cmp_max IS 'largest compute utilisation among the points of the fit';

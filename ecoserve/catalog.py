@@ -13,8 +13,10 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from ecoserve.errors import MissingDataError, UnknownIdError
+from ecoserve.points import MeasuredPoint
 from ecoserve.rows import (
     Accelerator,
+    CalibrationPlan,
     CellSource,
     Cpu,
     EmbodiedCoefficient,
@@ -23,6 +25,7 @@ from ecoserve.rows import (
     HostVariant,
     LengthMix,
     Llm,
+    MeasuredCpu,
     PowerParameters,
     Price,
     ProductFootprint,
@@ -73,17 +76,24 @@ class Catalog:
     """By table, row id and column: figures whose source and quality are not their row's."""
     overlay_rows: frozenset[tuple[str, str]]
     """Table and id of the rows that are the user's own."""
+    accelerator_aliases: Mapping[str, str] = field(default_factory=dict)
+    """Names of accelerators in measurements -> ids."""
+    measured_cpus: Mapping[str, MeasuredCpu] = field(default_factory=dict)
+    """By the name measurements give them."""
+    measured_points: tuple[MeasuredPoint, ...] = ()
+    calibration_plans: Mapping[str, CalibrationPlan] = field(default_factory=dict)
     _llm_aliases: Mapping[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        aliases = {alias: llm.id for llm in self.llms.values() for alias in llm.aliases}
+        aliases = {alias.lower(): llm.id for llm in self.llms.values() for alias in llm.aliases}
         object.__setattr__(self, "_llm_aliases", MappingProxyType(aliases))
         for name in (*TABLES, "cell_sources"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def accelerator(self, accelerator_id: str) -> Accelerator:
-        """The accelerator with this id."""
-        return _find(self.accelerators, "accelerator", accelerator_id)
+        """The accelerator with this id or alias."""
+        known = self.accelerator_aliases.get(accelerator_id, accelerator_id)
+        return _find(self.accelerators, "accelerator", known)
 
     def host(self, host_id: str) -> Host:
         """The host with this id."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,9 @@ from ecoserve.performance import (
 )
 from ecoserve.plan import Role
 from ecoserve.power import (
+    PowerModel,
     accelerator_w,
+    busy_power,
     cpu_pool_w,
     decode_utilisation,
     is_measured,
@@ -217,7 +219,7 @@ def _decoding_service(
     demand: WorkloadDemand,
     accelerator: Accelerator,
     catalog: Catalog,
-    role: Role,
+    role: Literal["mixed", "decode"],
     kv_gb_per_s: float,
 ) -> Service:
     """A mixed or a decode pool at its operating point."""
@@ -227,11 +229,12 @@ def _decoding_service(
     before_first_s = prefill if role == "mixed" else np.zeros_like(isl)
     point = operating_point(replica, demand, interference, before_first_s)
     period = point.step_s + point.batch * interference
-    power = catalog.power(accelerator.family)
-    u_mem, u_cmp = decode_utilisation(
-        replica, point.batch, isl, osl, period, prefills=role == "mixed"
+    power = PowerModel(
+        params=catalog.power(accelerator.family), tdp_w=accelerator.tdp_w, idle_w=accelerator.idle_w
     )
-    busy_w = accelerator_w(power, accelerator.tdp_w, u_mem, u_cmp)
+    use = decode_utilisation(replica, point.batch, isl, osl, period, prefills=role == "mixed")
+    busy = busy_power(power, replica, point.batch, isl, osl, prefills=role == "mixed")
+    busy_w = busy.mean_w
     first_step = decode_step_s(replica, np.ones_like(isl), mean_context_tokens(isl, osl))
     mixed = role == "mixed"
     return Service(
@@ -239,7 +242,7 @@ def _decoding_service(
         fits=point.fits, keeps_tpot=point.keeps_tpot, batch=point.batch,
         load_s=osl * period / point.batch,
         dynamic_w=device.tp * (busy_w - accelerator.idle_w), busy_w=busy_w,
-        fitted=is_measured(power, device.precision, u_cmp),
+        fitted=is_measured(power.params, replica, role, device.precision, use),
         own_ttft_s=prefill + point.step_s if mixed else np.zeros_like(isl),
         queued_s=prefill * period / (point.batch * interference) if mixed else np.zeros_like(isl),
         tpot_s=point.step_s + (point.batch - 1) * interference,
@@ -258,16 +261,19 @@ def _prefill_service(
     replica, isl = device.replica, demand.isl_tokens
     duration = prefill_s(replica, isl)
     kv_bytes = replica.kv_bytes_per_token * isl
-    power = catalog.power(accelerator.family)
-    u_mem, u_cmp = prefill_utilisation(replica, isl, duration)
-    busy_w = accelerator_w(power, accelerator.tdp_w, u_mem, u_cmp)
+    power = PowerModel(
+        params=catalog.power(accelerator.family), tdp_w=accelerator.tdp_w, idle_w=accelerator.idle_w
+    )
+    use = prefill_utilisation(replica, isl, duration)
+    busy_w = accelerator_w(power, use)
     transfer = kv_bytes / (kv_gb_per_s * BYTES_PER_GB) if kv_gb_per_s > 0 else np.inf * isl
     fits = (kv_batch_limit(replica, isl, np.zeros_like(isl)) >= 1) & np.isfinite(transfer)
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role="prefill",
         fits=fits, keeps_tpot=np.ones(len(isl), dtype=bool), batch=np.ones_like(isl),
         load_s=duration, dynamic_w=device.tp * (busy_w - accelerator.idle_w), busy_w=busy_w,
-        fitted=np.zeros(len(isl), dtype=bool), own_ttft_s=duration + transfer, queued_s=duration,
+        fitted=is_measured(power.params, replica, "prefill", device.precision, use),
+        own_ttft_s=duration + transfer, queued_s=duration,
         tpot_s=np.zeros_like(isl), unloaded_s=duration + transfer, kv_bytes=kv_bytes,
     )  # fmt: skip
 

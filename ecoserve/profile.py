@@ -21,7 +21,7 @@ from ecoserve.performance import (
     prefill_s,
     weight_bytes_read,
 )
-from ecoserve.power import accelerator_w, decode_utilisation
+from ecoserve.power import PowerModel, busy_power
 from ecoserve.rows import Accelerator, Llm, ServingParameters
 from ecoserve.units import BYTES_PER_GB
 
@@ -163,8 +163,9 @@ def _profile(setup: _Setup, batch: int) -> ServingProfile:
     interference = PREFILL_INTERFERENCE * prefill / osl
     period = float((step + b * interference)[0])
     power = setup.catalog.power(setup.accelerator.family)
-    u_mem, u_cmp = decode_utilisation(replica, b, isl, osl, np.array([period]), prefills=True)
-    watts = replica.tp * float(accelerator_w(power, setup.accelerator.tdp_w, u_mem, u_cmp)[0])
+    model = PowerModel(params=power, tdp_w=setup.accelerator.tdp_w, idle_w=setup.accelerator.idle_w)
+    busy = busy_power(model, replica, b, isl, osl, prefills=True)
+    watts = replica.tp * float(busy.mean_w[0])
     context = float(mean_context_tokens(isl, osl)[0])
     kv_bytes = batch * context * replica.kv_bytes_per_token * replica.kv_copies
     return ServingProfile(

@@ -120,7 +120,7 @@ class Accelerator(Row):
             "bf16": self.bf16_tflops,
             "fp8": self.fp8_tflops,
             "int8": self.int8_tops,
-            "fp4": self.fp4_tflops,
+            "int4": self.fp4_tflops,
         }
         return rates[precision]
 
@@ -128,8 +128,8 @@ class Accelerator(Row):
     def native_precisions(self) -> tuple[str, ...]:
         """Formats the hardware computes in, widest first."""
         wide = "bf16" if self.has_bf16 else "fp16"
-        narrow = (name for name in ("fp8", "int8", "fp4") if self.rate_tflops(name) is not None)
-        return wide, *narrow
+        narrow = {"fp8": self.fp8_tflops, "int8": self.int8_tops, "fp4": self.fp4_tflops}
+        return wide, *(name for name, rate in narrow.items() if rate is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,23 +315,64 @@ class ServingParameters(Row):
     t0_s: float
     t_layer_s: float
     t_seq_s: float
+    t_request_s: float = 0.0
+    """Front end and scheduling of a request before its prefill starts; part of TTFT only."""
+    bus_ratio: float = 1.0
+    """Share of the all-reduce bandwidth that the stack reaches."""
+    overlap_norm: float = 1.0
+    """q of the form: 1 where launch overheads add to the device's time, more where they overlap."""
     error_band: float
     """Relative error of TPOT to plan against, 0.1 = 10 %."""
     provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredCpu(Row):
+    """CPU sockets that somebody measured, as one device."""
+
+    family: str
+    memory_gb_per_s: float
+    """Theoretical, of all sockets used."""
+    bf16_tflops: float
+    """Theoretical peak of the matrix or vector units, of all sockets used."""
+    dram_gb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationPlan(Row):
+    """How the serving parameters of one key are found: from its points and from a neighbour."""
+
+    family: str
+    stack: str
+    precision: str
+    from_id: str | None
+    """The key whose parameters are the prior, and are taken over where there are too few points;
+    None where the prior is what single operators showed."""
+    allreduce_latency_s: float
+    """From micro-benchmarks; points do not tell it from ``t_layer_s``."""
+    t0_s: float
+    overlap_norm: float
+    error_factor: float
+    """How much wider than its neighbour's the error band of an inherited row is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PowerParameters(Row):
-    """P = min(cap, p0 + a u_mem + b u_cmp^gamma), all as ratios of TDP."""
+    """P = min(cap, p0 + a u_mem + b u_cmp + s q) as ratios of TDP, and what its fit has seen."""
 
     family: str
     p0_ratio: float
     a_ratio: float
     b_ratio: float
-    gamma: float
+    sequence_layer_s: float
+    """s: seconds of TDP that one sequence costs in one layer of one step."""
     cap_ratio: float
+    phases: tuple[str, ...]
+    """Phases among the points of the fit: prefill, decode, mixed."""
+    precisions: tuple[str, ...]
+    u_mem_max: float
+    """Largest memory utilisation among the points of the fit; beyond it a value is flagged."""
     u_cmp_max: float
-    """Largest compute utilisation among the points of the fit; beyond it a value is flagged."""
     error_band: float
     provenance: Provenance
 

@@ -126,8 +126,9 @@ def serving(family: str, stack: str = STACK, precision: str = "bf16", **changes:
 def power(family: str, **changes: Any) -> PowerParameters:
     """Of TDP: 0.3 floor, 0.5 for memory, 2 for compute, cap 0.985."""
     row = PowerParameters(
-        id=family, family=family, p0_ratio=0.3, a_ratio=0.5, b_ratio=2.0, gamma=1.0,
-        cap_ratio=0.985, u_cmp_max=0.4, error_band=0.05, provenance="calibrated", **ROW,
+        id=family, family=family, p0_ratio=0.3, a_ratio=0.5, b_ratio=2.0,
+        sequence_layer_s=0.0, cap_ratio=0.985, phases=("decode", "mixed"), precisions=("bf16",),
+        u_mem_max=0.7, u_cmp_max=0.4, error_band=0.05, provenance="calibrated", **ROW,
     )  # fmt: skip
     return replace(row, **changes)
 

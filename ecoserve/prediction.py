@@ -1,0 +1,299 @@
+"""What the model says about a measured point: the same forward model as the planner's.
+
+Which function of :mod:`ecoserve.performance` a row calls for depends on its phase and on the load
+it was measured under:
+
+    decode, isolated          t_step(B, c)
+    decode, closed loop       TPOT(B) = t_step + ((B-1)/OSL) t_prefill
+    prefill, isolated         t_request + t_prefill of B prompts together
+    prefill, closed loop      t_request + t_prefill (1 + b (B-1)/2) + t_step + wait for memory
+    e2e, isolated             waves x (t_request + t_prefill of the wave + (OSL-1) t_step)
+    linear_layer              one layer's products and elementwise work
+    allreduce                 a0 + 2 (g-1)/g bytes/bus
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecoserve.catalog import Catalog
+from ecoserve.errors import CatalogError, MissingDataError
+from ecoserve.performance import (
+    Replica,
+    accelerator_replica,
+    decode_step_s,
+    first_token_s,
+    kv_batch_limit,
+    kv_sequences,
+    matmul_params,
+    mean_context_tokens,
+    prefill_s,
+    socket_replica,
+    step_terms,
+)
+from ecoserve.points import (
+    Load,
+    MeasuredPoint,
+    Phase,
+    kv_precision_of,
+    precision_id,
+    stack_id,
+)
+from ecoserve.rows import Accelerator, Llm, ServingParameters
+
+Array = NDArray[np.float64]
+
+CLOSED_LOOP_BURST = 0.12
+"""Share of the other users' prefills that a request waits for, two at a time being one apart: users
+that start together stay together for the first of about ten requests each."""
+LARGEST_TP = 8
+"""Accelerators of one node; rows beyond it mix kinds of parallelism that a tp does not describe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the replicas of stacked points are asked to do; arrays of one shape."""
+
+    batch: Array
+    isl: Array
+    osl: Array
+    context: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A point the model can speak about: the replica that ran it and what it did."""
+
+    point: MeasuredPoint
+    replica: Replica
+    batch: float
+    isl: float
+    osl: float
+    context: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What the model says about a point; None where the point's phase has no such quantity."""
+
+    latency_s: float
+    output_tokens_per_s: float | None
+    error_band: float
+    provenance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpredicted:
+    """Why there is no prediction."""
+
+    reason: str
+
+
+def predict(point: MeasuredPoint, catalog: Catalog) -> Prediction | Unpredicted:
+    """The model's answer for one point with the catalog's parameters, or why there is none."""
+    try:
+        setup = setup_of(point, catalog)
+    except CatalogError as error:
+        return Unpredicted(str(error))
+    latency = float(latency_of(point.phase, point.convention.load, *stacked([setup]))[0])
+    params = setup.replica.params
+    return Prediction(
+        latency_s=latency,
+        output_tokens_per_s=_output_tokens_per_s(setup, latency),
+        error_band=params.error_band,
+        provenance=params.provenance,
+    )
+
+
+def setup_of(
+    point: MeasuredPoint, catalog: Catalog, params: ServingParameters | None = None
+) -> Setup:
+    """The replica and the work of a point; with other parameters than the catalog's if given.
+
+    Raises :class:`ecoserve.errors.CatalogError` with the reason where the point cannot be spoken
+    about: an unknown model, hardware, precision or stack, or lengths that the row leaves blank.
+    """
+    batch = _stated(point.batch, "batch")
+    needs_lengths = point.phase in ("prefill", "e2e") or point.convention.load == "closed_loop"
+    isl = _stated(point.input_len, "input_len") if needs_lengths else point.input_len or 0.0
+    needs_osl = point.phase == "e2e" or point.convention.load == "closed_loop"
+    osl = _stated(point.output_len, "output_len") if needs_osl else point.output_len or 0.0
+    context = point.context_len
+    if point.phase == "decode" and context is None:
+        context = _stated(point.input_len, "context_len") + osl / 2
+    if (point.phase, point.convention.load) not in LATENCY:
+        raise MissingDataError(f"{point.phase} under {point.convention.load} is not modelled")
+    if point.tp not in (1, 2, 4, LARGEST_TP):
+        raise MissingDataError(f"tp {point.tp} is not 1, 2, 4 or {LARGEST_TP}")
+    replica = replica_of(point, catalog, params)
+    setup = Setup(
+        point=point, replica=replica, batch=batch, isl=isl, osl=osl, context=context or 0.0
+    )
+    if point.phase in ("decode", "e2e", "prefill"):
+        _check_memory(setup)
+    return setup
+
+
+def _stated(value: float | None, column: str) -> float:
+    if value is None:
+        raise MissingDataError(f"no {column}")
+    return value
+
+
+def _check_memory(setup: Setup) -> None:
+    if setup.replica.resident_bytes >= setup.replica.memory_bytes:
+        point = setup.point
+        raise MissingDataError(f"{point.model} does not fit on {point.tp} x {point.hardware}")
+
+
+def replica_of(
+    point: MeasuredPoint, catalog: Catalog, params: ServingParameters | None = None
+) -> Replica:
+    """The replica behind a point; raises :class:`CatalogError` where the catalog lacks a part."""
+    llm = _ALLREDUCE_LLM if point.phase == "allreduce" else catalog.llm(point.model.lower())
+    if point.phase == "linear_layer":
+        llm = one_layer(llm)
+    precision, stack = precision_id(point.precision), stack_id(point.stack)
+    cpu = catalog.measured_cpus.get(point.hardware)
+    if cpu is not None:
+        found = params or catalog.serving(cpu.family, "cpu", precision)
+        return socket_replica(
+            llm, cpu.memory_gb_per_s, cpu.bf16_tflops, cpu.dram_gb, found, precision
+        )
+    accelerator = catalog.accelerator(point.hardware)
+    found = params or catalog.serving(accelerator.family, stack, precision)
+    return _on_accelerator(point, llm, accelerator, precision, found)
+
+
+def _on_accelerator(
+    point: MeasuredPoint,
+    llm: Llm,
+    accelerator: Accelerator,
+    precision: str,
+    params: ServingParameters,
+) -> Replica:
+    kv_precision = kv_precision_of(point)
+    try:
+        return accelerator_replica(llm, accelerator, point.tp, precision, params, kv_precision)
+    except ValueError as error:
+        raise MissingDataError(str(error)) from error
+
+
+def one_layer(llm: Llm) -> Llm:
+    """A model of one of the layers alone, without embeddings and LM head.
+
+    Raises :class:`MissingDataError` for a mixture of experts, whose layers were never measured.
+    """
+    if llm.n_experts:
+        raise MissingDataError(f"{llm.name}: single layers of mixtures of experts are not modelled")
+    weights = (matmul_params(llm) - llm.vocab * llm.d_model) / llm.layers / 1e9
+    return replace(llm, layers=1, params_b=weights, active_b=weights, tied_embeddings=True)
+
+
+_ALLREDUCE_LLM = Llm(
+    id="allreduce", source_id="", quality="assumed", name="one all-reduce", aliases=(), layers=1,
+    d_model=1, n_heads=1, n_kv_heads=1, head_dim=1, vocab=1, params_b=0.0, active_b=0.0,
+    n_experts=0, experts_per_token=0, tied_embeddings=True, mla=False, native_dtype="bf16",
+)  # fmt: skip
+"""A message of ``batch`` values, reduced twice."""
+
+
+def stacked(setups: Sequence[Setup]) -> tuple[Replica, Work]:
+    """Many points as one replica whose figures are arrays of shape (points,), and their work.
+
+    All must have the parameters of the first.
+    """
+    figures: dict[str, Any] = {
+        field.name: np.array([getattr(setup.replica, field.name) for setup in setups], dtype=float)
+        for field in fields(Replica)
+        if field.name != "params"
+    }
+    work = Work(
+        *(
+            np.array([getattr(setup, name) for setup in setups], dtype=float)
+            for name in ("batch", "isl", "osl", "context")
+        )
+    )
+    return Replica(**figures, params=setups[0].replica.params), work
+
+
+def latency_of(phase: Phase, load: Load, replica: Replica, work: Work) -> Array:
+    """Seconds that a row of this phase under this load would show; shape of ``work``."""
+    return LATENCY[phase, load](replica, work)
+
+
+def _decode_alone_s(replica: Replica, work: Work) -> Array:
+    return decode_step_s(replica, work.batch, work.context)
+
+
+def running(replica: Replica, work: Work) -> Array:
+    """Sequences that run at once when ``batch`` users each wait for their last answer: at their
+    mean length, since they are at different places of their answers."""
+    fits = kv_sequences(replica, mean_context_tokens(work.isl, work.osl))
+    return np.minimum(work.batch, np.maximum(fits, 1.0))
+
+
+def _decode_closed_loop_s(replica: Replica, work: Work) -> Array:
+    batch = running(replica, work)
+    step = decode_step_s(replica, batch, mean_context_tokens(work.isl, work.osl))
+    return step + (batch - 1.0) / work.osl * prefill_s(replica, work.isl)
+
+
+def _prefill_alone_s(replica: Replica, work: Work) -> Array:
+    return replica.params.t_request_s + prefill_s(replica, work.isl, prompts=work.batch)
+
+
+def _prefill_closed_loop_s(replica: Replica, work: Work) -> Array:
+    batch = running(replica, work)
+    step = decode_step_s(replica, batch, mean_context_tokens(work.isl, work.osl))
+    prefill = prefill_s(replica, work.isl)
+    others = CLOSED_LOOP_BURST * (batch - 1.0) / 2.0 * prefill
+    occupied = work.osl * _decode_closed_loop_s(replica, work) + prefill
+    return first_token_s(replica, work.isl, step) + others + (work.batch - batch) / batch * occupied
+
+
+def _e2e_s(replica: Replica, work: Work) -> Array:
+    batch = np.clip(kv_batch_limit(replica, work.isl, work.osl), 1.0, work.batch)
+    step = decode_step_s(replica, batch, mean_context_tokens(work.isl, work.osl))
+    prefill = replica.params.t_request_s + prefill_s(replica, work.isl, prompts=batch)
+    return work.batch / batch * (prefill + (work.osl - 1.0) * step)
+
+
+def _linear_layer_s(replica: Replica, work: Work) -> Array:
+    terms = step_terms(replica, work.batch, np.zeros_like(work.batch))
+    return np.hypot(terms.weights, terms.compute) + terms.elementwise + terms.launches
+
+
+def _allreduce_s(replica: Replica, work: Work) -> Array:
+    twice = replica.allreduce_latency_s + replica.allreduce_s_per_token * work.batch
+    return twice / 2.0
+
+
+LATENCY: dict[tuple[Phase, Load], Callable[[Replica, Work], Array]] = {
+    ("decode", "isolated"): _decode_alone_s,
+    ("decode", "closed_loop"): _decode_closed_loop_s,
+    ("prefill", "isolated"): _prefill_alone_s,
+    ("prefill", "closed_loop"): _prefill_closed_loop_s,
+    ("e2e", "isolated"): _e2e_s,
+    ("linear_layer", "isolated"): _linear_layer_s,
+    ("allreduce", "isolated"): _allreduce_s,
+}
+"""What is modelled."""
+
+
+def _output_tokens_per_s(setup: Setup, latency_s: float) -> float | None:
+    if setup.point.phase == "e2e":
+        return setup.batch * setup.osl / latency_s
+    if setup.point.phase != "decode":
+        return None
+    if setup.point.convention.load == "isolated":
+        return setup.batch / latency_s
+    replica, work = stacked([setup])
+    batch = float(running(replica, work)[0])
+    own_prefill = float(prefill_s(replica, work.isl)[0]) / setup.osl
+    return batch / (latency_s + own_prefill)
