@@ -182,6 +182,7 @@ def _serving(row: Record) -> ServingParameters:
         t0_s=s_from_ms(row.pop("t0_ms")),
         t_layer_s=s_from_us(row.pop("t_layer_us")),
         t_seq_s=s_from_us(row.pop("t_seq_us")),
+        t_request_s=s_from_ms(row.pop("t_request_ms")),
         **row,
     )
 

@@ -45,6 +45,8 @@ IDENTIFIED_RATIO = 0.5
 FEW_POINTS = 12
 """Below it the neighbour's error band tells more than errors of the points themselves."""
 SMALLEST_BAND = 0.08
+MOE_BAND = 0.2
+"""Of fits that rest on mixtures of experts, which differ more from one another."""
 SAME_MODEL_FACTOR = 1.5
 """How much wider a band is where no other model could be held out."""
 SIGNIFICANT_DIGITS = 3
@@ -111,6 +113,8 @@ class ServingFit:
     hardware: tuple[str, ...]
     largest_batch_ratio: float
     """Largest over smallest batch."""
+    rests_on_experts: bool
+    """Whether all points are of mixtures of experts."""
     in_sample_mape: float
     """This and the cross-validated error leave mean TTFT under a closed loop out."""
     held_out: HeldOut | None
@@ -229,6 +233,7 @@ def fit_serving(
         models=tuple(sorted({setup.point.model for setup in setups})),
         hardware=tuple(sorted({setup.point.hardware for setup in setups})),
         largest_batch_ratio=max(s.batch for s in setups) / min(s.batch for s in setups),
+        rests_on_experts=all(setup.replica.expert_bytes > 0.0 for setup in setups),
         in_sample_mape=in_sample,
         held_out=held_out,
         cross_validated_mape=cross_mape,
@@ -242,12 +247,13 @@ def _error_band(
     fit: ServingFit, plan: CalibrationPlan, neighbour: ServingParameters | None
 ) -> float:
     """What to plan with: the held-out error; of few points, that of the neighbour if larger."""
+    smallest = MOE_BAND if fit.rests_on_experts else SMALLEST_BAND
     if fit.n_points < FEW_POINTS and neighbour is not None:
         return min(1.0, max(fit.in_sample_mape, neighbour.error_band * plan.error_factor))
     if fit.cross_validated_mape is None:
-        return min(1.0, max(SMALLEST_BAND, 2.0 * fit.in_sample_mape))
+        return min(1.0, max(smallest, 2.0 * fit.in_sample_mape))
     factor = 1.0 if fit.held_out == "model" else SAME_MODEL_FACTOR
-    return min(1.0, max(SMALLEST_BAND, factor * fit.cross_validated_mape))
+    return min(1.0, max(smallest, factor * fit.cross_validated_mape))
 
 
 def serving_rows(

@@ -19,6 +19,9 @@ Quality = Literal["measured", "manufacturer", "modelled", "assumed"]
 Provenance = Literal["calibrated", "inherited", "assumed"]
 Offer = Literal["purchase", "rental"]
 
+OPERATOR_STACK = "operator"
+"""Single layers measured alone: a stack of parameters that serves nothing."""
+
 T = TypeVar("T")
 
 
@@ -434,7 +437,8 @@ class Catalog:
         """Names of the software stacks with parameters for some accelerator, sorted."""
         families = {accelerator.family for accelerator in self.accelerators.values()}
         rows = self.serving_parameters.values()
-        return tuple(sorted({row.stack for row in rows if row.family in families}))
+        serving = {row.stack for row in rows if row.family in families}
+        return tuple(sorted(serving - {OPERATOR_STACK}))
 
     def share_of_host(self, server: Server) -> float:
         """Largest of the server's shares of its host's accelerators, vCPUs and DRAM."""
