@@ -32,7 +32,7 @@ HeldOut = Literal["model", "hardware", "tp"]
 
 LOSS_SCALE = 0.1
 """Relative error beyond which a point counts linearly, not by its square."""
-PRIOR_POINTS = 6.0
+PRIOR_POINTS = 3.0
 SLOW_SIDE = 0.6
 """Share of the mean TTFTs under a closed loop that a fit must not undercut."""
 MIN_POINTS = 5
@@ -444,17 +444,16 @@ def _descend(
 def _identified(
     free: tuple[str, ...], width: Array, residuals: Callable[[Array], Array], logs: Array
 ) -> tuple[str, ...]:
-    """Parameters whose logarithm the points and the priors together know much better than the
-    priors alone: by the curvature of the squared residuals at the optimum."""
+    """Parameters whose logarithm is known much better than the width of its prior, by the
+    curvature of the squared residuals at the optimum."""
     step = 1e-4
     units = step * np.eye(len(logs))
     moved = [residuals(logs + unit) - residuals(logs - unit) for unit in units]
     jacobian = np.array(moved).T / (2 * step * LOSS_SCALE)
     spread = np.sqrt(np.diag(np.linalg.inv(jacobian.T @ jacobian)))
-    alone = width / np.sqrt(PRIOR_POINTS)
     return tuple(
         name
-        for name, now, before in zip(free, spread, alone, strict=True)
+        for name, now, before in zip(free, spread, width, strict=True)
         if now < IDENTIFIED_RATIO * before
     )
 
