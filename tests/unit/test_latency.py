@@ -75,8 +75,8 @@ def on_time_by_hand(k: int, rho: float, service_s: float, own_s: float, limit_s:
 
 @pytest.mark.parametrize("ttft_s", [0.0525, 0.0545, 0.062, 2.0])
 def test_a_pool_is_driven_as_hard_as_its_percentile_allows(ttft_s: float):
-    # Prefill pool on Small: prompts of 1,000 tokens take 44.7217283 ms, one NIC of 80 Gbit/s for two
-    # cards moves 8e6 bytes in 8e6 / (0.8 x 5e9) = 2 ms: 46.7217283 ms before any wait, with the
+    # Prefill pool on Small: prompts of 1,000 tokens take 44.7217283 ms, one NIC of 80 Gbit/s for
+    # two cards moves 8e6 bytes in 8e6 / (0.8 x 5e9) = 2 ms: 46.7217283 ms before any wait, with the
     # 10 % margin 51.4 ms. At 40/s x 1.3 of burst 2.3255299 replicas are busy.
     found, _ = judged(
         online(slo=slo(ttft_s, 0.05)), hardware={"accelerators": ["small"]}, levers={"reuse": False}

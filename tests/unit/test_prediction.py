@@ -166,3 +166,37 @@ def test_a_model_beyond_the_memory_is_not_predicted():
 
 def test_a_phase_under_a_load_that_is_not_modelled():
     assert reason(point("e2e", "closed_loop")) == "e2e under closed_loop is not modelled"
+
+
+def test_power_of_a_decode_row_is_that_of_the_replica_unless_said_otherwise():
+    # u_mem (1.98e9 + 2e9) / (2e12 x 9.2093808 ms) = 0.2160840, u_cmp 4.95e11 / (5e14 x t) =
+    # 0.1074991: 0.3 + 0.1080420 + 0.2149982 = 0.6230402 x 500 W
+    bare: dict[str, Any] = {"input_len": None, "output_len": None}
+    answer = predicted(point(**bare))
+    assert answer.power_w == pytest.approx(311.5201, abs=1e-3)
+    assert answer.j_per_output_token == pytest.approx(311.5201 * 9.2093808e-3 / 250, rel=1e-5)
+    # four together on one node: each draws less, the replica more
+    four = predicted(point(tp=4, **bare))
+    per_gpu = PointConvention(source="paper", phase="decode", power_scope="per_gpu")
+    alone = predicted(point(tp=4, convention=per_gpu, **bare))
+    assert four.power_w == pytest.approx(4 * (alone.power_w or 0.0))
+    assert four.j_per_output_token == alone.j_per_output_token
+
+
+def test_power_of_a_whole_run_lies_between_its_phases():
+    decode = predicted(point(input_len=None, output_len=None)).power_w
+    prefill = predicted(point("prefill")).power_w
+    assert decode is not None
+    assert prefill == pytest.approx(492.5)  # at the cap
+    assert decode < (predicted(point("e2e")).power_w or 0.0) < prefill
+    # so does a decode row whose prompts are stated: its watts are those of the whole run
+    assert decode < (predicted(point()).power_w or 0.0) < prefill
+
+
+def test_no_power_where_none_was_fitted():
+    assert predicted(point(hardware=CPU.id, stack="llama.cpp", batch=10.0)).power_w is None
+    without = replace(catalog(), power_parameters={})
+    answer = predict(point(), without)
+    assert isinstance(answer, Prediction)
+    assert answer.power_w is None
+    assert answer.j_per_output_token is None

@@ -33,8 +33,8 @@ def test_a_profile_at_a_batch():
     assert found.tpot_s == pytest.approx(0.0103834748)  # step and 99/200 prefills
     assert found.tokens_per_s == pytest.approx(9586.9173)  # 100 / period
     assert found.requests_per_s == pytest.approx(47.934587)
-    # decode: u_mem (1.98e9 + 0.88e9) / (2e12 x step) = 0.2513097, u_cmp 0.0695934: 0.5648417 x 500 =
-    # 282.4208 W; prefill beyond the cap: 492.5 W for 4.7406917 ms of the period
+    # decode: u_mem (1.98e9 + 0.88e9) / (2e12 x step) = 0.2513097, u_cmp 0.0695934: 0.5648417 x 500
+    # = 282.4208 W; prefill beyond the cap: 492.5 W for 4.7406917 ms of the period
     assert found.power_w == pytest.approx(377.89894)
     assert found.j_per_token == pytest.approx(377.89894 * 0.0104308817 / 100)
     # 2e9 of weights and 100 x 1,100 x 8,000 of KV

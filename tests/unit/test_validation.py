@@ -9,9 +9,12 @@ from ecoserve.validation import ErrorGroup, UnpredictedRow, error_groups, unpred
 from tests.unit.test_prediction import point
 
 
-def said(latency_s: float, tokens_per_s: float | None = None) -> Prediction:
+def said(
+    latency_s: float, tokens_per_s: float | None = None, power_w: float | None = None
+) -> Prediction:
     return Prediction(
-        latency_s=latency_s, output_tokens_per_s=tokens_per_s, error_band=0.1,
+        latency_s=latency_s, output_tokens_per_s=tokens_per_s, power_w=power_w,
+        j_per_output_token=None if power_w is None else 0.02, error_band=0.1,
         provenance="calibrated",
     )  # fmt: skip
 
@@ -44,3 +47,12 @@ def test_rows_without_a_prediction_keep_their_number_and_reason():
 def test_points_and_predictions_must_belong_together():
     with pytest.raises(ValueError, match="zip"):
         error_groups([point()], [])
+
+
+def test_power_and_energy_are_judged_where_both_are_known():
+    groups = error_groups(
+        [point(power_w=400.0, j_per_output_token=0.025)], [said(0.01, 20_000.0, 440.0)]
+    )
+    biases = {group.quantity: group.bias for group in groups}
+    assert biases["power"] == pytest.approx(0.1)
+    assert biases["energy"] == pytest.approx(-0.2)
