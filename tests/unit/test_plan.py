@@ -109,8 +109,8 @@ def summaries() -> Plan:
 def test_a_fleet_on_paper(summaries: Plan):
     # 256 at once on one card: step sqrt(1.98^2 + 2.02752^2) + 2.2528 x 5^0.1 + 0.06144 + 4.06 =
     # 9.6015652 ms, period 21.7377359 with 256/200 prefills of 9.4813834 ms: 16.9826062 ms a
-    # request, 0.3396521 busy of one. Decode: u_mem 4.2328e9 / (2e12 x step) = 0.2204224, u_cmp 0.1055828:
-    # 310.688 W; prefill 492.5 W (cap) for 12.1361707 ms: 412.1937 W, 312.1937 over idle:
+    # request, 0.3396521 busy of one. Decode: u_mem 4.2328e9 / (2e12 x step) = 0.2204224, u_cmp
+    # 0.1055828: 310.688 W; prefill 492.5 W (cap) for 12.1361707 ms: 412.1937 W, 312.1937 over idle:
     # 5.3018632 J a request, 106.03726 W, / 0.8 at the wall.
     assert summaries.status is Status.OPTIMAL
     assert [(entry.server, entry.count) for entry in summaries.fleet] == [("own_4x_big", 1)]
