@@ -50,6 +50,8 @@ MOE_BAND = 0.2
 SAME_MODEL_FACTOR = 1.5
 """How much wider a band is where no other model could be held out."""
 SIGNIFICANT_DIGITS = 3
+SLOW_START = 0.1
+"""Second start of a descent: mfu at this share of its prior, for stacks whose products are slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,10 +436,15 @@ def _descend(
     low = np.log([prior.low for prior in priors.values()])
     high = np.log([prior.high for prior in priors.values()])
     first = np.log([getattr(start, name) for name in free])
-    found = least_squares(
-        residuals, np.clip(first, low + 1e-6, high - 1e-6), bounds=(low, high), loss="soft_l1",
-        f_scale=LOSS_SCALE, xtol=1e-10, ftol=1e-10, gtol=1e-10,
-    )  # fmt: skip
+    slower = first + np.where([name.startswith("mfu") for name in free], np.log(SLOW_START), 0.0)
+    runs = [
+        least_squares(
+            residuals, np.clip(logs, low + 1e-6, high - 1e-6), bounds=(low, high), loss="soft_l1",
+            f_scale=LOSS_SCALE, xtol=1e-10, ftol=1e-10, gtol=1e-10,
+        )
+        for logs in (first, slower)
+    ]  # fmt: skip
+    found = min(runs, key=lambda run: float(f"{run.cost:.6g}"))
     return at(found.x), _identified(free, width, residuals, found.x)
 
 
