@@ -18,6 +18,8 @@ BUILD_ORDER = (
     *("embodied_coefficients", "product_footprints", "product_footprint_parts"),
     *("serving_parameters", "power_parameters"),
     *("length_mixes", "length_buckets", "length_percentiles", "rate_profiles"),
+    *("accelerator_aliases", "measured_cpus", "point_conventions", "measured_points"),
+    "calibration_plans",
     *("grid_zones", "grid_profiles", "grid_series", "regions", "cell_sources"),
 )
 """Every table with a CSV file, referenced tables first."""

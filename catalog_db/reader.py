@@ -13,6 +13,7 @@ from typing import TypeVar
 import duckdb
 
 from catalog_db.build import build_catalog, catalog_version
+from catalog_db.measured import aliases_from, conventions_from, plans_from, point_from
 from catalog_db.overlay import Overlay
 from catalog_db.series import hourly_intensities, length_buckets
 from catalog_db.store import Record, query, reading, records
@@ -30,6 +31,7 @@ from ecoserve.rows import (
     LengthBucket,
     LengthMix,
     Llm,
+    MeasuredCpu,
     PowerParameters,
     Price,
     ProductFootprint,
@@ -96,6 +98,7 @@ def load_catalog(path: Path) -> Catalog:
         lines = read.groups("product_footprint_parts", "footprint_id", lambda r: FootprintLine(**r))
         buckets = length_buckets(con)
         hours = hourly_intensities(con)
+        conventions = conventions_from(records(con, "SELECT * FROM point_conventions"))
         return Catalog(
             version=con.execute("SELECT version FROM catalog_meta").fetchall()[0][0],
             sources=read.table("sources", lambda r: Source(**r)),
@@ -129,6 +132,16 @@ def load_catalog(path: Path) -> Catalog:
                 "grid_zones", lambda r: GridZone(hourly_gco2e_per_kwh=hours[r["id"]], **r)
             ),
             regions=read.table("regions", lambda r: Region(**r)),
+            accelerator_aliases=aliases_from(records(con, "SELECT * FROM accelerator_aliases")),
+            measured_cpus=read.table("measured_cpus", lambda r: MeasuredCpu(**r)),
+            point_conventions=conventions,
+            measured_points=tuple(
+                point_from(row, conventions)
+                for row in records(con, "SELECT * FROM measured_points ORDER BY id")
+            ),
+            calibration_plans=plans_from(
+                records(con, "SELECT * FROM calibration_plans ORDER BY id")
+            ),
             cell_sources=_cell_sources(con),
             overlay_rows=_overlay_rows(con),
         )
@@ -177,6 +190,7 @@ def _serving(row: Record) -> ServingParameters:
         t0_s=s_from_ms(row.pop("t0_ms")),
         t_layer_s=s_from_us(row.pop("t_layer_us")),
         t_seq_s=s_from_us(row.pop("t_seq_us")),
+        t_request_s=s_from_ms(row.pop("t_request_ms")),
         **row,
     )
 

@@ -408,6 +408,9 @@ CREATE TABLE serving_parameters (
     t0_ms DOUBLE NOT NULL CHECK (t0_ms BETWEEN 0 AND 100),
     t_layer_us DOUBLE NOT NULL CHECK (t_layer_us BETWEEN 0 AND 10000),
     t_seq_us DOUBLE NOT NULL CHECK (t_seq_us BETWEEN 0 AND 10000),
+    t_request_ms DOUBLE NOT NULL CHECK (t_request_ms BETWEEN 0 AND 10000),
+    bus_ratio DOUBLE NOT NULL CHECK (bus_ratio > 0 AND bus_ratio <= 1),
+    overlap_norm DOUBLE NOT NULL CHECK (overlap_norm BETWEEN 1 AND 12),
     error_band DOUBLE NOT NULL CHECK (error_band > 0 AND error_band <= 1),
     provenance VARCHAR NOT NULL CHECK (provenance IN ('calibrated', 'inherited', 'assumed')),
     source_id VARCHAR NOT NULL REFERENCES sources (id),
@@ -637,5 +640,99 @@ COMMENT ON COLUMN overlay_rows.row_id IS 'id of the row, or the first column of 
 COMMENT ON COLUMN overlay_rows.column_name IS 'column that was corrected; empty: the whole row was added';
 
 CREATE TABLE catalog_meta (version VARCHAR NOT NULL);
+
+-- What was measured, and how the serving parameters come from it.
+
+CREATE TABLE point_conventions (
+    id VARCHAR PRIMARY KEY,
+    source VARCHAR NOT NULL CHECK (source <> ''),
+    phase VARCHAR NOT NULL CHECK (phase IN ('prefill', 'decode', 'e2e', 'linear_layer', 'allreduce')),
+    power_scope VARCHAR NOT NULL CHECK (power_scope IN ('per_gpu', 'replica')),
+    load VARCHAR NOT NULL CHECK (load IN ('isolated', 'closed_loop')),
+    batch_means VARCHAR NOT NULL CHECK (batch_means IN ('sequences', 'tokens', 'elements', 'concurrency')),
+    kv_precision VARCHAR NOT NULL CHECK (kv_precision IN ('bf16', 'fp8', 'int8')),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE point_conventions IS 'What the columns of one source mean in one phase';
+COMMENT ON COLUMN point_conventions.power_scope IS 'watts of one accelerator or of all of the replica';
+COMMENT ON COLUMN point_conventions.load IS 'one batch alone, or users that each wait for their last answer';
+COMMENT ON COLUMN point_conventions.batch_means IS 'what the column batch counts';
+COMMENT ON COLUMN point_conventions.kv_precision IS 'KV cache beside weights of 8 bits or fewer; 16 bits otherwise';
+
+CREATE TABLE measured_points (
+    id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
+    source VARCHAR NOT NULL CHECK (source <> ''),
+    model VARCHAR NOT NULL CHECK (model <> ''),
+    hardware VARCHAR NOT NULL CHECK (hardware <> ''),
+    tp INTEGER NOT NULL CHECK (tp BETWEEN 1 AND 72),
+    "precision" VARCHAR NOT NULL,
+    stack VARCHAR NOT NULL CHECK (stack <> ''),
+    phase VARCHAR NOT NULL CHECK (phase IN ('prefill', 'decode', 'e2e', 'linear_layer', 'allreduce')),
+    batch DOUBLE CHECK (batch > 0),
+    input_len DOUBLE CHECK (input_len >= 0),
+    output_len DOUBLE CHECK (output_len >= 0),
+    context_len DOUBLE CHECK (context_len >= 0),
+    latency_ms DOUBLE CHECK (latency_ms > 0),
+    throughput_tok_s DOUBLE CHECK (throughput_tok_s > 0),
+    power_w DOUBLE CHECK (power_w > 0),
+    energy_j_per_token DOUBLE CHECK (energy_j_per_token > 0),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE measured_points IS 'Measurements by others that the model rests on; meaning in point_conventions';
+COMMENT ON COLUMN measured_points.input_len IS 'tokens; so are the other lengths';
+COMMENT ON COLUMN measured_points.throughput_tok_s IS 'output tokens/s, of a prefill the prompt tokens/s';
+
+CREATE TABLE accelerator_aliases (
+    id VARCHAR PRIMARY KEY CHECK (id <> ''),
+    accelerator_id VARCHAR NOT NULL REFERENCES accelerators (id),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE accelerator_aliases IS 'Names of accelerators in measurements';
+
+CREATE TABLE measured_cpus (
+    id VARCHAR PRIMARY KEY CHECK (id <> ''),
+    family VARCHAR NOT NULL CHECK (family <> ''),
+    memory_gb_per_s DOUBLE NOT NULL CHECK (memory_gb_per_s BETWEEN 10 AND 5000),
+    bf16_tflops DOUBLE NOT NULL CHECK (bf16_tflops BETWEEN 0.1 AND 2000),
+    dram_gb DOUBLE NOT NULL CHECK (dram_gb BETWEEN 8 AND 65536),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE measured_cpus IS 'CPU sockets that somebody measured, as one device';
+COMMENT ON COLUMN measured_cpus.memory_gb_per_s IS 'GB/s, theoretical, of all sockets used';
+COMMENT ON COLUMN measured_cpus.bf16_tflops IS 'TFLOPS, theoretical peak of the matrix or vector units';
+COMMENT ON COLUMN measured_cpus.dram_gb IS 'GB';
+
+CREATE TABLE calibration_plans (
+    id VARCHAR PRIMARY KEY,
+    family VARCHAR NOT NULL CHECK (family <> ''),
+    stack VARCHAR NOT NULL CHECK (regexp_full_match(stack, '[a-z0-9_]+')),
+    "precision" VARCHAR NOT NULL CHECK ("precision" IN ('bf16', 'fp8', 'int8', 'int4')),
+    from_id VARCHAR,
+    allreduce_latency_us DOUBLE NOT NULL CHECK (allreduce_latency_us BETWEEN 0 AND 1000),
+    t0_ms DOUBLE NOT NULL CHECK (t0_ms BETWEEN 0 AND 100),
+    overlap_norm DOUBLE NOT NULL CHECK (overlap_norm BETWEEN 1 AND 12),
+    error_factor DOUBLE NOT NULL CHECK (error_factor BETWEEN 1 AND 10),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (id = family || '/' || stack || '/' || "precision"),
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE calibration_plans IS 'How the serving parameters of each key are found';
+COMMENT ON COLUMN calibration_plans.from_id IS 'key of the prior, taken over where there are too few points';
+COMMENT ON COLUMN calibration_plans.allreduce_latency_us IS 'us, from micro-benchmarks';
+COMMENT ON COLUMN calibration_plans.t0_ms IS 'ms';
 COMMENT ON TABLE catalog_meta IS 'Version of the catalog; written by the build';
 COMMENT ON COLUMN catalog_meta.version IS 'digest of the schema and of every row';

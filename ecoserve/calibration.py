@@ -33,7 +33,7 @@ HeldOut = Literal["model", "hardware", "tp"]
 
 LOSS_SCALE = 0.1
 """Relative error beyond which a point counts linearly, not by its square."""
-PRIOR_POINTS = 6.0
+PRIOR_POINTS = 3.0
 SLOW_SIDE = 0.6
 """Share of the mean TTFTs under a closed loop that a fit must not undercut."""
 MIN_POINTS = 5
@@ -46,9 +46,13 @@ IDENTIFIED_RATIO = 0.5
 FEW_POINTS = 12
 """Below it the neighbour's error band tells more than errors of the points themselves."""
 SMALLEST_BAND = 0.08
+MOE_BAND = 0.2
+"""Of fits that rest on mixtures of experts, which differ more from one another."""
 SAME_MODEL_FACTOR = 1.5
 """How much wider a band is where no other model could be held out."""
 SIGNIFICANT_DIGITS = 3
+SLOW_START = 0.1
+"""Second start of a descent: mfu at this share of its prior, for stacks whose products are slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,8 @@ class ServingFit:
     hardware: tuple[str, ...]
     largest_batch_ratio: float
     """Largest over smallest batch."""
+    rests_on_experts: bool
+    """Whether all points are of mixtures of experts."""
     in_sample_mape: float
     """This and the cross-validated error leave mean TTFT under a closed loop out."""
     held_out: HeldOut | None
@@ -230,6 +236,7 @@ def fit_serving(
         models=tuple(sorted({setup.point.model for setup in setups})),
         hardware=tuple(sorted({setup.point.hardware for setup in setups})),
         largest_batch_ratio=max(s.batch for s in setups) / min(s.batch for s in setups),
+        rests_on_experts=all(setup.replica.expert_bytes > 0.0 for setup in setups),
         in_sample_mape=in_sample,
         held_out=held_out,
         cross_validated_mape=cross_mape,
@@ -243,12 +250,13 @@ def _error_band(
     fit: ServingFit, plan: CalibrationPlan, neighbour: ServingParameters | None
 ) -> float:
     """What to plan with: the held-out error; of few points, that of the neighbour if larger."""
+    smallest = MOE_BAND if fit.rests_on_experts else SMALLEST_BAND
     if fit.n_points < FEW_POINTS and neighbour is not None:
         return min(1.0, max(fit.in_sample_mape, neighbour.error_band * plan.error_factor))
     if fit.cross_validated_mape is None:
-        return min(1.0, max(SMALLEST_BAND, 2.0 * fit.in_sample_mape))
+        return min(1.0, max(smallest, 2.0 * fit.in_sample_mape))
     factor = 1.0 if fit.held_out == "model" else SAME_MODEL_FACTOR
-    return min(1.0, max(SMALLEST_BAND, factor * fit.cross_validated_mape))
+    return min(1.0, max(smallest, factor * fit.cross_validated_mape))
 
 
 def serving_rows(
@@ -429,27 +437,31 @@ def _descend(
     low = np.log([prior.low for prior in priors.values()])
     high = np.log([prior.high for prior in priors.values()])
     first = np.log([getattr(start, name) for name in free])
-    found = least_squares(
-        residuals, np.clip(first, low + 1e-6, high - 1e-6), bounds=(low, high), loss="soft_l1",
-        f_scale=LOSS_SCALE, xtol=1e-10, ftol=1e-10, gtol=1e-10,
-    )  # fmt: skip
+    slower = first + np.where([name.startswith("mfu") for name in free], np.log(SLOW_START), 0.0)
+    runs = [
+        least_squares(
+            residuals, np.clip(logs, low + 1e-6, high - 1e-6), bounds=(low, high), loss="soft_l1",
+            f_scale=LOSS_SCALE, xtol=1e-10, ftol=1e-10, gtol=1e-10,
+        )
+        for logs in (first, slower)
+    ]  # fmt: skip
+    found = min(runs, key=lambda run: float(f"{run.cost:.6g}"))
     return at(found.x), _identified(free, width, residuals, found.x)
 
 
 def _identified(
     free: tuple[str, ...], width: Array, residuals: Callable[[Array], Array], logs: Array
 ) -> tuple[str, ...]:
-    """Parameters whose logarithm the points and the priors together know much better than the
-    priors alone: by the curvature of the squared residuals at the optimum."""
+    """Parameters whose logarithm is known much better than the width of its prior, by the
+    curvature of the squared residuals at the optimum."""
     step = 1e-4
     units = step * np.eye(len(logs))
     moved = [residuals(logs + unit) - residuals(logs - unit) for unit in units]
     jacobian = np.array(moved).T / (2 * step * LOSS_SCALE)
     spread = np.sqrt(np.diag(np.linalg.inv(jacobian.T @ jacobian)))
-    alone = width / np.sqrt(PRIOR_POINTS)
     return tuple(
         name
-        for name, now, before in zip(free, spread, alone, strict=True)
+        for name, now, before in zip(free, spread, width, strict=True)
         if now < IDENTIFIED_RATIO * before
     )
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from ecoserve.errors import MissingDataError, UnknownIdError
-from ecoserve.points import MeasuredPoint
+from ecoserve.points import MeasuredPoint, PointConvention
 from ecoserve.rows import (
     Accelerator,
     CalibrationPlan,
@@ -39,6 +39,9 @@ from ecoserve.rows import (
     ServingParameters,
     Source,
 )
+
+OPERATOR_STACK = "operator"
+"""Single layers measured alone: a stack of parameters that serves nothing."""
 
 T = TypeVar("T")
 
@@ -80,6 +83,8 @@ class Catalog:
     """Names of accelerators in measurements -> ids."""
     measured_cpus: Mapping[str, MeasuredCpu] = field(default_factory=dict)
     """By the name measurements give them."""
+    point_conventions: Mapping[tuple[str, str], PointConvention] = field(default_factory=dict)
+    """By source and phase."""
     measured_points: tuple[MeasuredPoint, ...] = ()
     calibration_plans: Mapping[str, CalibrationPlan] = field(default_factory=dict)
     _llm_aliases: Mapping[str, str] = field(init=False, repr=False)
@@ -209,7 +214,8 @@ class Catalog:
         """Names of the software stacks with parameters for some accelerator, sorted."""
         families = {accelerator.family for accelerator in self.accelerators.values()}
         rows = self.serving_parameters.values()
-        return tuple(sorted({row.stack for row in rows if row.family in families}))
+        serving = {row.stack for row in rows if row.family in families}
+        return tuple(sorted(serving - {OPERATOR_STACK}))
 
     def share_of_host(self, server: Server) -> float:
         """Largest of the server's shares of its host's accelerators, vCPUs and DRAM."""

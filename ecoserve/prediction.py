@@ -44,6 +44,7 @@ from ecoserve.points import (
     precision_id,
     stack_id,
 )
+from ecoserve.power import PowerModel, accelerator_w, busy_power, prefill_utilisation
 from ecoserve.rows import Accelerator, Llm, ServingParameters
 
 Array = NDArray[np.float64]
@@ -83,7 +84,12 @@ class Prediction:
 
     latency_s: float
     output_tokens_per_s: float | None
+    power_w: float | None
+    """Of one accelerator or of the replica, as the point's convention has it."""
+    j_per_output_token: float | None
+    """Of the whole replica."""
     error_band: float
+    """Of the latency."""
     provenance: str
 
 
@@ -101,10 +107,15 @@ def predict(point: MeasuredPoint, catalog: Catalog) -> Prediction | Unpredicted:
     except CatalogError as error:
         return Unpredicted(str(error))
     latency = float(latency_of(point.phase, point.convention.load, *stacked([setup]))[0])
-    params = setup.replica.params
+    tokens_per_s = _output_tokens_per_s(setup, latency)
+    watts = _accelerator_w(setup, catalog)
+    params, tp = setup.replica.params, point.tp
+    total_w = None if watts is None else tp * watts
     return Prediction(
         latency_s=latency,
-        output_tokens_per_s=_output_tokens_per_s(setup, latency),
+        output_tokens_per_s=tokens_per_s,
+        power_w=watts if point.convention.power_scope == "per_gpu" else total_w,
+        j_per_output_token=total_w / tokens_per_s if total_w and tokens_per_s else None,
         error_band=params.error_band,
         provenance=params.provenance,
     )
@@ -297,3 +308,36 @@ def _output_tokens_per_s(setup: Setup, latency_s: float) -> float | None:
     batch = float(running(replica, work)[0])
     own_prefill = float(prefill_s(replica, work.isl)[0]) / setup.osl
     return batch / (latency_s + own_prefill)
+
+
+def _accelerator_w(setup: Setup, catalog: Catalog) -> float | None:
+    """Watts of one accelerator, mean over the phases of the row; None where nobody fitted them."""
+    point = setup.point
+    if point.hardware in catalog.measured_cpus or point.phase in ("linear_layer", "allreduce"):
+        return None
+    accelerator = catalog.accelerator(point.hardware)
+    if accelerator.family not in catalog.power_parameters:
+        return None
+    model = PowerModel(
+        params=catalog.power(accelerator.family),
+        tdp_w=accelerator.tdp_w,
+        idle_w=accelerator.idle_w,
+    )
+    return _mean_w(model, setup)
+
+
+def _mean_w(model: PowerModel, setup: Setup) -> float:
+    replica, work = stacked([setup])
+    if setup.point.phase == "prefill":
+        duration = prefill_s(replica, work.isl)
+        return float(accelerator_w(model, prefill_utilisation(replica, work.isl, duration))[0])
+    # Lengths whose mean context is the measured one.
+    osl = np.maximum(work.osl, 1.0)
+    isl = np.where(work.isl > 0.0, work.isl, np.maximum(work.context - osl / 2.0, 1.0))
+    whole = setup.point.phase == "e2e"
+    batch = running(replica, work) if setup.point.convention.load == "closed_loop" else work.batch
+    if whole:
+        batch = np.clip(kv_batch_limit(replica, isl, osl), 1.0, batch)
+    # A run whose prompts are stated had to prefill them, whatever its latency is that of.
+    prefills = setup.isl > 0.0 and setup.osl > 0.0
+    return float(busy_power(model, replica, batch, isl, osl, prefills=prefills).mean_w[0])

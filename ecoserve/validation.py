@@ -10,7 +10,7 @@ import numpy as np
 from ecoserve.points import MeasuredPoint
 from ecoserve.prediction import Prediction, Unpredicted
 
-QUANTITIES = ("latency", "throughput")
+QUANTITIES = ("latency", "throughput", "power", "energy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +71,13 @@ def unpredicted_rows(
 def _values(
     point: MeasuredPoint, prediction: Prediction, quantity: str
 ) -> tuple[float | None, float | None]:
-    if quantity == "latency":
-        return prediction.latency_s, point.latency_s
-    return prediction.output_tokens_per_s, point.output_tokens_per_s
+    pairs = {
+        "latency": (prediction.latency_s, point.latency_s),
+        "throughput": (prediction.output_tokens_per_s, point.output_tokens_per_s),
+        "power": (prediction.power_w, point.power_w),
+        "energy": (prediction.j_per_output_token, point.j_per_output_token),
+    }
+    return pairs[quantity]
 
 
 def _group(key: tuple[str, str, str, str], errors: Sequence[float]) -> ErrorGroup:

@@ -146,8 +146,8 @@ def test_fractions_of_a_mix_sum_to_one(catalog: Catalog) -> None:
 def test_units_are_converted_once(catalog: Catalog) -> None:
     row = catalog.serving("hopper_sxm", "vllm_v1", "bf16")
     assert row.t0_s == pytest.approx(0.0005)
-    assert row.t_layer_s == pytest.approx(65e-6)
-    assert row.allreduce_latency_s == pytest.approx(12e-6)
+    assert row.t_layer_s == pytest.approx(50.9e-6)
+    assert row.allreduce_latency_s == pytest.approx(10e-6)
     assert catalog.server("aws_g5_xlarge").dram_gb == 16
 
 

@@ -1,7 +1,8 @@
 """What could serve what: operating points, loads and watts on paper, and what is left out.
 
 Toy on Small, one card: 1.98e9 bytes at 150e9 bytes/s = 13.2 ms; 1.98e9 B / 5e13 FLOP/s; KV
-8,000 B c / 150e9; prefill of 1,000 tokens 40 + 13.2 + 1 = 54.2 ms; overhead 1.5 + 0.01 B ms.
+8,000 B c 5^0.1 / 150e9; elementwise 240,000 B / 150e9 = 1.6 us a token; overhead 1.5 + 0.01 B ms;
+prefill of 1,000 tokens sqrt(40^2 + 13.2^2) = 42.1217283, elementwise 1.6, layers 1: 44.7217283 ms.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ecoserve.options import Service, allowed_servers, services, undominated
 from tests.builders import BIG, offline, online, tiny_catalog, tiny_scenario
 
 CATALOG = tiny_catalog()
+PREFILL_MS = 44.7217283
 
 
 def found(*workloads: Any, catalog: Any = CATALOG, **parts: Any) -> dict[str, Service]:
@@ -28,7 +30,8 @@ def found(*workloads: Any, catalog: Any = CATALOG, **parts: Any) -> dict[str, Se
 def small_step_ms(batch: int) -> float:
     """At 1,000 tokens in and 200 out: a mean context of 1,100."""
     weights, compute = 13.2, 1.98e9 * batch / 5e13 * 1e3
-    return math.hypot(weights, compute) + 8000 * batch * 1100 / 150e9 * 1e3 + 1.5 + 0.01 * batch
+    kv = 8000 * batch * 1100 * 5**0.1 / 150e9 * 1e3
+    return math.hypot(weights, compute) + kv + 0.0016 * batch + 1.5 + 0.01 * batch
 
 
 @pytest.mark.parametrize("limit_ms", [20.0, 30.0, 45.0, 50.0, 80.0])
@@ -38,49 +41,50 @@ def test_the_batch_is_the_largest_that_keeps_tpot_with_its_margin(limit_ms: floa
     batch = int(service.batch[0])
 
     def tpot_ms(b: int) -> float:
-        return small_step_ms(b) + (b - 1) / 200 * 54.2
+        return small_step_ms(b) + (b - 1) / 200 * PREFILL_MS
 
     assert tpot_ms(batch) * 1.1 <= limit_ms < tpot_ms(batch + 1) * 1.1
     assert 1000 * service.tpot_s[0] == pytest.approx(tpot_ms(batch))
     # Replica-seconds of a request: 200 (step + B/200 prefill) / B
-    period = small_step_ms(batch) + batch / 200 * 54.2
+    period = small_step_ms(batch) + batch / 200 * PREFILL_MS
     assert 1000 * service.load_s[0] == pytest.approx(200 * period / batch)
-    assert 1000 * service.own_ttft_s[0] == pytest.approx(54.2 + small_step_ms(batch))
+    assert 1000 * service.own_ttft_s[0] == pytest.approx(PREFILL_MS + small_step_ms(batch))
 
 
 def test_a_decode_pool_is_spared_the_prefills():
-    # 256 at once: 13.2 and 10.1376 -> 16.6436; KV 15.0187; overhead 4.06: 35.7223 ms
+    # 256 at once: 13.2 and 10.1376 -> 16.6436; KV 17.6412; elementwise 0.4096; overhead 4.06:
+    # 38.7545 ms
     service = found(online())["toy.small.tp1.bf16.decode.w0"]
     assert service.batch[0] == 256
-    assert 1000 * service.tpot_s[0] == pytest.approx(35.7223, abs=1e-4)
-    assert 1000 * service.load_s[0] == pytest.approx(200 * 35.7223 / 256, abs=1e-4)
+    assert 1000 * service.tpot_s[0] == pytest.approx(38.7545, abs=1e-4)
+    assert 1000 * service.load_s[0] == pytest.approx(200 * 38.7545 / 256, abs=1e-4)
     assert service.own_ttft_s[0] == 0.0
 
 
 def test_a_prefill_pool_takes_prompts_one_by_one_and_hands_the_kv_over():
-    # Big: 8 + 1.98 + 1 ms; a quarter of 2 x 400 Gbit/s at 0.8 is 20e9 bytes/s: 8e6 in 0.4 ms
+    # Big: 9.4813834 ms; a quarter of 2 x 400 Gbit/s at 0.8 is 20e9 bytes/s: 8e6 in 0.4 ms
     service = found(online())["toy.big.tp1.bf16.prefill.w0"]
-    assert 1000 * service.load_s[0] == pytest.approx(10.98)
-    assert 1000 * service.own_ttft_s[0] == pytest.approx(11.38)
+    assert 1000 * service.load_s[0] == pytest.approx(9.4813834)
+    assert 1000 * service.own_ttft_s[0] == pytest.approx(9.8813834)
     assert service.kv_bytes[0] == pytest.approx(8e6)
     # 0.3 + 0.5 x 0.0902 + 2 x 0.3643 is beyond the cap: 0.985 x 500 W - 100 W idle
     assert service.dynamic_w[0] == pytest.approx(392.5)
 
 
 def test_a_pool_of_several_cards_counts_the_watts_of_all():
-    # Four Big at 3.995 ms: u_mem 1.98e9 / (4 x 2e12 x t) = 0.061952, u_cmp 2e12 / (4 x 5e14 x t)
-    # = 0.250313: 0.3 + 0.030976 + 0.500626 = 0.831602 x 500 = 415.801 W, 315.801 over idle
+    # Four Big at 3.8003458 ms: u_mem 1.98e9 / (4 x 2e12 x t) = 0.0651256, u_cmp 2e12 / (4 x 5e14 x
+    # t) = 0.2631340: 0.3 + 0.0325628 + 0.5262680 = 0.8588308 x 500 = 429.415 W, 329.415 over idle
     service = found(online())["toy.big.tp4.bf16.prefill.w0"]
-    assert 1000 * service.load_s[0] == pytest.approx(3.995)
-    assert service.busy_w[0] == pytest.approx(415.801, abs=1e-3)
-    assert service.dynamic_w[0] == pytest.approx(4 * 315.801, abs=4e-3)
+    assert 1000 * service.load_s[0] == pytest.approx(3.8003458)
+    assert service.busy_w[0] == pytest.approx(429.415, abs=1e-3)
+    assert service.dynamic_w[0] == pytest.approx(4 * 329.415, abs=4e-3)
 
 
 def test_a_cpu_socket_serves_whole_offline_requests():
-    # 256 at once: 19.8 and 50.688 -> 54.4178; KV 22.528; overhead 4.06: 81.0060 ms.
-    # 200 x 81.0060 / 256 + prefill 200 + 19.8 + 1 = 284.0859 ms
+    # 256 at once: 19.8 and 50.688 -> 54.4178; KV 26.4618; elementwise 0.6144; overhead 4.06:
+    # 85.5540 ms. 200 x 85.5540 / 256 + prefill sqrt(200^2 + 19.8^2) + 2.4 + 1 = 271.2169 ms
     service = found(offline())["toy.cpu.own_4x_big.tp1.bf16.host_cpu.w0"]
-    assert 1000 * service.load_s[0] == pytest.approx(284.0859, abs=1e-4)
+    assert 1000 * service.load_s[0] == pytest.approx(271.2169, abs=1e-4)
     assert service.dynamic_w[0] == pytest.approx(120.0)
 
 

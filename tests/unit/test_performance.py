@@ -4,10 +4,12 @@ Toy: 10 layers, 0.99e9 matmul parameters (1e9 less an untied embedding of 10,000
 8,000 bytes of KV per token (2 x 10 layers x 2 heads x 100 x 2 bytes). Big: 2e12 bytes/s and
 500e12 FLOP/s at one half each, 80 GB. So on one Big, with B sequences at context c:
 
-    weights  1.98e9 / 1e12              = 1.98 ms
-    compute  1.98e9 B / 2.5e14          = 1.98 ms at B = 250
-    KV       250 x 1,000 x 8,000 / 1e12 = 2.00 ms at c = 1,000
-    overhead 0.5 + 10 x 0.1 + 250 x 0.01 = 4.00 ms
+    weights     1.98e9 / 1e12                    = 1.98 ms
+    compute     1.98e9 B / 2.5e14                = 1.98 ms at B = 250
+    KV          250 x 1,000 x 8,000 / 1e12       = 2.00 ms at c = 1,000
+                x (10 / 2)^0.1 = 1.1746189       = 2.3492379 ms: five query heads share a KV head
+    elementwise 12 x 10 x 1,000 x 2 B / 1e12     = 0.24 us a token: 0.06 ms at B = 250
+    overhead    0.5 + 10 x 0.1 + 250 x 0.01      = 4.00 ms
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from ecoserve.performance import (
     decode_step_s,
     erlang_c,
     expert_params,
+    first_token_s,
     host_replica,
     kv_batch_limit,
     matmul_params,
@@ -63,19 +66,47 @@ def test_matmul_parameters_leave_an_untied_input_embedding_out():
 
 
 def test_decode_step_on_one_accelerator():
-    # sqrt(1.98^2 + 1.98^2) + 2.00 + 4.00 = 2.8001429 + 6
-    assert step_ms(replica(), 250, 1000) == pytest.approx(8.8001429, abs=1e-6)
+    # sqrt(1.98^2 + 1.98^2) + 2.3492379 + 0.06 + 4.00 = 2.8001429 + 6.4092379
+    assert step_ms(replica(), 250, 1000) == pytest.approx(9.2093808, abs=1e-6)
 
 
 def test_weights_and_compute_combine_as_a_norm_not_a_sum():
-    # 1.98 ms and, at B = 100, 0.792 ms: sqrt(3.9204 + 0.627264) = 2.1325253 ms
-    assert step_ms(replica(**NO_OVERHEAD), 100, 0) == pytest.approx(2.1325253, abs=1e-6)
+    # 1.98 ms and, at B = 100, 0.792 ms: sqrt(3.9204 + 0.627264) = 2.1325253 ms; elementwise 0.024
+    assert step_ms(replica(**NO_OVERHEAD), 100, 0) == pytest.approx(2.1565253, abs=1e-6)
 
 
 def test_kv_reads_add_to_the_step():
-    # 100 x 5,000 x 8,000 bytes / 1e12 = 4 ms
+    # 100 x 5,000 x 8,000 bytes / 1e12 = 4 ms, x 5^0.1
     some = replica()
-    assert step_ms(some, 100, 5000) - step_ms(some, 100, 0) == pytest.approx(4.0)
+    assert step_ms(some, 100, 5000) - step_ms(some, 100, 0) == pytest.approx(4.6984757, abs=1e-6)
+
+
+def test_kv_reads_of_as_many_kv_heads_as_query_heads_are_not_slowed():
+    # 10 KV heads: five times the bytes, 20 ms
+    some = replica(llm=replace(TOY, n_kv_heads=10))
+    assert step_ms(some, 100, 5000) - step_ms(some, 100, 0) == pytest.approx(20.0)
+
+
+def test_kv_cache_at_8_bits_is_read_in_half_the_time():
+    some = accelerator_replica(TOY, BIG, 1, "bf16", serving("big_family"), "fp8")
+    assert some.kv_bytes_per_token == 4000
+    assert step_ms(some, 100, 5000) - step_ms(some, 100, 0) == pytest.approx(2.3492379, abs=1e-6)
+
+
+def test_launches_overlap_with_the_device_where_the_stack_says_so():
+    # device sqrt(2) 1.98 + 2.3492379 + 0.06 = 5.2093808 ms, launches 1 ms, serial 3 ms:
+    # q = 2: sqrt(27.1376483 + 1) + 3
+    assert step_ms(replica(overlap_norm=2.0), 250, 1000) == pytest.approx(8.3044932, abs=1e-6)
+    # q = 12: all but the larger one
+    assert step_ms(replica(overlap_norm=12.0), 250, 1000) == pytest.approx(8.2093808, abs=1e-6)
+
+
+def test_experts_cost_their_layers_20_us_each():
+    # 10 layers; two experts of eight a token: 4 of 10e9 bytes read, 4 ms
+    more = step_ms(replica(llm=TOY_MOE), 1, 0) - step_ms(replica(llm=TOY_MOE, **NO_OVERHEAD), 1, 0)
+    assert more == pytest.approx(1.51)
+    assert replica(llm=TOY_MOE).moe_layer_s == pytest.approx(200e-6)
+    assert replica().moe_layer_s == 0.0
 
 
 def test_overheads_of_step_layers_and_sequences():
@@ -101,25 +132,54 @@ def test_all_reduce_falls_back_on_nine_tenths_of_the_link():
 
 
 def test_decode_step_on_more_accelerators_than_kv_heads():
-    # weights and compute / 4: 0.7000357; KV over min(4, 2) devices: 1.0; all-reduce 0.275
-    assert step_ms(replica(tp=4), 250, 1000) == pytest.approx(5.9750357, abs=1e-6)
+    # weights and compute / 4: 0.7000357; KV over min(4, 2) devices: 1.1746189; all-reduce 0.275;
+    # elementwise work is not split: 0.06
+    assert step_ms(replica(tp=4), 250, 1000) == pytest.approx(6.2096546, abs=1e-6)
+
+
+def test_a_stack_may_reach_only_a_share_of_the_bus():
+    # 0.075 ms at the whole of 200e9 bytes/s, 0.3 at a quarter
+    assert 1000 * 250 * replica(tp=4, bus_ratio=0.25).allreduce_s_per_token == pytest.approx(0.3)
 
 
 def test_prefill_on_one_accelerator():
-    # 1.98e9 x 1,000 + 2 x 10 x 1,000 x 1,000^2 = 2.0e12 FLOP: 8 ms; weights 1.98; layers 1
+    # 1.98e9 x 1,000 + 2 x 10 x 1,000 x 1,000^2 = 2.0e12 FLOP: 8 ms; weights 1.98: together
+    # sqrt(64 + 3.9204) = 8.2413834; elementwise 0.24; layers 1
     assert prefill_flop(replica(), np.array([1000.0]))[0] == pytest.approx(2.0e12)
-    assert prefill_ms(replica(), 1000) == pytest.approx(10.98)
+    assert prefill_ms(replica(), 1000) == pytest.approx(9.4813834, abs=1e-6)
 
 
 def test_prefill_on_four_accelerators():
-    # 2 + 0.495 + 0.2 + 2 x 10 x 1.5 x 1,000 x 2,000 / 200e9 (= 0.3) + 1
-    assert prefill_ms(replica(tp=4), 1000) == pytest.approx(3.995)
+    # sqrt(2^2 + 0.495^2) = 2.0603458; 0.2 + 2 x 10 x 1.5 x 1,000 x 2,000 / 200e9 (= 0.3); 0.24; 1
+    assert prefill_ms(replica(tp=4), 1000) == pytest.approx(3.8003458, abs=1e-6)
+
+
+def test_prompts_prefilled_together_read_the_weights_once():
+    # 4 x 8 ms of products: sqrt(32^2 + 1.98^2) = 32.0611978; elementwise 0.96; layers 1
+    together = 1000 * prefill_s(replica(), np.array([1000.0]), prompts=4.0)[0]
+    assert together == pytest.approx(34.0211978, abs=1e-6)
+
+
+def test_a_cached_prefix_is_not_multiplied_again_but_attended_to():
+    # half of 1,000 tokens cached: 0.99e12 + 0.02e12 x 3/4 = 1.005e12 FLOP: 4.02 ms with the
+    # weights sqrt(4.02^2 + 1.98^2) = 4.4811606; elementwise 0.12; layers 1
+    cached = 1000 * prefill_s(replica(), np.array([1000.0]), cached_ratio=0.5)[0]
+    assert cached == pytest.approx(5.6011606, abs=1e-6)
+    # the KV of the whole prompt is held all the same
+    assert limit(replica(), 100_000, 20_000) == 77
+
+
+def test_the_first_token_takes_the_front_end_the_prefill_and_a_step():
+    # 5 ms + 9.4813834 + 3 ms
+    some = replica(t_request_s=0.005)
+    first = 1000 * first_token_s(some, np.array([1000.0]), np.array([0.003]))[0]
+    assert first == pytest.approx(17.4813834, abs=1e-6)
 
 
 def test_fp8_halves_the_weights_and_uses_the_fp8_peak_and_keeps_the_kv():
     some = accelerator_replica(TOY, BIG, 1, "fp8", serving("big_family", precision="fp8"))
-    # weights 0.99 ms, compute 1.98e9 x 250 / 5e14 = 0.99 ms, KV 2 ms, overhead 4 ms
-    assert step_ms(some, 250, 1000) == pytest.approx(math.sqrt(2) * 0.99 + 6.0)
+    # weights 0.99 ms, compute 1.98e9 x 250 / 5e14 = 0.99 ms, KV 2.3492379, elementwise 0.06, 4 ms
+    assert step_ms(some, 250, 1000) == pytest.approx(math.sqrt(2) * 0.99 + 6.4092379)
     assert some.resident_bytes == pytest.approx(1e9)
     assert some.kv_bytes_per_token == pytest.approx(8000)
 
@@ -127,6 +187,15 @@ def test_fp8_halves_the_weights_and_uses_the_fp8_peak_and_keeps_the_kv():
 def test_no_native_fp8_is_an_error_not_a_guess():
     with pytest.raises(ValueError, match="small has no native fp8"):
         accelerator_replica(TOY, SMALL, 1, "fp8", serving("small_family"))
+
+
+@pytest.mark.parametrize(("precision", "resident_gb"), [("int8", 1.0), ("int4", 0.5625)])
+def test_small_integers_are_widened_where_the_hardware_has_no_rate_for_them(
+    precision: str, resident_gb: float
+):
+    some = accelerator_replica(TOY, BIG, 1, precision, serving("big_family", precision=precision))
+    assert some.resident_bytes == pytest.approx(resident_gb * 1e9)
+    assert some.flop_per_s == pytest.approx(500e12)
 
 
 def test_mean_context_is_the_prompt_and_half_the_answer():
@@ -150,6 +219,13 @@ def test_mean_context_is_the_prompt_and_half_the_answer():
 )
 def test_kv_capacity(tp: int, isl: float, osl: float, fits: float):
     assert limit(replica(tp=tp), isl, osl) == fits
+
+
+def test_the_engine_can_be_told_to_run_fewer_or_more_at_once():
+    isl, osl = np.array([1000.0]), np.array([200.0])
+    assert kv_batch_limit(replica(), isl, osl, max_num_seqs=32)[0] == 32
+    # 68.25e9 / (8,000 x 1,100) = 7,755.7
+    assert kv_batch_limit(replica(), isl, osl, max_num_seqs=10_000)[0] == 7755
 
 
 def test_nothing_fits_where_the_weights_do_not():
@@ -178,8 +254,9 @@ def test_a_socket_is_a_replica_of_its_own():
     some = host_replica(TOY, BIG_HOST, 250.0, serving("cpu_family", "cpu"))
     assert limit(some, 100_000, 20_000) == 251
     # weights 1.98e9 / (200e9 / 2) = 19.8; compute 1.98e9 x 10 / 1e13 = 1.98; KV 10 x 1,000 x
-    # 8,000 / 1e11 = 0.8; overhead 0.5 + 1 + 0.1: sqrt(19.8^2 + 1.98^2) = 19.8987537
-    assert step_ms(some, 10, 1000) == pytest.approx(22.2987537, abs=1e-6)
+    # 8,000 / 1e11 = 0.8 x 5^0.1 = 0.9396951; elementwise 0.024; overhead 0.5 + 1 + 0.1:
+    # sqrt(19.8^2 + 1.98^2) = 19.8987537
+    assert step_ms(some, 10, 1000) == pytest.approx(22.4624489, abs=1e-6)
     assert some.allreduce_s_per_token == 0.0
 
 

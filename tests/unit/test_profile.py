@@ -1,7 +1,8 @@
 """One replica alone, on paper. Toy on one Big, 1,000 tokens in and 200 out, 100 at once:
 
-step: weights 1.98 and compute 0.792 -> 2.1325253; KV 100 x 1,100 x 8,000 / 1e12 = 0.88; overhead
-0.5 + 1 + 1 = 2.5: 5.5125253 ms; prefill 10.98 ms; period 5.5125253 + 100/200 x 10.98 = 11.0025253.
+step: weights 1.98 and compute 0.792 -> 2.1325253; KV 100 x 1,100 x 8,000 / 1e12 = 0.88 x 5^0.1 =
+1.0336647; elementwise 0.024; overhead 0.5 + 1 + 1 = 2.5: 5.6901900 ms; prefill 9.4813834 ms; period
+5.6901900 + 100/200 x 9.4813834 = 10.4308817.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ def query(**changes: Any) -> ProfileQuery:
 
 def test_a_profile_at_a_batch():
     found = profile_at_batch(CATALOG, QUERY, 100)
-    assert found.ttft_s == pytest.approx(0.0164925253)  # prefill and one step
-    assert found.tpot_s == pytest.approx(0.0109476253)  # step and 99/200 prefills
-    assert found.tokens_per_s == pytest.approx(9088.8226)  # 100 / period
-    assert found.requests_per_s == pytest.approx(45.444113)
-    # u_mem (1.98e9 + 0.88e9) / (2e12 p) = 0.1299702; u_cmp 100 x 6 x 1.98e9 / (5e14 p) = 0.2159505
-    # 0.3 + 0.0649851 + 0.4319009 = 0.7968860 x 500 W
-    assert found.power_w == pytest.approx(398.44297)
-    assert found.j_per_token == pytest.approx(398.44297 * 0.0110025253 / 100)
+    assert found.ttft_s == pytest.approx(0.0151715734)  # prefill and one step
+    assert found.tpot_s == pytest.approx(0.0103834748)  # step and 99/200 prefills
+    assert found.tokens_per_s == pytest.approx(9586.9173)  # 100 / period
+    assert found.requests_per_s == pytest.approx(47.934587)
+    # decode: u_mem (1.98e9 + 0.88e9) / (2e12 x step) = 0.2513097, u_cmp 0.0695934: 0.5648417 x 500
+    # = 282.4208 W; prefill beyond the cap: 492.5 W for 4.7406917 ms of the period
+    assert found.power_w == pytest.approx(377.89894)
+    assert found.j_per_token == pytest.approx(377.89894 * 0.0104308817 / 100)
     # 2e9 of weights and 100 x 1,100 x 8,000 of KV
     assert found.memory_gb == pytest.approx(2.88)
     assert found.bound_by == "prefill"  # 5.49 ms of the period, more than any term of the step
@@ -71,8 +72,8 @@ def test_the_batch_at_an_slo_is_the_largest_that_keeps_it_with_margin(tpot_s: fl
 
 
 def test_ttft_bounds_the_batch_too():
-    # 16.4925253 ms at 100, 10 % margin: 18.1417778
-    found = profile_at_slo(CATALOG, QUERY, ttft_s=0.018142, tpot_s=1.0)
+    # 15.1715734 ms at 100, 10 % margin: 16.6887307
+    found = profile_at_slo(CATALOG, QUERY, ttft_s=0.016689, tpot_s=1.0)
     assert found.batch == 100
 
 
@@ -85,7 +86,7 @@ def test_memory_bounds_the_batch():
 
 
 def test_an_impossible_slo_says_by_how_much():
-    with pytest.raises(InfeasibleError, match=r"TTFT: 0\.0145 s at batch 1, limit") as caught:
+    with pytest.raises(InfeasibleError, match=r"TTFT: 0\.013 s at batch 1, limit") as caught:
         profile_at_slo(CATALOG, QUERY, ttft_s=0.001, tpot_s=0.001)
     assert "TPOT: 0.0035 s at batch 1" in str(caught.value)
 
