@@ -433,7 +433,10 @@ COMMENT ON COLUMN serving_parameters.allreduce_latency_us IS 'us per all-reduce'
 COMMENT ON COLUMN serving_parameters.t0_ms IS 'ms per step';
 COMMENT ON COLUMN serving_parameters.t_layer_us IS 'us per layer';
 COMMENT ON COLUMN serving_parameters.t_seq_us IS 'us per sequence';
-COMMENT ON COLUMN serving_parameters.error_band IS 'relative error of TPOT';
+COMMENT ON COLUMN serving_parameters.t_request_ms IS 'ms per request before its prefill starts, part of TTFT only';
+COMMENT ON COLUMN serving_parameters.bus_ratio IS 'share of the all-reduce bandwidth that the stack reaches';
+COMMENT ON COLUMN serving_parameters.overlap_norm IS '1: launch overheads add to the time of the device; more: they overlap with it';
+COMMENT ON COLUMN serving_parameters.error_band IS 'relative error of TPOT to plan against';
 
 CREATE TABLE power_parameters (
     id VARCHAR PRIMARY KEY,
@@ -657,6 +660,8 @@ CREATE TABLE point_conventions (
     CHECK (quality <> 'assumed' OR note <> '')
 );
 COMMENT ON TABLE point_conventions IS 'What the columns of one source mean in one phase';
+COMMENT ON COLUMN point_conventions.source IS 'name of the source in the column source of measured points';
+COMMENT ON COLUMN point_conventions.phase IS 'phase of the rows that this is about';
 COMMENT ON COLUMN point_conventions.power_scope IS 'watts of one accelerator or of all of the replica';
 COMMENT ON COLUMN point_conventions.load IS 'one batch alone, or users that each wait for their last answer';
 COMMENT ON COLUMN point_conventions.batch_means IS 'what the column batch counts';
@@ -685,6 +690,19 @@ CREATE TABLE measured_points (
     CHECK (quality <> 'assumed' OR note <> '')
 );
 COMMENT ON TABLE measured_points IS 'Measurements by others that the model rests on; meaning in point_conventions';
+COMMENT ON COLUMN measured_points.source IS 'name that point_conventions knows the source by';
+COMMENT ON COLUMN measured_points.model IS 'id or alias of the LLM';
+COMMENT ON COLUMN measured_points.hardware IS 'id or alias of the accelerator, or a measured CPU';
+COMMENT ON COLUMN measured_points.tp IS 'accelerators of one replica';
+COMMENT ON COLUMN measured_points."precision" IS 'format of the weights as the source names it';
+COMMENT ON COLUMN measured_points.stack IS 'serving software as the source names it';
+COMMENT ON COLUMN measured_points.phase IS 'what was measured: a prefill, a decode step, whole requests, one layer, one all-reduce';
+COMMENT ON COLUMN measured_points.batch IS 'sequences, tokens, elements or users: see point_conventions';
+COMMENT ON COLUMN measured_points.output_len IS 'tokens';
+COMMENT ON COLUMN measured_points.context_len IS 'tokens held per sequence, mean while it decodes';
+COMMENT ON COLUMN measured_points.latency_ms IS 'ms: step, time to first token, whole run, layer or all-reduce';
+COMMENT ON COLUMN measured_points.power_w IS 'W, of one accelerator or of the replica: see point_conventions';
+COMMENT ON COLUMN measured_points.energy_j_per_token IS 'J per output token, all accelerators of the replica';
 COMMENT ON COLUMN measured_points.input_len IS 'tokens; so are the other lengths';
 COMMENT ON COLUMN measured_points.throughput_tok_s IS 'output tokens/s, of a prefill the prompt tokens/s';
 
@@ -710,6 +728,7 @@ CREATE TABLE measured_cpus (
     CHECK (quality <> 'assumed' OR note <> '')
 );
 COMMENT ON TABLE measured_cpus IS 'CPU sockets that somebody measured, as one device';
+COMMENT ON COLUMN measured_cpus.family IS 'hardware family of the parameters';
 COMMENT ON COLUMN measured_cpus.memory_gb_per_s IS 'GB/s, theoretical, of all sockets used';
 COMMENT ON COLUMN measured_cpus.bf16_tflops IS 'TFLOPS, theoretical peak of the matrix or vector units';
 COMMENT ON COLUMN measured_cpus.dram_gb IS 'GB';
@@ -731,8 +750,13 @@ CREATE TABLE calibration_plans (
     CHECK (quality <> 'assumed' OR note <> '')
 );
 COMMENT ON TABLE calibration_plans IS 'How the serving parameters of each key are found';
+COMMENT ON COLUMN calibration_plans.family IS 'hardware family of accelerators or cpus';
+COMMENT ON COLUMN calibration_plans.stack IS 'serving software';
+COMMENT ON COLUMN calibration_plans."precision" IS 'format of the weights and of the arithmetic';
+COMMENT ON COLUMN calibration_plans.overlap_norm IS '1: launch overheads add to the time of the device; more: they overlap with it';
+COMMENT ON COLUMN calibration_plans.error_factor IS 'how much wider than that of from_id the error band of an inherited row is';
 COMMENT ON COLUMN calibration_plans.from_id IS 'key of the prior, taken over where there are too few points';
 COMMENT ON COLUMN calibration_plans.allreduce_latency_us IS 'us, from micro-benchmarks';
-COMMENT ON COLUMN calibration_plans.t0_ms IS 'ms';
+COMMENT ON COLUMN calibration_plans.t0_ms IS 'ms per step, fixed: points do not tell it from t_layer_us';
 COMMENT ON TABLE catalog_meta IS 'Version of the catalog; written by the build';
 COMMENT ON COLUMN catalog_meta.version IS 'digest of the schema and of every row';

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from catalog_db.schema import schema
+from catalog_db.store import query
 from ecoserve.catalog import TABLES, Catalog
 
 LEAST_ROWS = {
@@ -59,10 +62,16 @@ def test_every_row_has_a_source_and_says_what_is_assumed(catalog: Catalog) -> No
         assert cell.quality != "assumed" or cell.note, cell
 
 
-def test_every_source_has_an_address_and_a_use(catalog: Catalog) -> None:
+def tables_with_sources() -> list[str]:
+    return [name for name, table in schema().items() if "source_id" in table.names]
+
+
+def test_every_source_has_an_address_and_a_use(catalog: Catalog, built: Path) -> None:
     for source in catalog.sources.values():
         assert source.url.startswith("https://") or source.url == "assets/methodology.md"
     used = {cell.source_id for cell in catalog.cell_sources.values()}
+    for table in tables_with_sources():
+        used |= {row["source_id"] for row in query(built, f"SELECT source_id FROM {table}")}
     for table in TABLES[1:]:
         for row in getattr(catalog, table).values():
             parts = (row, *getattr(row, "dies", ()), *getattr(row, "lines", ()))
