@@ -50,7 +50,7 @@ def error_groups(
         if isinstance(prediction, Unpredicted):
             continue
         for quantity in QUANTITIES:
-            said, was = _values(point, prediction, quantity)
+            said, was = compared(point, prediction, quantity)
             if said is not None and was:
                 key = (point.source, point.hardware, point.phase, quantity)
                 errors.setdefault(key, []).append(said / was - 1.0)
@@ -68,9 +68,10 @@ def unpredicted_rows(
     )
 
 
-def _values(
+def compared(
     point: MeasuredPoint, prediction: Prediction, quantity: str
 ) -> tuple[float | None, float | None]:
+    """Predicted and measured value of one of :data:`QUANTITIES`; None where there is none."""
     pairs = {
         "latency": (prediction.latency_s, point.latency_s),
         "throughput": (prediction.output_tokens_per_s, point.output_tokens_per_s),

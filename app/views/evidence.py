@@ -1,4 +1,4 @@
-"""Evidence: can I check these numbers? Published footprints, qualities, sources, every figure."""
+"""Evidence: can I check these numbers? Speed, power and footprints beside what others found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app import figures_catalog as figures
 from app.figures_catalog import QUALITIES, FootprintPoint, QualityCount
 from app.text import column_words, number, percent, plain, sentence
 from app.views import answer as draw
-from app.views import catalog_rows
+from app.views import catalog_rows, speed_panel
 from app.views.catalog_rows import quality_words, web_address
 from app.views.embodied_panel import sets_in_order
 from catalog_db import tables
@@ -34,6 +34,7 @@ def page() -> None:
         st.error(plain(sentence(str(error))))
         return
     st.subheader(plain(headline(checks, counts)), anchor=False)
+    speed_panel.show()
     _footprints(checks)
     _split(checks)
     _coefficients()

@@ -1,11 +1,11 @@
-"""Hardware: what may be had, how long it serves, and what making it emits."""
+"""Hardware: what may be had, how long it serves, what making it emits, what a replica does."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from app import inputs
-from app.views import catalog_rows, embodied_panel, hardware_form, own_data
+from app.views import catalog_rows, embodied_panel, hardware_form, own_data, profile_panel
 
 TABLES = {
     "accelerators": "Accelerators",
@@ -33,6 +33,8 @@ def page() -> None:
         shown = embodied_panel.show()
     if shown is not None:
         embodied_panel.part_table(shown)
+    st.divider()
+    profile_panel.show()
     st.divider()
     st.markdown("##### What is in the catalog")
     catalog_rows.show(TABLES, "hardware")

@@ -1,0 +1,132 @@
+"""What one replica would do as its batch grows, accelerator by accelerator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from app.figures_evidence import ProfileCurve, ProfilePoint
+from ecoserve.catalog import Catalog
+from ecoserve.errors import EcoServeError, InfeasibleError
+from ecoserve.options import PRECISIONS, TP_DEGREES
+from ecoserve.performance import MAX_NUM_SEQS
+from ecoserve.profile import ProfileQuery, ServingProfile, profile_at_batch, profile_at_slo
+
+GROWTH = 1.15
+"""From one batch of a curve to the next, where they are not neighbours."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoCurve:
+    """Why an accelerator has no curve."""
+
+    name: str
+    reason: str
+
+
+def profile_curve(
+    catalog: Catalog, query: ProfileQuery, name: str, ttft_s: float, tpot_s: float
+) -> ProfileCurve | NoCurve:
+    """The replica of a query from batch 1 to the last that fits, and its point within the limits.
+
+    ``ttft_s`` and ``tpot_s`` are the limits. Gives the reason where not even one request fits.
+    """
+    accelerator = catalog.accelerator(query.accelerator_id)
+    if query.tp > accelerator.max_tp:
+        return NoCurve(name, f"at most {accelerator.max_tp} of it serve one model together")
+    try:
+        profiles = list(_until_full(catalog, query))
+    except EcoServeError as error:
+        return NoCurve(name, str(error))
+    last = profiles[-1]
+    return ProfileCurve(
+        name=name,
+        tp=query.tp,
+        points=tuple(_point(profile) for profile in profiles),
+        chosen=_within(catalog, query, ttft_s, tpot_s),
+        error_band=last.error_band,
+        provenance=last.provenance,
+        power_provenance=catalog.power(accelerator.family).provenance,
+        ends_by="the engine's limit" if last.batch == MAX_NUM_SEQS else "memory",
+    )
+
+
+def _until_full(catalog: Catalog, query: ProfileQuery) -> Iterator[ServingProfile]:
+    """Rising batches up to exactly the largest that fits."""
+    fits = profile_at_batch(catalog, query, 1)
+    yield fits
+    for batch in _batches()[1:]:
+        try:
+            fits = profile_at_batch(catalog, query, batch)
+        except InfeasibleError:
+            last = _largest(catalog, query, fits, batch)
+            if last is not fits:
+                yield last
+            return
+        yield fits
+
+
+def _batches() -> list[int]:
+    batches = [1]
+    while batches[-1] < MAX_NUM_SEQS:
+        batches.append(min(max(batches[-1] + 1, round(GROWTH * batches[-1])), MAX_NUM_SEQS))
+    return batches
+
+
+def _largest(
+    catalog: Catalog, query: ProfileQuery, fits: ServingProfile, too_many: int
+) -> ServingProfile:
+    """The last profile that fits, between one that does and a batch that does not."""
+    while too_many - fits.batch > 1:
+        middle = (fits.batch + too_many) // 2
+        try:
+            fits = profile_at_batch(catalog, query, middle)
+        except InfeasibleError:
+            too_many = middle
+    return fits
+
+
+def _within(
+    catalog: Catalog, query: ProfileQuery, ttft_s: float, tpot_s: float
+) -> ProfilePoint | None:
+    try:
+        return _point(profile_at_slo(catalog, query, ttft_s, tpot_s))
+    except InfeasibleError:
+        return None
+
+
+def _point(profile: ServingProfile) -> ProfilePoint:
+    return ProfilePoint(
+        batch=profile.batch,
+        tpot_s=profile.tpot_s,
+        ttft_s=profile.ttft_s,
+        tokens_per_s=profile.tokens_per_s,
+        power_w=profile.power_w,
+        j_per_token=profile.j_per_token,
+        memory_gb=profile.memory_gb,
+        bound_by=profile.bound_by,
+    )
+
+
+def profiled_accelerators(catalog: Catalog, stack: str) -> list[str]:
+    """Accelerators whose speed with this stack and whose power are known, newest first."""
+    known = [
+        row
+        for row in catalog.accelerators.values()
+        if row.family in catalog.power_parameters
+        and any(catalog.has_serving(row.family, stack, precision) for precision in PRECISIONS)
+    ]
+    return [row.id for row in sorted(known, key=lambda row: (-row.launch_year, row.name))]
+
+
+def smallest_tp(catalog: Catalog, query: ProfileQuery) -> int | None:
+    """The least number of accelerators that hold the model and one request; None where none do."""
+    accelerator = catalog.accelerator(query.accelerator_id)
+    for tp in TP_DEGREES:
+        if tp <= accelerator.max_tp:
+            try:
+                profile_at_batch(catalog, replace(query, tp=tp), 1)
+            except EcoServeError:
+                continue
+            return tp
+    return None

@@ -1,0 +1,228 @@
+"""What one replica would do: throughput against TPOT as its batch grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from app import figures_evidence as figures
+from app import state
+from app.figures_evidence import ProfileCurve
+from app.profiles import NoCurve, profile_curve, profiled_accelerators, smallest_tp
+from app.text import capacity, duration, number, percent, plain, sentence
+from app.views import answer as draw
+from ecoserve.catalog import Catalog
+from ecoserve.options import PRECISIONS, TP_DEGREES
+from ecoserve.profile import ProfileQuery
+from ecoserve.scenario import Workload
+from ecoserve.units import s_from_ms
+
+MOST = len(figures.SERIES)
+SHOWN_FIRST = ("h100_sxm_80gb", "a100_sxm_80gb", "b200", "l40s")
+"""Beside what the plan has, until the visitor chooses."""
+MOST_TOKENS = 1_000_000
+TTFT_S, TPOT_MS = 1.0, 50.0
+"""Limits offered for an LLM that no online workload has."""
+ISL_TOKENS, OSL_TOKENS = 1000.0, 250.0
+"""Lengths offered for an LLM that no workload has."""
+PER = ("accelerator", "replica")
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    ttft_s: float
+    tpot_s: float
+
+
+@st.fragment
+def show() -> None:
+    """The choices, the picture, and a row per accelerator."""
+    st.markdown("##### What would one replica do?")
+    query, chosen, limits, per = _choices()
+    if query is None:
+        st.caption("Choose an accelerator to see what a replica on it would do.")
+        return
+    version = state.catalog().version
+    found = [_curve(version, replace(query, accelerator_id=row), limits) for row in chosen]
+    curves = [row for row in found if isinstance(row, ProfileCurve)]
+    if curves:
+        chart = figures.throughput_against_tpot(
+            curves, limits.tpot_s, per_accelerator=per == PER[0]
+        )
+        draw.show_chart(chart, "profile")
+        draw.show_table([_cells(curve) for curve in curves], "")
+    for row in found:
+        if isinstance(row, NoCurve):
+            st.caption(plain(sentence(f"{row.name}: {state.readable(row.reason)}")))
+    st.caption(
+        "All requests of the mean lengths and none waiting: a plan also keeps the wait in front of "
+        "a pool within the TTFT limit. Both limits are kept with the error band as a margin. "
+        "Energy is that of the accelerators, without their host."
+    )
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def _curve(catalog_version: str, query: ProfileQuery, limits: _Limits) -> ProfileCurve | NoCurve:
+    name = _name(query.accelerator_id)
+    return profile_curve(state.catalog(), query, name, limits.ttft_s, limits.tpot_s)
+
+
+def _name(accelerator_id: str) -> str:
+    return draw.short_name(state.catalog().accelerator(accelerator_id))
+
+
+# ---- choices; they ask a question and are no part of the scenario
+
+
+def _choices() -> tuple[ProfileQuery | None, list[str], _Limits, str]:
+    catalog = state.catalog()
+    first, second, third, fourth, fifth = st.columns([2, 1, 1, 1.2, 1.3])
+    with first:
+        llm_id = _llm(catalog)
+    with second:
+        precision = _precision(llm_id)
+    with third:
+        stack = _stack(catalog)
+    accelerators, isl, osl, ttft, tpot = st.columns([3, 1, 1, 1, 1])
+    with accelerators:
+        chosen = _accelerators(catalog, stack)
+    lengths = _mean_lengths(llm_id)
+    with isl:
+        isl_tokens = _tokens("Mean input, tokens", f"profile:isl:{llm_id}", lengths[0])
+    with osl:
+        osl_tokens = _tokens("Mean output, tokens", f"profile:osl:{llm_id}", lengths[1])
+    limits = _limits(llm_id, ttft, tpot)
+    query = None
+    if chosen:
+        query = ProfileQuery(
+            llm_id=llm_id, accelerator_id=chosen[0], tp=1, stack=stack, precision=precision,
+            isl_tokens=isl_tokens, osl_tokens=osl_tokens,
+        )  # fmt: skip
+    with fourth:
+        tp = _tp(catalog, query, chosen)
+    with fifth:
+        per = st.segmented_control(
+            "Tokens/s per", PER, default=PER[0], key="profile:per", required=True
+        )
+    return query and replace(query, tp=tp), chosen, limits, per or PER[0]
+
+
+def _llm(catalog: Catalog) -> str:
+    served = [workload.llm for workload in state.scenario().workloads]
+    names = sorted(catalog.llms, key=lambda row: (row not in served, catalog.llms[row].name))
+    chosen: str = st.selectbox(
+        "LLM", names, key="profile:llm",
+        format_func=lambda row: catalog.llms[row].name if row in catalog.llms else "",
+    )  # fmt: skip
+    return chosen
+
+
+def _workload(llm_id: str) -> Workload | None:
+    """The workload whose figures are offered for this LLM: an online one where there is one."""
+    own = [workload for workload in state.scenario().workloads if workload.llm == llm_id]
+    return min(own, key=lambda workload: workload.slo is None, default=None)
+
+
+def _precision(llm_id: str) -> str:
+    workload = _workload(llm_id)
+    offered = workload.precisions[0] if workload else PRECISIONS[0]
+    chosen: str = st.selectbox(
+        "Precision", PRECISIONS, index=PRECISIONS.index(offered), key=f"profile:precision:{llm_id}"
+    )
+    return chosen
+
+
+def _stack(catalog: Catalog) -> str:
+    offered = state.scenario().hardware.stack
+    chosen: str = st.selectbox(
+        "Stack", catalog.stacks, index=catalog.stacks.index(offered), key=f"profile:stack:{offered}"
+    )
+    return chosen
+
+
+def _accelerators(catalog: Catalog, stack: str) -> list[str]:
+    known = profiled_accelerators(catalog, stack)
+    wanted = [*_in_the_plan(), *SHOWN_FIRST]
+    offered = [row for row in dict.fromkeys(wanted) if row in known]
+    return st.multiselect(
+        "Accelerators", known, default=(offered or known)[:MOST], max_selections=MOST,
+        key=f"profile:accelerators:{stack}",
+        format_func=lambda row: _name(row) if row in catalog.accelerators else "",
+    )  # fmt: skip
+
+
+def _in_the_plan() -> list[str]:
+    """The accelerators that the plan of this scenario has, where it is known."""
+    held = state.session()
+    known = held.finished.get((held.scenario.fingerprint(), held.baseline))
+    fleet = known.plan.fleet if known else ()
+    return sorted({state.catalog().server(entry.server).accelerator_id for entry in fleet})
+
+
+def _mean_lengths(llm_id: str) -> tuple[float, float]:
+    workload = _workload(llm_id)
+    if workload is None:
+        return ISL_TOKENS, OSL_TOKENS
+    mix = state.catalog().length_mix(workload.mix)
+    return mix.mean_isl_tokens, mix.mean_osl_tokens
+
+
+def _tokens(label: str, key: str, offered: float) -> float:
+    return float(st.number_input(label, 1, MOST_TOKENS, max(1, round(offered)), 50, key=key))
+
+
+def _limits(llm_id: str, ttft: Any, tpot: Any) -> _Limits:
+    workload = _workload(llm_id)
+    slo = workload.slo if workload else None
+    with ttft:
+        ttft_s = st.number_input(
+            "TTFT limit, s", 0.01, 1000.0, slo.ttft_s if slo else TTFT_S, 0.1,
+            key=f"profile:ttft:{llm_id}", format="%g",
+        )  # fmt: skip
+    with tpot:
+        tpot_ms = st.number_input(
+            "TPOT limit, ms", 1.0, 10_000.0, 1000 * slo.tpot_s if slo else TPOT_MS, 5.0,
+            key=f"profile:tpot:{llm_id}", format="%g",
+        )  # fmt: skip
+    return _Limits(ttft_s, s_from_ms(tpot_ms))
+
+
+def _tp(catalog: Catalog, query: ProfileQuery | None, chosen: list[str]) -> int:
+    """Accelerators of a replica; at first as many as all the chosen ones need for this LLM."""
+    least = [smallest_tp(catalog, replace(query, accelerator_id=row)) for row in chosen if query]
+    offered = max((tp for tp in least if tp), default=1)
+    llm = f"{query.llm_id}:{query.precision}" if query else ""
+    picked = st.segmented_control(
+        "Accelerators each", TP_DEGREES, default=offered, key=f"profile:tp:{llm}", required=True
+    )
+    return picked or offered
+
+
+def _cells(curve: ProfileCurve) -> dict[str, Any]:
+    point, last = curve.chosen, curve.points[-1]
+    flag = "" if curve.is_calibrated else "~ "
+    power_flag = "" if curve.power_provenance == "calibrated" else "~ "
+    cells: dict[str, Any] = {
+        "Replica": f"{curve.tp} x {curve.name}",
+        "Largest batch within the limits": "none",
+        "TPOT": "", "TTFT, no wait": "", "Tokens/s": "", "Power": "", "J per output token": "",
+        "Memory in use": "", "Bound by": "",
+    }  # fmt: skip
+    if point is not None:
+        cells |= {
+            "Largest batch within the limits": f"{point.batch}",
+            "TPOT": duration(point.tpot_s),
+            "TTFT, no wait": duration(point.ttft_s),
+            "Tokens/s": number(point.tokens_per_s),
+            "Power": f"{power_flag}{number(point.power_w)} W",
+            "J per output token": f"{power_flag}{number(point.j_per_token)}",
+            "Memory in use": capacity(point.memory_gb),
+            "Bound by": point.bound_by,
+        }
+    return cells | {
+        "Batch ends at": f"{last.batch}, by {curve.ends_by}",
+        "Speed figures": f"{flag}{curve.provenance}, {percent(curve.error_band, 2)} band",
+        "Power figures": f"{power_flag}{curve.power_provenance}",
+    }
