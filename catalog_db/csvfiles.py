@@ -19,7 +19,7 @@ BUILD_ORDER = (
     *("serving_parameters", "power_parameters"),
     *("length_mixes", "length_buckets", "length_percentiles", "rate_profiles"),
     *("accelerator_aliases", "measured_cpus", "point_conventions", "measured_points"),
-    "calibration_plans",
+    *("calibration_plans", "power_plans"),
     *("grid_zones", "grid_profiles", "grid_series", "regions", "cell_sources"),
 )
 """Every table with a CSV file, referenced tables first."""

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
+from catalog_db.csvfiles import shortened
 from ecoserve.errors import Problem, ScenarioError
 from ecoserve.points import BatchMeans, Load, MeasuredPoint, Phase, PointConvention, PowerScope
-from ecoserve.rows import CalibrationPlan, MeasuredCpu, ServingParameters
+from ecoserve.prediction import Prediction, Unpredicted
+from ecoserve.rows import CalibrationPlan, MeasuredCpu, PowerParameters, ServingParameters
 from ecoserve.units import s_from_ms, s_from_us
 
 Record = Mapping[str, Any]
@@ -34,56 +38,74 @@ def read_points(text: str, conventions: Conventions) -> tuple[MeasuredPoint, ...
 
     Raises :class:`ScenarioError` with every missing column and every cell that cannot be read.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    columns = reader.fieldnames or ()
-    wanted = (*TEXTS, "tp", *NUMBERS)
-    problems = [Problem(name, "no such column") for name in wanted if name not in columns]
-    if problems:
-        raise ScenarioError(problems)
-    points = []
-    for row in reader:
-        bad = list(_bad_cells(row, reader.line_num))
-        problems += bad
-        if not bad:
-            points.append(point_from(row, conventions))
+    points, problems = [], []
+    try:
+        for line, row in _rows(text):
+            bad = list(_bad_cells(row, line))
+            problems += bad
+            if not bad:
+                points.append(point_from(row, conventions))
+    except csv.Error as error:
+        problems.append(Problem("file", f"not a CSV file: {error}"))
+    if not points and not problems:
+        problems.append(Problem("file", "has no rows"))
     if problems:
         raise ScenarioError(problems)
     return tuple(points)
 
 
-def _bad_cells(row: Record, line: int) -> Iterable[Problem]:
+def _rows(text: str) -> Iterator[tuple[int, dict[Any, Any]]]:
+    """Line of its end and cells of each row; raises :class:`ScenarioError` for missing columns."""
+    reader = csv.DictReader(io.StringIO(text), restval=None)
+    columns = reader.fieldnames or ()
+    wanted = (*TEXTS, "tp", *NUMBERS)
+    missing = [Problem(name, "no such column") for name in wanted if name not in columns]
+    if missing:
+        raise ScenarioError(missing)
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _bad_cells(row: Record, line: int) -> Iterator[Problem]:
+    n_cells = sum(value is not None for value in row.values())
+    if None in row or n_cells < len(row):
+        yield Problem(f"line {line}", "more or fewer cells than the header has columns")
+        return
     for name in (*NUMBERS, "tp"):
-        cell = (row[name] or "").strip()
-        if not cell and name != "tp":
-            continue
-        try:
-            good = float(cell) >= 0 and (name != "tp" or float(cell).is_integer())
-        except ValueError:
-            good = False
-        if not good:
-            yield Problem(f"line {line}, {name}", f"not a number of its kind: {cell!r}")
+        cell = row[name].strip()
+        if (cell or name == "tp") and not _is_good(name, cell):
+            yield Problem(f"line {line}, {name}", f"not a number of its kind: {shortened(cell)!r}")
     choices = {"phase": PHASES, **OVERRIDES}
     for name, allowed in choices.items():
-        cell = (row.get(name) or "").strip()
+        cell = row.get(name, "").strip()
         if cell not in allowed and (cell or name == "phase"):
-            yield Problem(f"line {line}, {name}", f"{cell!r} is not one of {', '.join(allowed)}")
+            said = f"{shortened(cell)!r} is not one of {', '.join(allowed)}"
+            yield Problem(f"line {line}, {name}", said)
+
+
+def _is_good(name: str, cell: str) -> bool:
+    try:
+        value = float(cell)
+    except ValueError:
+        return False
+    return math.isfinite(value) and value >= 0 and (name != "tp" or value.is_integer())
 
 
 def point_from(row: Record, conventions: Conventions) -> MeasuredPoint:
     """One point from a row with readable cells."""
-    source, phase = str(row["source"]), cast(Phase, str(row["phase"]).strip())
+    source, phase = str(row["source"]).strip(), cast(Phase, str(row["phase"]).strip())
     known = conventions.get((source, phase)) or PointConvention(source=source, phase=phase)
     convention = PointConvention(
         source=source,
         phase=phase,
-        power_scope=cast(PowerScope, row.get("power_scope") or known.power_scope),
-        load=cast(Load, row.get("load") or known.load),
+        power_scope=cast(PowerScope, (row.get("power_scope") or "").strip() or known.power_scope),
+        load=cast(Load, (row.get("load") or "").strip() or known.load),
         batch_means=known.batch_means,
         kv_precision=known.kv_precision,
     )
     latency = _number(row["latency_ms"])
     return MeasuredPoint(
-        source=source, model=str(row["model"]), hardware=str(row["hardware"]),
+        source=source, model=str(row["model"]).strip(), hardware=str(row["hardware"]).strip(),
         tp=int(float(row["tp"])), precision=str(row["precision"] or ""), stack=str(row["stack"]),
         phase=phase, batch=_number(row["batch"]), input_len=_number(row["input_len"]),
         output_len=_number(row["output_len"]), context_len=_number(row["context_len"]),
@@ -95,7 +117,7 @@ def point_from(row: Record, conventions: Conventions) -> MeasuredPoint:
 
 
 def _number(cell: object) -> float | None:
-    return None if cell is None or cell == "" else float(cast(Any, cell))
+    return None if cell is None or str(cell).strip() == "" else float(cast(Any, cell))
 
 
 def conventions_from(rows: Iterable[Record]) -> dict[tuple[str, str], PointConvention]:
@@ -150,18 +172,83 @@ SERVING_COLUMNS = (
 SCALED = {"us": 1e6, "ms": 1e3}
 
 
+POWER_COLUMNS = (
+    "id", "family", "p0_ratio", "a_ratio", "b_ratio", "sequence_layer_us", "cap_ratio", "phases",
+    "precisions", "u_mem_max", "u_cmp_max", "error_band", "provenance", "source_id", "quality",
+    "note",
+)  # fmt: skip
+POWER_DIGITS = 6
+SPEED_DIGITS = 3
+
+
 def serving_csv(rows: Sequence[ServingParameters]) -> str:
     """The text of ``serving_parameters.csv``: published units, three significant digits."""
+    return _csv(SERVING_COLUMNS, [_cells(row, SERVING_COLUMNS, SPEED_DIGITS) for row in rows])
+
+
+def power_csv(rows: Sequence[PowerParameters]) -> str:
+    """The text of ``power_parameters.csv``: published units, as many digits as the fit gives."""
+    return _csv(POWER_COLUMNS, [_cells(row, POWER_COLUMNS, POWER_DIGITS) for row in rows])
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(SERVING_COLUMNS)
-    writer.writerows([_cell(row, name) for name in SERVING_COLUMNS] for row in rows)
+    writer.writerow(columns)
+    writer.writerows(rows)
     return out.getvalue()
 
 
-def _cell(row: ServingParameters, column: str) -> str:
+def _cells(
+    row: ServingParameters | PowerParameters, columns: Sequence[str], digits: int
+) -> list[str]:
+    return [_cell(asdict(row), name, digits) for name in columns]
+
+
+def _cell(row: Record, column: str, digits: int) -> str:
     stem, _, unit = column.rpartition("_")
-    if unit in SCALED:
-        return f"{getattr(row, f'{stem}_s') * SCALED[unit]:.3g}"
-    value = getattr(row, column)
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    value = row[f"{stem}_s"] * SCALED[unit] if unit in SCALED else row[column]
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+PREDICTED_COLUMNS = (
+    "predicted_latency_ms", "predicted_throughput_tok_s", "predicted_power_w",
+    "predicted_energy_j_per_token", "error_band", "provenance", "unpredicted_reason",
+)  # fmt: skip
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def predictions_csv(text: str, predictions: Sequence[Prediction | Unpredicted]) -> str:
+    """The rows of a file of points with the prediction beside each.
+
+    Texts that a spreadsheet would take for a formula get an apostrophe in front.
+    """
+    rows = [row for _, row in _rows(text)]
+    columns = [name for name in rows[0] if name not in PREDICTED_COLUMNS]
+    lines = [
+        [*(_harmless(row[name]) for name in columns), *map(_harmless, _predicted_cells(said))]
+        for row, said in zip(rows, predictions, strict=True)
+    ]
+    return _csv([*map(_harmless, columns), *PREDICTED_COLUMNS], lines)
+
+
+def _predicted_cells(said: Prediction | Unpredicted) -> tuple[str, ...]:
+    if isinstance(said, Unpredicted):
+        return (*[""] * (len(PREDICTED_COLUMNS) - 1), said.reason)
+    figures = (
+        said.latency_s * SCALED["ms"], said.output_tokens_per_s, said.power_w,
+        said.j_per_output_token, said.error_band,
+    )  # fmt: skip
+    return (*("" if value is None else f"{value:.5g}" for value in figures), said.provenance, "")
+
+
+def _harmless(cell: str) -> str:
+    if not cell.startswith(FORMULA_STARTS):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell

@@ -33,6 +33,7 @@ from ecoserve.rows import (
     Llm,
     MeasuredCpu,
     PowerParameters,
+    PowerPlan,
     Price,
     ProductFootprint,
     Provider,
@@ -141,6 +142,9 @@ def load_catalog(path: Path) -> Catalog:
             ),
             calibration_plans=plans_from(
                 records(con, "SELECT * FROM calibration_plans ORDER BY id")
+            ),
+            power_plans=read.table(
+                "power_plans", lambda r: PowerPlan(families=tuple(r.pop("families")), **r)
             ),
             cell_sources=_cell_sources(con),
             overlay_rows=_overlay_rows(con),

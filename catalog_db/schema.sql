@@ -758,5 +758,22 @@ COMMENT ON COLUMN calibration_plans.error_factor IS 'how much wider than that of
 COMMENT ON COLUMN calibration_plans.from_id IS 'key of the prior, taken over where there are too few points';
 COMMENT ON COLUMN calibration_plans.allreduce_latency_us IS 'us, from micro-benchmarks';
 COMMENT ON COLUMN calibration_plans.t0_ms IS 'ms per step, fixed: points do not tell it from t_layer_us';
+
+CREATE TABLE power_plans (
+    id VARCHAR PRIMARY KEY CHECK (id <> ''),
+    families VARCHAR[] NOT NULL,
+    p0_ratio DOUBLE NOT NULL CHECK (p0_ratio > 0 AND p0_ratio < 1),
+    unseen_error_band DOUBLE NOT NULL CHECK (unseen_error_band > 0 AND unseen_error_band <= 1),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE power_plans IS 'How the power parameters of each hardware family are found; id is the family';
+COMMENT ON COLUMN power_plans.id IS 'hardware family of accelerators';
+COMMENT ON COLUMN power_plans.families IS 'families whose points are fitted together';
+COMMENT ON COLUMN power_plans.p0_ratio IS 'ratio of TDP, floor, fixed: points do not tell it from the rest';
+COMMENT ON COLUMN power_plans.unseen_error_band IS 'relative error where no point of the family itself was measured';
+
 COMMENT ON TABLE catalog_meta IS 'Version of the catalog; written by the build';
 COMMENT ON COLUMN catalog_meta.version IS 'digest of the schema and of every row';

@@ -195,13 +195,14 @@ def _has_key(point: MeasuredPoint, catalog: Catalog, plan: CalibrationPlan) -> b
     if point.phase == "allreduce":
         return False
     try:
-        key = _key(point, catalog)
+        key = key_of(point, catalog)
     except CatalogError:
         return False
     return key == (plan.family, plan.stack, plan.precision)
 
 
-def _key(point: MeasuredPoint, catalog: Catalog) -> tuple[str, str, str]:
+def key_of(point: MeasuredPoint, catalog: Catalog) -> tuple[str, str, str]:
+    """Family, stack and precision of a point; raises :class:`CatalogError` for what is unknown."""
     precision = precision_id(point.precision)
     cpu = catalog.measured_cpus.get(point.hardware)
     if cpu is not None:

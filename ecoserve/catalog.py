@@ -27,6 +27,7 @@ from ecoserve.rows import (
     Llm,
     MeasuredCpu,
     PowerParameters,
+    PowerPlan,
     Price,
     ProductFootprint,
     Provider,
@@ -87,6 +88,7 @@ class Catalog:
     """By source and phase."""
     measured_points: tuple[MeasuredPoint, ...] = ()
     calibration_plans: Mapping[str, CalibrationPlan] = field(default_factory=dict)
+    power_plans: Mapping[str, PowerPlan] = field(default_factory=dict)
     _llm_aliases: Mapping[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -1,5 +1,8 @@
 """What could serve what: every (workload, accelerator, tp, precision, role) that fits and keeps up.
 
+A precision is offered where the accelerator runs it and the catalog has parameters for it with the
+stack; a power cap, only where the scenario asks for it, is one more variant of each.
+
 An option's operating point for a length bucket is the largest batch that keeps TPOT, fits in memory
 and stays within the engine's limit; the load of a request is the replica-seconds it then occupies:
 ``OSL period/B`` in mixed pools, ``t_prefill`` in prefill pools, ``OSL t_step/B`` in decode pools.
@@ -8,7 +11,7 @@ Latencies are judged with a margin equal to the error band of the option's param
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -19,10 +22,10 @@ from ecoserve.catalog import Catalog
 from ecoserve.cost import rental_date
 from ecoserve.demand import WorkloadDemand
 from ecoserve.performance import (
-    MAX_NUM_SEQS,
     PREFILL_INTERFERENCE,
     Replica,
     accelerator_replica,
+    compute_tflops,
     decode_step_s,
     host_replica,
     kv_batch_limit,
@@ -32,15 +35,17 @@ from ecoserve.performance import (
 from ecoserve.plan import Role
 from ecoserve.power import (
     PowerModel,
-    accelerator_w,
     busy_power,
+    can_be_capped,
     cpu_pool_w,
     decode_utilisation,
     is_measured,
+    prefill_pace,
     prefill_utilisation,
+    step_s,
 )
 from ecoserve.rows import Accelerator, Llm, Provenance, Server
-from ecoserve.scenario import Hardware, Precision, Scenario
+from ecoserve.scenario import Hardware, KvPrecision, Precision, Scenario
 from ecoserve.units import BYTES_PER_GB
 
 Array = NDArray[np.float64]
@@ -66,6 +71,9 @@ class Device:
     """Only for a host CPU pool: the server whose sockets serve."""
     tp: int
     precision: str
+    kv_precision: str = "bf16"
+    power_cap_ratio: float = 1.0
+    """Of TDP; 1 without a cap of the operator's."""
     replica: Replica
     provenance: Provenance
     id: str = field(init=False)
@@ -73,7 +81,12 @@ class Device:
 
     def __post_init__(self) -> None:
         where = self.accelerator_id or f"cpu.{self.server_id}"
-        object.__setattr__(self, "id", f"{self.llm_id}.{where}.tp{self.tp}.{self.precision}")
+        parts = [self.llm_id, where, f"tp{self.tp}", self.precision]
+        if self.kv_precision != "bf16":
+            parts.append(f"kv_{self.kv_precision}")
+        if self.power_cap_ratio < 1.0:
+            parts.append(f"cap{100 * self.power_cap_ratio:.6g}")
+        object.__setattr__(self, "id", ".".join(parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +111,7 @@ class Service:
     fitted: Mask
     """Whether the power lies within the fitted range."""
     own_ttft_s: Array
-    """TTFT without waiting: prefill, one step, KV transfer; 0 for decode pools."""
+    """TTFT without waiting: front end, prefill, one step or KV transfer; 0 for decode pools."""
     queued_s: Array
     """Service time in front of the queue: prefill, stretched where decode runs beside it."""
     tpot_s: Array
@@ -136,10 +149,39 @@ def allowed_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
 
 def plannable(accelerator: Accelerator, stack: str, catalog: Catalog) -> bool:
     """Whether its speed with this stack and its power are known, at some precision it runs."""
-    return accelerator.family in catalog.power_parameters and any(
-        accelerator.rate_tflops(precision) is not None
-        and catalog.has_serving(accelerator.family, stack, precision)
+    return bool(offered_precisions(accelerator, stack, catalog))
+
+
+def offered_precisions(accelerator: Accelerator, stack: str, catalog: Catalog) -> tuple[str, ...]:
+    """Weight formats it runs and whose speed with this stack is known; none without its power."""
+    if accelerator.family not in catalog.power_parameters:
+        return ()
+    return tuple(
+        precision
         for precision in PRECISIONS
+        if runs(accelerator, precision)
+        and catalog.has_serving(accelerator.family, stack, precision)
+    )
+
+
+def runs(accelerator: Accelerator, precision: str) -> bool:
+    """Whether a model with weights in this format runs on it, widened to 16 bits if need be."""
+    try:
+        compute_tflops(accelerator, precision)
+    except ValueError:
+        return False
+    return True
+
+
+def kv_precision_on(accelerator: Accelerator, wanted: KvPrecision) -> KvPrecision:
+    """The format of the KV cache: the one wanted where the hardware has it, else 16 bits."""
+    return wanted if accelerator.rate_tflops(wanted) is not None else "bf16"
+
+
+def power_model(accelerator: Accelerator, catalog: Catalog) -> PowerModel:
+    """Its family's power parameters on its own TDP and idle draw."""
+    return PowerModel(
+        params=catalog.power(accelerator.family), tdp_w=accelerator.tdp_w, idle_w=accelerator.idle_w
     )
 
 
@@ -148,40 +190,69 @@ def services(
 ) -> tuple[Service, ...]:
     """Every pair the hardware has parameters for, by id; ``fits`` masks what does not fit."""
     servers = allowed_servers(scenario, catalog)
+    seqs = scenario.hardware.max_num_seqs
     found: list[Service] = []
     for llm in {demand.llm.id: demand.llm for demand in demands}.values():
-        for device in _accelerator_devices(llm, servers, scenario.hardware.stack, catalog):
-            kv_gb_per_s = _kv_gb_per_s(device, servers)
-            for demand in demands:
-                if demand.llm.id == llm.id and device.precision in demand.workload.precisions:
-                    found += _accelerator_services(
-                        device, demand, catalog, kv_gb_per_s, scenario.levers.phases_apart
-                    )
+        mine = [demand for demand in demands if demand.llm.id == llm.id]
+        accepted = {name for demand in mine for name in demand.workload.precisions}
+        for device in _accelerator_devices(llm, servers, scenario.hardware, catalog, accepted):
+            site = _Place(
+                device=device,
+                power=power_model(catalog.accelerator(device.accelerator_id), catalog),
+                kv_gb_per_s=_kv_gb_per_s(device, servers),
+                max_num_seqs=seqs,
+            )
+            for demand in mine:
+                if device.precision in demand.workload.precisions:
+                    found += _accelerator_services(site, demand, scenario.levers.phases_apart)
     if scenario.levers.reuse:
-        found += _host_services(servers, catalog, demands)
+        found += _host_services(servers, catalog, demands, seqs)
     return tuple(sorted(found, key=lambda s: s.id))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A device with all that its services need to know beside the workload."""
+
+    device: Device
+    power: PowerModel
+    kv_gb_per_s: float
+    max_num_seqs: int
+
+
 def _accelerator_devices(
-    llm: Llm, servers: Sequence[Server], stack: str, catalog: Catalog
+    llm: Llm,
+    servers: Sequence[Server],
+    hardware: Hardware,
+    catalog: Catalog,
+    accepted: Set[str],
 ) -> Iterator[Device]:
     for accelerator_id in sorted({server.accelerator_id for server in servers}):
         accelerator = catalog.accelerator(accelerator_id)
-        if not plannable(accelerator, stack, catalog):
-            continue
         largest = max(s.n_accelerators for s in servers if s.accelerator_id == accelerator_id)
-        for precision in PRECISIONS:
-            known = catalog.has_serving(accelerator.family, stack, precision)
-            if accelerator.rate_tflops(precision) is None or not known:
+        most = min(accelerator.max_tp, largest)
+        kv_precision = kv_precision_on(accelerator, hardware.kv_precision)
+        for precision in offered_precisions(accelerator, hardware.stack, catalog):
+            if precision not in accepted:
                 continue
-            params = catalog.serving(accelerator.family, stack, precision)
-            for tp in TP_DEGREES:
-                if tp <= min(accelerator.max_tp, largest):
+            params = catalog.serving(accelerator.family, hardware.stack, precision)
+            caps = _possible_caps(accelerator, hardware, catalog)
+            for tp in (tp for tp in TP_DEGREES if tp <= most):
+                replica = accelerator_replica(llm, accelerator, tp, precision, params, kv_precision)
+                for cap in caps:
                     yield Device(
                         llm_id=llm.id, accelerator_id=accelerator_id, server_id="", tp=tp,
-                        precision=precision, provenance=params.provenance,
-                        replica=accelerator_replica(llm, accelerator, tp, precision, params),
+                        precision=precision, kv_precision=kv_precision, power_cap_ratio=cap,
+                        provenance=params.provenance, replica=replica,
                     )  # fmt: skip
+
+
+def _possible_caps(
+    accelerator: Accelerator, hardware: Hardware, catalog: Catalog
+) -> tuple[float, ...]:
+    """The caps asked for that leave the accelerator something to work with."""
+    power = power_model(accelerator, catalog)
+    return tuple(cap for cap in hardware.power_cap_ratios if can_be_capped(power, cap))
 
 
 def _kv_gb_per_s(device: Device, servers: Sequence[Server]) -> float:
@@ -200,81 +271,71 @@ def nic_gb_per_s(server: Server) -> float:
 
 
 def _accelerator_services(
-    device: Device,
-    demand: WorkloadDemand,
-    catalog: Catalog,
-    kv_gb_per_s: float,
-    phases_apart: bool,
+    place: _Place, demand: WorkloadDemand, phases_apart: bool
 ) -> list[Service]:
-    accelerator = catalog.accelerator(device.accelerator_id)
-    found = [_decoding_service(device, demand, accelerator, catalog, "mixed", kv_gb_per_s)]
+    found = [_decoding_service(place, demand, "mixed")]
     if phases_apart:
-        found.append(_prefill_service(device, demand, accelerator, catalog, kv_gb_per_s))
-        found.append(_decoding_service(device, demand, accelerator, catalog, "decode", kv_gb_per_s))
+        found.append(_prefill_service(place, demand))
+        found.append(_decoding_service(place, demand, "decode"))
     return found
 
 
 def _decoding_service(
-    device: Device,
-    demand: WorkloadDemand,
-    accelerator: Accelerator,
-    catalog: Catalog,
-    role: Literal["mixed", "decode"],
-    kv_gb_per_s: float,
+    place: _Place, demand: WorkloadDemand, role: Literal["mixed", "decode"]
 ) -> Service:
     """A mixed or a decode pool at its operating point."""
-    replica, isl, osl = device.replica, demand.isl_tokens, demand.osl_tokens
-    prefill = prefill_s(replica, isl)
-    interference = prefill * PREFILL_INTERFERENCE / osl if role == "mixed" else np.zeros_like(isl)
-    before_first_s = prefill if role == "mixed" else np.zeros_like(isl)
-    point = operating_point(replica, demand, interference, before_first_s)
-    period = point.step_s + point.batch * interference
-    power = PowerModel(
-        params=catalog.power(accelerator.family), tdp_w=accelerator.tdp_w, idle_w=accelerator.idle_w
+    device, power, mixed = place.device, place.power, role == "mixed"
+    replica, cap = device.replica, device.power_cap_ratio
+    isl, osl, cached = demand.isl_tokens, demand.osl_tokens, demand.workload.prefix_cache_hit
+    nothing = np.zeros_like(isl)
+    prefill = prefill_pace(power, replica, isl, cached, cap).seconds if mixed else nothing
+    interference = prefill * PREFILL_INTERFERENCE / osl
+    start = replica.params.t_request_s + prefill if mixed else nothing
+    point = operating_point(
+        replica, demand, interference, start, place.max_num_seqs,
+        lambda batch: step_s(power, replica, batch, isl, osl, cap),
+    )  # fmt: skip
+    busy = busy_power(
+        power, replica, point.batch, isl, osl, prefills=mixed, cached_ratio=cached,
+        power_cap_ratio=cap,
+    )  # fmt: skip
+    period, busy_w = busy.period_s, busy.mean_w
+    use = decode_utilisation(
+        replica, point.batch, isl, osl, period, prefills=mixed, cached_ratio=cached
     )
-    use = decode_utilisation(replica, point.batch, isl, osl, period, prefills=role == "mixed")
-    busy = busy_power(power, replica, point.batch, isl, osl, prefills=role == "mixed")
-    busy_w = busy.mean_w
-    first_step = decode_step_s(replica, np.ones_like(isl), mean_context_tokens(isl, osl))
-    mixed = role == "mixed"
+    measured = is_measured(power.params, replica, role, device.precision, use)
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role=role,
         fits=point.fits, keeps_tpot=point.keeps_tpot, batch=point.batch,
         load_s=osl * period / point.batch,
-        dynamic_w=device.tp * (busy_w - accelerator.idle_w), busy_w=busy_w,
-        fitted=is_measured(power.params, replica, role, device.precision, use),
-        own_ttft_s=prefill + point.step_s if mixed else np.zeros_like(isl),
-        queued_s=prefill * period / (point.batch * interference) if mixed else np.zeros_like(isl),
+        dynamic_w=device.tp * (busy_w - power.idle_w), busy_w=busy_w,
+        fitted=measured & (cap >= 1.0),
+        own_ttft_s=start + point.step_s if mixed else nothing,
+        queued_s=prefill * period / (point.batch * interference) if mixed else nothing,
         tpot_s=point.step_s + (point.batch - 1) * interference,
-        unloaded_s=(prefill if mixed else 0.0) + (osl - 1) * first_step,
-        kv_bytes=np.zeros_like(isl) if mixed else replica.kv_bytes_per_token * isl,
+        unloaded_s=start + (osl - 1) * step_s(power, replica, np.ones_like(isl), isl, osl, cap),
+        kv_bytes=nothing if mixed else replica.kv_bytes_per_token * isl,
     )  # fmt: skip
 
 
-def _prefill_service(
-    device: Device,
-    demand: WorkloadDemand,
-    accelerator: Accelerator,
-    catalog: Catalog,
-    kv_gb_per_s: float,
-) -> Service:
-    replica, isl = device.replica, demand.isl_tokens
-    duration = prefill_s(replica, isl)
+def _prefill_service(place: _Place, demand: WorkloadDemand) -> Service:
+    device, power = place.device, place.power
+    replica, cap = device.replica, device.power_cap_ratio
+    isl, cached = demand.isl_tokens, demand.workload.prefix_cache_hit
+    pace = prefill_pace(power, replica, isl, cached, cap)
     kv_bytes = replica.kv_bytes_per_token * isl
-    power = PowerModel(
-        params=catalog.power(accelerator.family), tdp_w=accelerator.tdp_w, idle_w=accelerator.idle_w
-    )
-    use = prefill_utilisation(replica, isl, duration)
-    busy_w = accelerator_w(power, use)
-    transfer = kv_bytes / (kv_gb_per_s * BYTES_PER_GB) if kv_gb_per_s > 0 else np.inf * isl
+    use = prefill_utilisation(replica, isl, pace.seconds, cached)
+    link = place.kv_gb_per_s * BYTES_PER_GB
+    transfer = kv_bytes / link if link > 0 else np.inf * isl
     fits = (kv_batch_limit(replica, isl, np.zeros_like(isl)) >= 1) & np.isfinite(transfer)
+    own = replica.params.t_request_s + pace.seconds + transfer
+    measured = is_measured(power.params, replica, "prefill", device.precision, use)
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role="prefill",
         fits=fits, keeps_tpot=np.ones(len(isl), dtype=bool), batch=np.ones_like(isl),
-        load_s=duration, dynamic_w=device.tp * (busy_w - accelerator.idle_w), busy_w=busy_w,
-        fitted=is_measured(power.params, replica, "prefill", device.precision, use),
-        own_ttft_s=duration + transfer, queued_s=duration,
-        tpot_s=np.zeros_like(isl), unloaded_s=duration + transfer, kv_bytes=kv_bytes,
+        load_s=pace.seconds, dynamic_w=device.tp * (pace.watts - power.idle_w), busy_w=pace.watts,
+        fitted=measured & (cap >= 1.0), own_ttft_s=own, queued_s=pace.seconds,
+        tpot_s=np.zeros_like(isl), unloaded_s=own, kv_bytes=kv_bytes,
     )  # fmt: skip
 
 
@@ -289,37 +350,58 @@ class OperatingPoint:
 
 
 def operating_point(
-    replica: Replica, demand: WorkloadDemand, interference_s: Array, before_first_s: Array
+    replica: Replica,
+    demand: WorkloadDemand,
+    interference_s: Array,
+    before_first_s: Array,
+    max_num_seqs: int,
+    step_of: Callable[[Array], Array],
 ) -> OperatingPoint:
     """Largest batch within memory and, for online workloads, within TPOT and TTFT with the margin.
 
-    Shape (buckets,) both: ``interference_s``, what each other sequence adds to a token;
-    ``before_first_s``, what comes before a request's first step in this pool. TTFT only counts
-    where a batch of one would keep it.
+    Shape (buckets,) all: ``interference_s``, what each other sequence adds to a token;
+    ``before_first_s``, what comes before a request's first step in this pool; ``step_of`` gives
+    the step of a batch. TTFT only counts where a batch of one would keep it. Larger batches have
+    longer steps, so the search halves the range.
     """
-    isl, osl = demand.isl_tokens, demand.osl_tokens
-    limit = kv_batch_limit(replica, isl, osl)
-    batches = np.arange(1.0, MAX_NUM_SEQS + 1)[:, None]
-    steps = decode_step_s(replica, batches, mean_context_tokens(isl, osl)[None, :])
-    allowed = batches <= np.maximum(limit, 1.0)
-    if demand.workload.slo is not None:
-        margin, slo = 1.0 + replica.params.error_band, demand.workload.slo
-        in_time = (steps + (batches - 1) * interference_s) * margin <= slo.tpot_s
-        starts = (before_first_s + steps) * margin <= slo.ttft_s
-        allowed &= starts | ~starts[0]
-    else:
-        in_time = np.ones_like(steps, dtype=bool)
-    chosen = np.maximum((allowed & in_time).sum(axis=0), 1)  # all hold on a prefix of the batches
+    limit = kv_batch_limit(replica, demand.isl_tokens, demand.osl_tokens, max_num_seqs)
+    alone = np.ones_like(limit)
+    chosen, keeps_tpot = np.maximum(limit, 1.0), np.ones(len(limit), dtype=bool)
+    slo, margin = demand.workload.slo, 1.0 + replica.params.error_band
+    if slo is not None:
+        first = step_of(alone)
+        keeps_tpot = first * margin <= slo.tpot_s
+        starts = (before_first_s + first) * margin <= slo.ttft_s
+
+        def keeps(batch: Array) -> Mask:
+            step = step_of(batch)
+            in_time = (step + (batch - 1) * interference_s) * margin <= slo.tpot_s
+            return in_time & (~starts | ((before_first_s + step) * margin <= slo.ttft_s))
+
+        chosen = largest_batch(keeps, np.where(keeps_tpot, chosen, alone))
     return OperatingPoint(
-        fits=limit >= 1,
-        keeps_tpot=in_time[0],
-        batch=chosen.astype(float),
-        step_s=steps[chosen - 1, np.arange(len(isl))],
+        fits=limit >= 1, keeps_tpot=keeps_tpot, batch=chosen, step_s=step_of(chosen)
     )
 
 
+def largest_batch(keeps: Callable[[Array], Mask], limit: Array) -> Array:
+    """The largest whole batch up to ``limit`` that ``keeps``, and 1 where there is none.
+
+    Shape of ``limit``, whole numbers >= 1; what a batch keeps, every smaller one keeps.
+    """
+    low, high = np.where(keeps(limit), limit, 1.0), limit
+    while (high - low > 1.0).any():
+        middle = np.floor((low + high) / 2.0)
+        kept = keeps(middle)
+        low, high = np.where(kept, middle, low), np.where(kept, high, middle)
+    return low
+
+
 def _host_services(
-    servers: Sequence[Server], catalog: Catalog, demands: Sequence[WorkloadDemand]
+    servers: Sequence[Server],
+    catalog: Catalog,
+    demands: Sequence[WorkloadDemand],
+    max_num_seqs: int,
 ) -> list[Service]:
     """Offline workloads on the CPU sockets of each kind of server, whole requests."""
     found: list[Service] = []
@@ -339,7 +421,7 @@ def _host_services(
                 llm_id=demand.llm.id, accelerator_id="", server_id=server.id, tp=1,
                 precision="bf16", replica=replica, provenance=params.provenance,
             )  # fmt: skip
-            found.append(_host_service(device, demand, cpu_pool_w(server, catalog)))
+            found.append(_host_service(device, demand, cpu_pool_w(server, catalog), max_num_seqs))
     return found
 
 
@@ -349,10 +431,15 @@ def host_sockets(server: Server, catalog: Catalog) -> float:
     return host.sockets * server.vcpus / host.vcpus
 
 
-def _host_service(device: Device, demand: WorkloadDemand, socket_w: float) -> Service:
+def _host_service(
+    device: Device, demand: WorkloadDemand, socket_w: float, max_num_seqs: int
+) -> Service:
     replica, isl, osl = device.replica, demand.isl_tokens, demand.osl_tokens
-    prefill = prefill_s(replica, isl)
-    point = operating_point(replica, demand, prefill / osl, prefill)
+    prefill = prefill_s(replica, isl, demand.workload.prefix_cache_hit)
+    point = operating_point(
+        replica, demand, prefill / osl, prefill, max_num_seqs,
+        lambda batch: decode_step_s(replica, batch, mean_context_tokens(isl, osl)),
+    )  # fmt: skip
     zeros, all_true = np.zeros_like(isl), np.ones(len(isl), dtype=bool)
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role="host_cpu",

@@ -166,6 +166,64 @@ class BusyPower:
         return energy / self.period_s
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long one phase of the work takes and what it draws; arrays of one shape."""
+
+    seconds: Array
+    watts: Array
+    """Per accelerator, while it lasts."""
+
+
+def step_pace(
+    model: PowerModel,
+    replica: Replica,
+    batch: Array,
+    isl: Array,
+    osl: Array,
+    power_cap_ratio: float = 1.0,
+) -> Pace:
+    """One decode step of ``batch`` sequences under a power cap; shapes broadcast."""
+    step = decode_step_s(replica, batch, mean_context_tokens(isl, osl))
+    use = decode_utilisation(replica, batch, isl, osl, step, prefills=False)
+    return _paced(model, use, step, power_cap_ratio)
+
+
+def step_s(
+    model: PowerModel,
+    replica: Replica,
+    batch: Array,
+    isl: Array,
+    osl: Array,
+    power_cap_ratio: float = 1.0,
+) -> Array:
+    """Seconds of :func:`step_pace`, without its watts where no cap makes them matter."""
+    if power_cap_ratio >= 1.0:
+        return decode_step_s(replica, batch, mean_context_tokens(isl, osl))
+    return step_pace(model, replica, batch, isl, osl, power_cap_ratio).seconds
+
+
+def prefill_pace(
+    model: PowerModel,
+    replica: Replica,
+    isl: Array,
+    cached_ratio: Array | float = 0.0,
+    power_cap_ratio: float = 1.0,
+) -> Pace:
+    """The prefill of one prompt under a power cap; shape of ``isl``."""
+    duration = prefill_s(replica, isl, cached_ratio)
+    use = prefill_utilisation(replica, isl, duration, cached_ratio)
+    return _paced(model, use, duration, power_cap_ratio)
+
+
+def _paced(model: PowerModel, use: Utilisation, seconds: Array, power_cap_ratio: float) -> Pace:
+    """Without a cap the accelerator's own limit is in the measured times already."""
+    if power_cap_ratio >= 1.0:
+        return Pace(seconds, accelerator_w(model, use))
+    capped = capped_power(model, use, power_cap_ratio)
+    return Pace(seconds * capped.slowdown, capped.watts)
+
+
 def busy_power(
     model: PowerModel,
     replica: Replica,
@@ -175,22 +233,27 @@ def busy_power(
     *,
     prefills: bool,
     cached_ratio: Array | float = 0.0,
+    power_cap_ratio: float = 1.0,
 ) -> BusyPower:
     """A replica that decodes ``batch`` sequences and, with ``prefills``, their prompts too.
 
     Shapes broadcast; ``batch`` >= 1.
     """
-    step = decode_step_s(replica, batch, mean_context_tokens(isl, osl))
-    decode = decode_utilisation(replica, batch, isl, osl, step, prefills=False)
-    duration = prefill_s(replica, isl, cached_ratio)
-    prefill = prefill_utilisation(replica, isl, duration, cached_ratio)
-    per_step = PREFILL_INTERFERENCE * batch / osl * duration if prefills else np.zeros_like(step)
+    step = step_pace(model, replica, batch, isl, osl, power_cap_ratio)
+    if not prefills:
+        nothing = np.zeros_like(step.seconds)
+        return BusyPower(
+            tp=replica.tp, step_s=step.seconds, decode_w=step.watts,
+            prefill_s=nothing, prefill_w=nothing,
+        )  # fmt: skip
+    prefill = prefill_pace(model, replica, isl, cached_ratio, power_cap_ratio)
+    per_step = PREFILL_INTERFERENCE * batch / osl * prefill.seconds
     return BusyPower(
         tp=replica.tp,
-        step_s=step,
-        decode_w=accelerator_w(model, decode),
+        step_s=step.seconds,
+        decode_w=step.watts,
         prefill_s=per_step,
-        prefill_w=np.broadcast_to(accelerator_w(model, prefill), per_step.shape),
+        prefill_w=np.broadcast_to(prefill.watts, per_step.shape),
     )
 
 
@@ -250,6 +313,7 @@ def part_load(
     *,
     prefills: bool,
     cached_ratio: Array | float = 0.0,
+    power_cap_ratio: float = 1.0,
 ) -> PartLoad:
     """Power at ``load_ratio`` (0 to 1) of the requests that ``planned_batch`` serves.
 
@@ -257,22 +321,31 @@ def part_load(
     shrinks until its throughput is the load's (Little's law), steps shorten less than the batch,
     so energy falls by less than the load. Below the throughput of one sequence the replica idles
     in between. A router that packs instead fills replicas to ``planned_batch`` and leaves the
-    others idle, for which power is proportional to the load: ``idle + load (busy - idle)``.
+    others idle, for which power is proportional to the load: ``idle + load (busy - idle)``. That
+    is what plans count with (:mod:`ecoserve.account`).
     """
 
-    def at(batch: Array) -> BusyPower:
-        return busy_power(
-            model, replica, batch, isl, osl, prefills=prefills, cached_ratio=cached_ratio
-        )
+    per_sequence = np.zeros_like(isl)
+    if prefills:
+        prefill = prefill_pace(model, replica, isl, cached_ratio, power_cap_ratio)
+        per_sequence = PREFILL_INTERFERENCE * prefill.seconds / osl
 
-    wanted = load_ratio * planned_batch / at(planned_batch).period_s
+    def requests_at(batch: Array) -> Array:
+        """Sequences per period, in proportion to requests per second."""
+        step = step_s(model, replica, batch, isl, osl, power_cap_ratio)
+        return np.asarray(batch / (step + batch * per_sequence))
+
+    wanted = load_ratio * requests_at(planned_batch)
     low, high = np.ones_like(planned_batch), planned_batch.astype(float)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2.0
-        enough = middle / at(middle).period_s >= wanted
+        enough = requests_at(middle) >= wanted
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    busy = at(high)
-    busy_ratio = np.minimum(wanted * busy.period_s / high, 1.0)
+    busy = busy_power(
+        model, replica, high, isl, osl, prefills=prefills, cached_ratio=cached_ratio,
+        power_cap_ratio=power_cap_ratio,
+    )  # fmt: skip
+    busy_ratio = np.minimum(wanted / requests_at(high), 1.0)
     mean_w = model.idle_w + busy_ratio * (busy.mean_w - model.idle_w)
     return PartLoad(batch=high, busy_ratio=busy_ratio, mean_w=mean_w)
 
@@ -285,6 +358,11 @@ class CappedPower:
     """Per accelerator."""
     slowdown: Array
     """Time under the cap over time without, >= 1."""
+
+
+def can_be_capped(model: PowerModel, power_cap_ratio: float) -> bool:
+    """Whether anything runs under this cap: it lies above the floor P0."""
+    return power_cap_ratio >= 1.0 or power_cap_ratio > model.floor_ratio
 
 
 def capped_power(model: PowerModel, use: Utilisation, power_cap_ratio: float) -> CappedPower:

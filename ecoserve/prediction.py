@@ -130,10 +130,15 @@ def setup_of(
     about: an unknown model, hardware, precision or stack, or lengths that the row leaves blank.
     """
     batch = _stated(point.batch, "batch")
+    if batch <= 0.0:
+        raise MissingDataError("batch is 0")
     needs_lengths = point.phase in ("prefill", "e2e") or point.convention.load == "closed_loop"
     isl = _stated(point.input_len, "input_len") if needs_lengths else point.input_len or 0.0
     needs_osl = point.phase == "e2e" or point.convention.load == "closed_loop"
     osl = _stated(point.output_len, "output_len") if needs_osl else point.output_len or 0.0
+    for name, value, needed in (("input_len", isl, needs_lengths), ("output_len", osl, needs_osl)):
+        if needed and value <= 0.0:
+            raise MissingDataError(f"{name} is 0")
     context = point.context_len
     if point.phase == "decode" and context is None:
         context = _stated(point.input_len, "context_len") + osl / 2

@@ -357,6 +357,17 @@ class CalibrationPlan(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerPlan(Row):
+    """How the power parameters of one family, the id, are found."""
+
+    families: tuple[str, ...]
+    """Whose points are fitted together."""
+    p0_ratio: float
+    unseen_error_band: float
+    """Of a family without points of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PowerParameters(Row):
     """P = min(cap, p0 + a u_mem + b u_cmp + s q) as ratios of TDP, and what its fit has seen."""
 

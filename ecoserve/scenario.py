@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -36,7 +36,11 @@ Name = Annotated[
     ),
 ]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.-]+$")]
-Precision = Literal["bf16", "fp8"]
+Precision = Literal["bf16", "fp8", "int8", "int4"]
+KvPrecision = Literal["bf16", "fp8"]
+LOWEST_POWER_CAP: Final = 0.4
+MAX_POWER_CAPS: Final = 4
+HIGHEST_PREFIX_CACHE_HIT: Final = 0.95
 DEFAULT_HOURS: Final = ("year", "lifecycle")
 Objective = Literal["carbon", "cost", "energy", "performance"]
 
@@ -73,12 +77,15 @@ class Workload(Part):
     slo: Slo | None = None
     deadline_h: int = Field(default=24, ge=1, le=24)
     precisions: tuple[Precision, ...] = ("bf16", "fp8")
+    """Formats of the weights that this workload's users consent to."""
+    prefix_cache_hit: float = Field(default=0.0, ge=0, le=HIGHEST_PREFIX_CACHE_HIT)
+    """Share of the prompt tokens found in the prefix cache, whose prefill is left out."""
 
     @field_validator("precisions")
     @classmethod
     def _some_precision(cls, value: tuple[Precision, ...]) -> tuple[Precision, ...]:
         if not value:
-            raise ValueError("accept at least one precision: bf16, fp8")
+            raise ValueError(f"accept at least one precision: {', '.join(get_args(Precision))}")
         return tuple(sorted(set(value)))
 
     @model_validator(mode="after")
@@ -158,6 +165,13 @@ class Hardware(Part):
     accelerator_years: float = Field(default=4.0, ge=0.5, le=20)
     host_years: float = Field(default=4.0, ge=0.5, le=20)
     stack: Id = "vllm_v1"
+    kv_precision: KvPrecision = "bf16"
+    """Format of the KV cache; where the hardware has no fp8 it stays bf16."""
+    max_num_seqs: int = Field(default=256, ge=1, le=4096)
+    """Most sequences that a replica runs at once, a setting of the stack."""
+    power_cap_ratios: tuple[Annotated[float, Field(ge=LOWEST_POWER_CAP, le=1)], ...] = (1.0,)
+    """Power limits, of TDP, that a pool's accelerators may be set to; what a limit below 1 does is
+    assumed, not measured."""
 
     @field_validator("accelerators")
     @classmethod
@@ -165,6 +179,13 @@ class Hardware(Part):
         if value is not None and not value:
             raise ValueError("allow at least one accelerator")
         return None if value is None else tuple(sorted(set(value)))
+
+    @field_validator("power_cap_ratios")
+    @classmethod
+    def _some_power_cap(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not 1 <= len(set(value)) <= MAX_POWER_CAPS:
+            raise ValueError(f"give 1 to {MAX_POWER_CAPS} power caps, for example 1, 0.8 and 0.6")
+        return tuple(sorted(set(value), reverse=True))
 
     @field_validator("limits")
     @classmethod

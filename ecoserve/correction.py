@@ -1,0 +1,160 @@
+"""Local correction: predictions times what measurements of the very same configuration say of them.
+
+Points of one key (model, hardware, tp, stack, precision, phase, load) span a grid of log batch and
+log tokens. Inside it the logarithm of measured over predicted latency is interpolated linearly:
+over triangles where the points span an area, along the line where they lie on one, and at the
+point itself where there is only one. Outside nothing is corrected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import LinearNDInterpolator
+
+from ecoserve.catalog import Catalog
+from ecoserve.errors import CatalogError
+from ecoserve.points import MeasuredPoint, precision_id, stack_id
+from ecoserve.prediction import Prediction, Setup, Unpredicted, predict, setup_of
+
+Array = NDArray[np.float64]
+GridKey = tuple[str, str, int, str, str, str, str]
+"""LLM, hardware, tp, stack, precision, phase and load, as ids of ours."""
+
+ON_THE_LINE = 0.02
+"""Distance in logarithms within which a place counts as on a line or at a point: 2 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Places of shape (points, 2), log batch and log tokens, and log measured / predicted there."""
+
+    places: Array
+    log_ratios: Array
+
+    def ratio(self, batch: float, tokens: float) -> float | None:
+        """Measured over predicted latency at a place inside the grid, else None."""
+        place = np.log([batch, max(tokens, 1.0)])
+        centre = self.places.mean(axis=0)
+        offsets = self.places - centre
+        _, spans, axes = np.linalg.svd(offsets, full_matrices=False)
+        spread = np.abs(offsets @ axes.T).max(axis=0)
+        if len(spans) < 2 or spread[1] <= ON_THE_LINE:
+            return _on_line(offsets @ axes[0], self.log_ratios, place - centre, axes[0])
+        found = LinearNDInterpolator(self.places, self.log_ratios)(place)
+        value = float(np.ravel(found)[0])
+        return None if math.isnan(value) else math.exp(value)
+
+
+def _on_line(along: Array, log_ratios: Array, offset: Array, axis: Array) -> float | None:
+    position = float(offset @ axis)
+    beside = float(np.linalg.norm(offset - position * axis))
+    outside = max(along.min() - position, position - along.max())
+    if beside > ON_THE_LINE or outside > ON_THE_LINE:
+        return None
+    order = np.argsort(along)
+    return math.exp(float(np.interp(position, along[order], log_ratios[order])))
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """The measured grids, by key."""
+
+    grids: dict[GridKey, Grid]
+
+    def ratio(self, point: MeasuredPoint, catalog: Catalog) -> float | None:
+        """Measured over predicted latency of a row like this; None outside what was measured."""
+        try:
+            setup = setup_of(point, catalog)
+        except CatalogError:
+            return None
+        grid = self.grids.get(grid_key(point, catalog))
+        return None if grid is None else grid.ratio(setup.batch, _tokens(setup))
+
+
+def step_ratio(
+    corrections: Corrections,
+    catalog: Catalog,
+    key: tuple[str, str, int, str, str],
+    batch: float,
+    context_tokens: float,
+) -> float | None:
+    """Measured over predicted time of a decode step alone; None outside what was measured.
+
+    ``key``: LLM, accelerator, tp, stack and precision, for example those of a profile.
+    """
+    llm, accelerator, tp, stack, precision = key
+    grid = corrections.grids.get(
+        (
+            catalog.llm(llm).id, catalog.accelerator(accelerator).id, tp, stack, precision,
+            "decode", "isolated",
+        )
+    )  # fmt: skip
+    return None if grid is None else grid.ratio(batch, context_tokens)
+
+
+def corrections_from(points: Sequence[MeasuredPoint], catalog: Catalog) -> Corrections:
+    """Grids of all points with a latency and a prediction."""
+    found: dict[GridKey, dict[tuple[float, float], list[float]]] = {}
+    for point in points:
+        said = predict(point, catalog)
+        if isinstance(said, Unpredicted) or not point.latency_s:
+            continue
+        setup = setup_of(point, catalog)
+        place = (math.log(setup.batch), math.log(max(_tokens(setup), 1.0)))
+        ratios = found.setdefault(grid_key(point, catalog), {}).setdefault(place, [])
+        ratios.append(math.log(point.latency_s / said.latency_s))
+    return Corrections({key: _grid(places) for key, places in found.items()})
+
+
+def _grid(places: dict[tuple[float, float], list[float]]) -> Grid:
+    """Rows measured more than once count with their mean."""
+    return Grid(np.array(list(places)), np.array([np.mean(v) for v in places.values()]))
+
+
+def grid_key(point: MeasuredPoint, catalog: Catalog) -> GridKey:
+    """Which grid a point belongs to; raises :class:`CatalogError` for what we do not know."""
+    model = point.model if point.phase == "allreduce" else catalog.llm(point.model.lower()).id
+    is_cpu = point.hardware in catalog.measured_cpus
+    hardware = point.hardware if is_cpu else catalog.accelerator(point.hardware).id
+    stack, precision = stack_id(point.stack), precision_id(point.precision)
+    return model, hardware, point.tp, stack, precision, point.phase, point.convention.load
+
+
+def _tokens(setup: Setup) -> float:
+    """The length that a row of this phase depends on."""
+    return setup.context if setup.point.phase == "decode" else setup.isl + setup.osl / 2.0
+
+
+def corrected(prediction: Prediction, latency_ratio: float | None) -> Prediction:
+    """The prediction times the ratio; itself where there is none. Power stays as it is."""
+    if latency_ratio is None:
+        return prediction
+    rate, energy = prediction.output_tokens_per_s, prediction.j_per_output_token
+    return replace(
+        prediction,
+        latency_s=prediction.latency_s * latency_ratio,
+        output_tokens_per_s=None if rate is None else rate / latency_ratio,
+        j_per_output_token=None if energy is None else energy * latency_ratio,
+    )
+
+
+def corrected_predictions(
+    points: Sequence[MeasuredPoint], catalog: Catalog
+) -> tuple[Prediction | Unpredicted, ...]:
+    """Predictions of ``points``, corrected by the catalog's measured points.
+
+    A row under test that is one of the catalog's points is corrected by itself too.
+    """
+    corrections = corrections_from(catalog.measured_points, catalog)
+    answers: list[Prediction | Unpredicted] = []
+    for point in points:
+        said = predict(point, catalog)
+        if isinstance(said, Prediction):
+            said = corrected(said, corrections.ratio(point, catalog))
+        answers.append(said)
+    return tuple(answers)
