@@ -18,12 +18,20 @@ from app import records, reports
 from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
 from app.cli_options import OVERLAY_VARIABLE, Coefficients, OverlayFolder, finite, positive
+from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
 from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text, progress
 from ecoserve import __version__
 from ecoserve.errors import InfeasibleError, SolverError
-from ecoserve.scenario import Objective, Precision, Scenario, check_scenario, read_scenario
+from ecoserve.scenario import (
+    KvPrecision,
+    Objective,
+    Precision,
+    Scenario,
+    check_scenario,
+    read_scenario,
+)
 
 if TYPE_CHECKING:
     from ecoserve.catalog import Catalog
@@ -37,6 +45,8 @@ app = typer.Typer(
 app.add_typer(catalog_app)
 app.add_typer(link_app)
 app.command()(embodied)
+app.command()(validate)
+app.command()(calibrate)
 
 
 Effort = Annotated[
@@ -142,7 +152,12 @@ def profile(
     osl: Tokens,
     tp: Annotated[int, typer.Option(min=1, help="Accelerators of one replica.")] = 1,
     stack: Annotated[str, typer.Option()] = "vllm_v1",
-    precision: Annotated[Precision, typer.Option()] = "bf16",
+    precision: Annotated[Precision, typer.Option(help="Of the weights.")] = "bf16",
+    kv_precision: Annotated[KvPrecision, typer.Option(help="Of the KV cache.")] = "bf16",
+    prefix_cache_hit: Annotated[
+        float, typer.Option(parser=finite, metavar="SHARE", help="Of the prompt, 0 to 0.95.")
+    ] = 0.0,
+    max_num_seqs: Annotated[int, typer.Option(min=1, help="Most requests at once.")] = 256,
     batch: Annotated[int | None, typer.Option(min=1, help="Requests at once.")] = None,
     ttft_s: Seconds = None,
     tpot_s: Seconds = None,
@@ -150,7 +165,7 @@ def profile(
     as_json: Json = False,
 ) -> None:
     """Speed and power of one replica, at a batch or at the largest one within latency targets."""
-    from ecoserve.profile import ProfileQuery, profile_at_batch, profile_at_slo
+    from ecoserve.profile import ProfileQuery, load_power, profile_at_batch, profile_at_slo
 
     catalog = open_catalog(records.read_overlay(overlay))
     query = ProfileQuery(
@@ -161,6 +176,9 @@ def profile(
         precision=precision,
         isl_tokens=isl,
         osl_tokens=osl,
+        kv_precision=kv_precision,
+        prefix_cache_hit=prefix_cache_hit,
+        max_num_seqs=max_num_seqs,
     )
     with _failure_as_json(as_json, catalog):
         if batch is not None and ttft_s is None and tpot_s is None:
@@ -169,11 +187,13 @@ def profile(
             answer = profile_at_slo(catalog, query, ttft_s, tpot_s)
         else:
             raise typer.BadParameter("give either --batch, or both --ttft-s and --tpot-s")
+        quarter = load_power(catalog, query, answer.batch)
     if as_json:
-        emit_json({**records.stamp(catalog), **asdict(answer)})
+        record = {**asdict(answer), "quarter_load": asdict(quarter)}
+        emit_json({**records.stamp(catalog), **record})
     else:
         at = f"{llm} on {tp} x {accelerator}, {stack}, {precision}, {isl:g} in, {osl:g} out"
-        emit(reports.profile_report(answer, at))
+        emit(reports.profile_report(answer, quarter, at))
 
 
 def main() -> None:

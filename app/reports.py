@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ecoserve.catalog import Catalog
     from ecoserve.embodied import Footprint
     from ecoserve.footprints import FootprintCheck
-    from ecoserve.profile import ServingProfile
+    from ecoserve.profile import LoadPower, ServingProfile
 
 Report = list[RenderableType]
 COLUMN_HEADS = {"is_own": "yours"}
@@ -184,7 +184,7 @@ def _sources(footprint: Footprint, catalog: Catalog) -> Table:
     return table("Sources of the coefficients", ("source", "title", "address"), rows)
 
 
-def profile_report(profile: ServingProfile, title: str) -> Report:
+def profile_report(profile: ServingProfile, quarter: LoadPower, title: str) -> Report:
     """Speed and power of one replica at one operating point."""
     rows = [
         ("batch", f"{profile.batch:,}", "requests at once"),
@@ -193,12 +193,26 @@ def profile_report(profile: ServingProfile, title: str) -> Report:
         ("throughput", number(profile.tokens_per_s), "output tokens/s"),
         ("requests", number(profile.requests_per_s), "1/s"),
         ("power", number(profile.power_w), "W, accelerators of the replica"),
+        ("at a quarter of the load", number(quarter.packed_w), "W, routing packs, as planned"),
+        ("", number(quarter.spread_w), f"W, spread thinly: {quarter.spread_batch:.3g} at once"),
         ("energy", number(profile.j_per_token), "J per output token"),
-        ("memory", number(profile.memory_gb), "GB"),
-        ("bound by", str(profile.bound_by), ""),
-        ("error band", percent(profile.error_band), f"parameters {profile.provenance}"),
+        ("of it prefill", number(profile.prefill_j_per_token), "J per output token"),
+        ("of it decode", number(profile.decode_j_per_token), "J per output token"),
+        ("memory", number(profile.memory_gb), "GB, weights and KV cache"),
+        ("bound by", profile.bound_by, ""),
+        ("error of speed", percent(profile.error_band), _speed_origin(profile)),
+        ("error of power", percent(profile.power_error_band), _power_origin(profile)),
     ]
     return [Text(title, style="bold"), table("Profile", ("figure", "value >", "unit"), rows)]
+
+
+def _speed_origin(profile: ServingProfile) -> str:
+    return f"band; parameters {profile.provenance}, {profile.parameters}"
+
+
+def _power_origin(profile: ServingProfile) -> str:
+    inside = "" if profile.power_fitted else ", outside what was measured"
+    return f"band; parameters {profile.power_provenance}{inside}"
 
 
 def record_report(record: Mapping[str, Any], title: str) -> Report:

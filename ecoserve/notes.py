@@ -36,6 +36,8 @@ def plan_notes(
         *_prices(scenario),
         *_left_out(scenario, catalog),
         *_precision(pools),
+        *_cached(scenario),
+        *_capped(pools),
     )
 
 
@@ -132,8 +134,8 @@ def _power(pools: Sequence[Pool]) -> Iterator[Note]:
     if outside:
         yield Note(
             "power_outside_fit",
-            f"no measurement behind the power (fp8, pure prefill, or beyond the fitted compute "
-            f"utilisation) on {', '.join(outside)}",
+            f"no measurement behind the power (this precision, pure prefill, a mixture of experts, "
+            f"a power cap, or beyond the fitted utilisation) on {', '.join(outside)}",
         )
 
 
@@ -161,9 +163,40 @@ def _left_out(scenario: Scenario, catalog: Catalog) -> Iterator[Note]:
 
 
 def _precision(pools: Sequence[Pool]) -> Iterator[Note]:
-    reduced = sorted({w for pool in pools if pool.precision != "bf16" for w in pool.workloads})
+    reduced = [pool for pool in pools if pool.precision != "bf16"]
     if reduced:
+        names = ", ".join(sorted({w for pool in reduced for w in pool.workloads}))
+        formats = ", ".join(sorted({pool.precision for pool in reduced}))
         yield Note(
-            "reduced_precision",
-            f"{', '.join(reduced)}: fp8 weights in use, as these workloads accept",
+            "reduced_precision", f"{names}: {formats} weights in use, as these workloads accept"
+        )
+    formats = ", ".join(sorted({p.kv_precision for p in pools if p.kv_precision != "bf16"}))
+    if formats:
+        yield Note(
+            "reduced_kv_precision",
+            f"the KV cache is held in {formats} where the hardware has it; what that does to "
+            f"quality is not judged",
+        )
+
+
+def _cached(scenario: Scenario) -> Iterator[Note]:
+    cached = [w for w in scenario.workloads if w.prefix_cache_hit > 0]
+    if cached:
+        shares = ", ".join(f"{w.name} {w.prefix_cache_hit:.0%}" for w in cached)
+        yield Note(
+            "prefix_cache_assumed",
+            f"share of the prompt found in the prefix cache, as stated, not predicted: {shares}; "
+            f"it takes no memory from the running requests",
+        )
+
+
+def _capped(pools: Sequence[Pool]) -> Iterator[Note]:
+    places = sorted(
+        {f"{p.accelerator} at {p.power_cap_ratio:.0%}" for p in pools if p.power_cap_ratio < 1.0}
+    )
+    if places:
+        yield Note(
+            "power_cap_assumed",
+            f"power capped, of TDP: {', '.join(places)}; how a cap slows work is assumed, not "
+            f"measured",
         )

@@ -56,6 +56,10 @@ class Pool:
     accelerator: str
     tp: int
     precision: str
+    """Of the weights."""
+    kv_precision: str
+    power_cap_ratio: float
+    """Of TDP; 1 without a cap of the operator's."""
     stack: str
     role: Role
     replicas: int

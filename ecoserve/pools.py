@@ -69,6 +69,8 @@ def _pool(
         accelerator=service.device.accelerator_id,
         tp=service.device.tp,
         precision=service.device.precision,
+        kv_precision=service.device.kv_precision,
+        power_cap_ratio=service.device.power_cap_ratio,
         stack=service.device.replica.params.stack,
         role=service.role,
         replicas=replicas,

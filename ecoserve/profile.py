@@ -5,25 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, MissingDataError, Problem, ScenarioError
-from ecoserve.options import TP_DEGREES
+from ecoserve.options import TP_DEGREES, largest_batch, power_model, runs
 from ecoserve.performance import (
+    KV_BYTES,
     MAX_NUM_SEQS,
     PREFILL_INTERFERENCE,
     WEIGHT_BYTES,
     Replica,
     accelerator_replica,
-    decode_step_s,
+    first_token_s,
     kv_batch_limit,
     mean_context_tokens,
     prefill_s,
-    weight_bytes_read,
+    step_terms,
 )
-from ecoserve.power import PowerModel, busy_power
-from ecoserve.rows import Accelerator, Llm, ServingParameters
+from ecoserve.power import (
+    BusyPower,
+    PowerModel,
+    busy_power,
+    decode_utilisation,
+    is_measured,
+    part_load,
+    request_energy,
+)
+from ecoserve.rows import Accelerator
+from ecoserve.scenario import HIGHEST_PREFIX_CACHE_HIT
 from ecoserve.units import BYTES_PER_GB
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +45,7 @@ class ServingProfile:
 
     batch: int
     ttft_s: float
-    """Own prefill and one step."""
+    """Front end, own prefill and one step."""
     tpot_s: float
     tokens_per_s: float
     """Output tokens."""
@@ -40,13 +53,37 @@ class ServingProfile:
     power_w: float
     """All accelerators of the replica, no host."""
     j_per_token: float
-    """Per output token."""
+    """Per output token, prefill and decode."""
+    prefill_j_per_token: float
+    """Of that, per output token: the prefill of the prompts."""
+    decode_j_per_token: float
     memory_gb: float
     """Weights and KV cache in use over all accelerators."""
     bound_by: str
-    """The largest term of a decode step: weights, compute, kv, overhead, all-reduce or prefill."""
+    """The largest part of a step period: weights, compute, KV reads, all-reduce, activations,
+    launch overhead, sequences or prefill."""
     error_band: float
+    """Relative error of TPOT."""
     provenance: str
+    parameters: str
+    """The serving parameters behind it: family, stack and precision."""
+    power_error_band: float
+    power_provenance: str
+    power_fitted: bool
+    """Whether power was fitted at such a phase, precision and utilisation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPower:
+    """Watts of all accelerators of a replica that gets a part of the requests it could serve."""
+
+    packed_w: float
+    """Mean over replicas where routing packs: some at their planned batch, the others idle. Plans
+    count with it."""
+    spread_w: float
+    """Where routing spreads the requests thinly over all replicas."""
+    spread_batch: float
+    """Mean sequences running then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +97,15 @@ class ProfileQuery:
     precision: str
     isl_tokens: float
     osl_tokens: float
+    kv_precision: str = "bf16"
+    prefix_cache_hit: float = 0.0
+    max_num_seqs: int = MAX_NUM_SEQS
 
 
 def profile_at_batch(catalog: Catalog, query: ProfileQuery, batch: int) -> ServingProfile:
     """The profile at a given batch; raises :class:`InfeasibleError` where it does not fit."""
     setup = _setup(catalog, query)
-    limit = _memory_limit(setup)
-    if batch < 1:
-        raise ScenarioError([Problem("batch", f"must be at least 1, got {batch}")])
-    if batch > limit:
-        raise InfeasibleError(
-            f"memory: at most {limit} such requests fit on {query.tp} x {query.accelerator_id}"
-            if limit
-            else f"memory: {query.llm_id} does not fit on {query.tp} x {query.accelerator_id}"
-        )
+    _check_batch(setup, batch)
     return _profile(setup, batch)
 
 
@@ -84,18 +116,62 @@ def profile_at_slo(
     setup = _setup(catalog, query)
     limit = _memory_limit(setup)
     if limit < 1:
-        raise InfeasibleError(
-            f"memory: {query.llm_id} does not fit on {query.tp} x {query.accelerator_id}"
-        )
-    margin = 1.0 + setup.params.error_band
-    fitting = [
-        profile
-        for profile in (_profile(setup, batch) for batch in range(1, limit + 1))
-        if profile.tpot_s * margin <= tpot_s and profile.ttft_s * margin <= ttft_s
-    ]
-    if not fitting:
+        raise _does_not_fit(query)
+    margin = 1.0 + setup.replica.params.error_band
+
+    def keeps(batch: Array) -> NDArray[np.bool_]:
+        paces = _tpot_s(setup, batch) * margin <= tpot_s
+        return np.asarray(paces & (_ttft_s(setup, batch) * margin <= ttft_s))
+
+    if not keeps(np.ones(1))[0]:
         raise InfeasibleError(_why_not(_profile(setup, 1), ttft_s, tpot_s, margin))
-    return fitting[-1]
+    return _profile(setup, int(largest_batch(keeps, np.array([float(limit)]))[0]))
+
+
+def load_power(
+    catalog: Catalog, query: ProfileQuery, batch: int, load_ratio: float = 0.25
+) -> LoadPower:
+    """Power at ``load_ratio`` of the requests that ``batch`` serves, packed and spread.
+
+    Raises :class:`InfeasibleError` where the batch does not fit.
+    """
+    setup = _setup(catalog, query)
+    _check_batch(setup, batch)
+    if not 0.0 <= load_ratio <= 1.0:
+        raise ScenarioError([Problem("load_ratio", f"must be 0 to 1, got {load_ratio:g}")])
+    planned, cached = np.array([float(batch)]), query.prefix_cache_hit
+    spread = part_load(
+        setup.power, setup.replica, planned, setup.isl, setup.osl, np.array([load_ratio]),
+        prefills=True, cached_ratio=cached,
+    )  # fmt: skip
+    busy_w, idle_w = float(_busy(setup, planned).mean_w[0]), setup.power.idle_w
+    return LoadPower(
+        packed_w=query.tp * (idle_w + load_ratio * (busy_w - idle_w)),
+        spread_w=query.tp * float(spread.mean_w[0]),
+        spread_batch=float(spread.batch[0]),
+    )
+
+
+def _check_batch(setup: _Setup, batch: int) -> None:
+    if batch < 1:
+        raise ScenarioError([Problem("batch", f"must be at least 1, got {batch}")])
+    limit, query = _memory_limit(setup), setup.query
+    if limit < 1:
+        raise _does_not_fit(query)
+    if batch > query.max_num_seqs:
+        raise InfeasibleError(
+            f"max_num_seqs: {query.stack} runs at most {query.max_num_seqs} requests at once"
+        )
+    if batch > limit:
+        raise InfeasibleError(
+            f"memory: at most {limit} such requests fit on {query.tp} x {query.accelerator_id}"
+        )
+
+
+def _does_not_fit(query: ProfileQuery) -> InfeasibleError:
+    return InfeasibleError(
+        f"memory: {query.llm_id} does not fit on {query.tp} x {query.accelerator_id}"
+    )
 
 
 def _why_not(alone: ServingProfile, ttft_s: float, tpot_s: float, margin: float) -> str:
@@ -109,13 +185,11 @@ def _why_not(alone: ServingProfile, ttft_s: float, tpot_s: float, margin: float)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Setup:
-    llm: Llm
-    accelerator: Accelerator
+    query: ProfileQuery
     replica: Replica
-    params: ServingParameters
-    isl: np.ndarray
-    osl: np.ndarray
-    catalog: Catalog
+    power: PowerModel
+    isl: Array
+    osl: Array
 
 
 def _setup(catalog: Catalog, query: ProfileQuery) -> _Setup:
@@ -123,18 +197,26 @@ def _setup(catalog: Catalog, query: ProfileQuery) -> _Setup:
     problems = list(_problems(query))
     if problems:
         raise ScenarioError(problems)
-    if accelerator.rate_tflops(query.precision) is None:
-        raise MissingDataError(f"{accelerator.id} has no native {query.precision}")
+    _check_runs(accelerator, query)
     params = catalog.serving(accelerator.family, query.stack, query.precision)
     return _Setup(
-        llm=llm,
-        accelerator=accelerator,
-        replica=accelerator_replica(llm, accelerator, query.tp, query.precision, params),
-        params=params,
+        query=query,
+        replica=accelerator_replica(
+            llm, accelerator, query.tp, query.precision, params, query.kv_precision
+        ),
+        power=power_model(accelerator, catalog),
         isl=np.array([query.isl_tokens], dtype=float),
         osl=np.array([query.osl_tokens], dtype=float),
-        catalog=catalog,
     )
+
+
+def _check_runs(accelerator: Accelerator, query: ProfileQuery) -> None:
+    if not runs(accelerator, query.precision):
+        raise MissingDataError(f"{accelerator.id} has no native {query.precision}")
+    if accelerator.rate_tflops(query.kv_precision) is None:
+        raise MissingDataError(
+            f"{accelerator.id} has no native {query.kv_precision} for the KV cache"
+        )
 
 
 def _problems(query: ProfileQuery) -> list[Problem]:
@@ -142,59 +224,99 @@ def _problems(query: ProfileQuery) -> list[Problem]:
     if query.tp not in TP_DEGREES:
         known = ", ".join(str(tp) for tp in TP_DEGREES)
         problems.append(Problem("tp", f"must be one of {known}, got {query.tp}"))
-    if query.precision not in WEIGHT_BYTES:
-        known = ", ".join(WEIGHT_BYTES)
-        problems.append(Problem("precision", f"must be one of {known}, got {query.precision!r}"))
-    for name in ("isl_tokens", "osl_tokens"):
-        if not 1 <= getattr(query, name) <= 1e7:
-            problems.append(Problem(name, f"must be 1 to 1e7, got {getattr(query, name):g}"))
+    for name, formats in (("precision", WEIGHT_BYTES), ("kv_precision", KV_BYTES)):
+        if getattr(query, name) not in formats:
+            known = ", ".join(formats)
+            given = getattr(query, name)
+            problems.append(Problem(name, f"must be one of {known}, got {given!r}"))
+    for name, low, high in (
+        ("isl_tokens", 1, 1e7),
+        ("osl_tokens", 1, 1e7),
+        ("prefix_cache_hit", 0, HIGHEST_PREFIX_CACHE_HIT),
+        ("max_num_seqs", 1, 4096),
+    ):
+        if not low <= getattr(query, name) <= high:
+            given = f"got {getattr(query, name):g}"
+            problems.append(Problem(name, f"must be {low:g} to {high:g}, {given}"))
     return problems
 
 
 def _memory_limit(setup: _Setup) -> int:
-    return int(min(kv_batch_limit(setup.replica, setup.isl, setup.osl)[0], MAX_NUM_SEQS))
+    seqs = setup.query.max_num_seqs
+    return int(kv_batch_limit(setup.replica, setup.isl, setup.osl, seqs)[0])
+
+
+def _step_s(setup: _Setup, batch: Array) -> Array:
+    context = mean_context_tokens(setup.isl, setup.osl)
+    return step_terms(setup.replica, batch, context).total_s
+
+
+def _interference_s(setup: _Setup) -> Array:
+    """What the prefill of each other sequence adds to a token."""
+    prefill = prefill_s(setup.replica, setup.isl, setup.query.prefix_cache_hit)
+    return PREFILL_INTERFERENCE * prefill / setup.osl
+
+
+def _ttft_s(setup: _Setup, batch: Array) -> Array:
+    cached = setup.query.prefix_cache_hit
+    return first_token_s(setup.replica, setup.isl, _step_s(setup, batch), cached)
+
+
+def _tpot_s(setup: _Setup, batch: Array) -> Array:
+    return _step_s(setup, batch) + (batch - 1) * _interference_s(setup)
+
+
+def _busy(setup: _Setup, batch: Array) -> BusyPower:
+    return busy_power(
+        setup.power, setup.replica, batch, setup.isl, setup.osl, prefills=True,
+        cached_ratio=setup.query.prefix_cache_hit,
+    )  # fmt: skip
 
 
 def _profile(setup: _Setup, batch: int) -> ServingProfile:
-    replica, isl, osl = setup.replica, setup.isl, setup.osl
+    replica, isl, osl, power = setup.replica, setup.isl, setup.osl, setup.power
     b = np.array([float(batch)])
-    prefill = prefill_s(replica, isl)
-    step = decode_step_s(replica, b, mean_context_tokens(isl, osl))
-    interference = PREFILL_INTERFERENCE * prefill / osl
-    period = float((step + b * interference)[0])
-    power = setup.catalog.power(setup.accelerator.family)
-    model = PowerModel(params=power, tdp_w=setup.accelerator.tdp_w, idle_w=setup.accelerator.idle_w)
-    busy = busy_power(model, replica, b, isl, osl, prefills=True)
-    watts = replica.tp * float(busy.mean_w[0])
-    context = float(mean_context_tokens(isl, osl)[0])
-    kv_bytes = batch * context * replica.kv_bytes_per_token * replica.kv_copies
+    busy = _busy(setup, b)
+    period = float(busy.period_s[0])
+    energy = request_energy(busy, b, osl)
+    kv_bytes = b * mean_context_tokens(isl, osl) * replica.kv_bytes_per_token * replica.kv_copies
+    use = decode_utilisation(
+        replica, b, isl, osl, busy.period_s, prefills=True,
+        cached_ratio=setup.query.prefix_cache_hit,
+    )  # fmt: skip
+    fitted = is_measured(power.params, replica, "mixed", setup.query.precision, use)
     return ServingProfile(
         batch=batch,
-        ttft_s=float((prefill + step)[0]),
-        tpot_s=float((step + (b - 1) * interference)[0]),
+        ttft_s=float(_ttft_s(setup, b)[0]),
+        tpot_s=float(_tpot_s(setup, b)[0]),
         tokens_per_s=batch / period,
         requests_per_s=batch / period / float(osl[0]),
-        power_w=watts,
-        j_per_token=watts * period / batch,
-        memory_gb=(replica.resident_bytes + kv_bytes) / BYTES_PER_GB,
-        bound_by=_bound_by(setup, batch, context, float((b * interference)[0])),
-        error_band=setup.params.error_band,
-        provenance=setup.params.provenance,
+        power_w=replica.tp * float(busy.mean_w[0]),
+        j_per_token=float(energy.j_per_output_token[0]),
+        prefill_j_per_token=float(energy.prefill_j_per_output_token[0]),
+        decode_j_per_token=float(energy.decode_j_per_output_token[0]),
+        memory_gb=float((replica.resident_bytes + kv_bytes)[0]) / BYTES_PER_GB,
+        bound_by=_bound_by(setup, b, float(busy.prefill_s[0])),
+        error_band=replica.params.error_band,
+        provenance=replica.params.provenance,
+        parameters=replica.params.id,
+        power_error_band=power.params.error_band,
+        power_provenance=power.params.provenance,
+        power_fitted=bool(fitted[0]),
     )
 
 
-def _bound_by(setup: _Setup, batch: int, context: float, prefill_share_s: float) -> str:
-    replica, p = setup.replica, setup.params
-    tokens = np.array([float(batch)])
-    device_bytes_per_s = replica.tp * replica.bytes_per_s
-    terms = {
-        "weights": float(weight_bytes_read(replica, tokens)[0]) / (device_bytes_per_s * p.mbu),
-        "compute": replica.flop_per_token * batch
-        / (replica.tp * replica.flop_per_s * p.mfu_decode),
-        "kv": batch * context * replica.kv_bytes_per_token
-        / (replica.kv_shards * replica.bytes_per_s * p.mbu_kv),
-        "all-reduce": replica.allreduce_latency_s + replica.allreduce_s_per_token * batch,
-        "overhead": p.t0_s + replica.layers * p.t_layer_s + batch * p.t_seq_s,
+def _bound_by(setup: _Setup, batch: Array, prefill_share_s: float) -> str:
+    params = setup.replica.params
+    terms = step_terms(setup.replica, batch, mean_context_tokens(setup.isl, setup.osl))
+    parts = {
+        "weights": float(terms.weights[0]),
+        "compute": float(terms.compute[0]),
+        "KV reads": float(terms.kv[0]),
+        "all-reduce": float(terms.allreduce[0]),
+        "activations": float(terms.elementwise[0]),
+        "launch overhead": float(terms.launches[0]) + params.t0_s,
+        "sequences": float(batch[0]) * params.t_seq_s,
         "prefill": prefill_share_s,
-    }  # fmt: skip
-    return max(terms, key=lambda name: terms[name])
+    }
+    return max(parts, key=lambda name: parts[name])

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 
 from app import inputs, state
-from ecoserve.scenario import MAX_WORKLOADS, Workload
+from ecoserve.scenario import (
+    HIGHEST_PREFIX_CACHE_HIT,
+    MAX_WORKLOADS,
+    Precision,
+    Workload,
+)
 
 PICK = "in:workload"
 DEFAULT_SLO = {"ttft_s": 1.0, "tpot_s": 0.08, "percentile": 0.9}
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)
-PRECISIONS = ("bf16", "fp8")
+PRECISIONS = get_args(Precision)
 
 
 def pick(workloads: tuple[Workload, ...]) -> int:
@@ -58,6 +63,11 @@ def fields(index: int, workload: Workload) -> None:
         else:
             _offline_fields(path, workload)
         _precisions(path, workload)
+        inputs.percent_slider(
+            "Prompt tokens found in the prefix cache", f"{path}.prefix_cache_hit",
+            workload.prefix_cache_hit, bounds=(0, 100 * HIGHEST_PREFIX_CACHE_HIT),
+            help="Repeated system prompts and long chats; such tokens need no prefill.",
+        )  # fmt: skip
 
 
 def _row_choice(label: str, path: str, value: str, table: Any) -> None:

@@ -49,7 +49,7 @@ def one(value: float) -> np.ndarray:
 @given(models, share, share, rate)
 def test_power_lies_between_idle_and_tdp(model, u_mem, u_cmp, q):
     watts = accelerator_w(model, use(u_mem, u_cmp, q))[0]
-    assert model.idle_w <= watts <= TDP_W
+    assert model.idle_w * (1 - 1e-12) <= watts <= TDP_W  # idle/TDP x TDP may round below idle
 
 
 @given(models, st.lists(share, min_size=2, max_size=2), st.lists(share, min_size=2, max_size=2))
@@ -76,7 +76,8 @@ def test_more_load_runs_more_sequences_and_none_draws_idle(model, replica, batch
     idle = part_load(*args, one(0.0), prefills=True)
     low, high = (part_load(*args, one(load), prefills=True) for load in sorted(loads))
     assert idle.mean_w[0] == model.idle_w
-    assert model.idle_w <= low.mean_w[0] <= TDP_W
+    # A floor at idle is idle/TDP x TDP, which may be a rounding below idle.
+    assert model.idle_w * (1 - 1e-12) <= low.mean_w[0] <= TDP_W
     running = low.busy_ratio[0] * low.batch[0]
     assert running <= high.busy_ratio[0] * high.batch[0] * (1 + 1e-9)
 

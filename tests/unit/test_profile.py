@@ -54,9 +54,9 @@ def test_several_accelerators_hold_two_copies_of_the_kv_and_draw_together():
 @pytest.mark.parametrize(
     ("batch", "isl", "osl", "bound_by"),
     [
-        (1, 1.0, 1000.0, "weights"),  # 1.98 ms, then overhead 1.51
-        (256, 1.0, 1000.0, "overhead"),  # 4.06; compute 2.03
-        (64, 20_000.0, 20_000.0, "kv"),  # 64 x 30,000 x 8,000 / 1e12 = 15.4
+        (1, 1.0, 1000.0, "weights"),  # 1.98 ms, then launches and t0 1.5
+        (256, 1.0, 1000.0, "sequences"),  # 2.56; compute 2.03, launches and t0 1.5
+        (64, 20_000.0, 20_000.0, "KV reads"),  # 64 x 30,000 x 8,000 / 1e12 = 15.4
     ],
 )
 def test_what_holds_a_replica_back(batch: int, isl: float, osl: float, bound_by: str):
