@@ -70,7 +70,9 @@ def own_fits(points: Sequence[MeasuredPoint], catalog: Catalog) -> OwnFits:
             speed.append(_speed(points, catalog, key))
         except MissingDataError as error:
             not_fitted.append(NotFitted(serving_id(*key), str(error)))
-    power = _power(points, catalog, not_fitted)
+    rows = {found.id: found.fit.params for found in speed}
+    known = replace(catalog, serving_parameters={**catalog.serving_parameters, **rows})
+    power = _power(points, known, not_fitted)
     if not speed and not power:
         reasons = [f"{missing.id}: {missing.reason}" for missing in not_fitted]
         raise MissingDataError("\n".join(reasons))
