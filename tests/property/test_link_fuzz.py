@@ -23,7 +23,7 @@ TIME_CAP_S = 60.0
 
 names = st.text("abcXYZ019 _.,:+()/&'-", min_size=1, max_size=12).filter(str.strip)
 ids = st.text("abcz019_.-", min_size=1, max_size=12)
-precisions = st.lists(st.sampled_from(["bf16", "fp8"]), min_size=1, max_size=2)
+precisions = st.lists(st.sampled_from(["bf16", "fp8", "int8", "int4"]), min_size=1, max_size=4)
 
 
 def floats(low: float, high: float) -> st.SearchStrategy[float]:
@@ -35,7 +35,7 @@ slos = st.fixed_dictionaries(
 )
 online = st.fixed_dictionaries(
     {"llm": ids, "mix": ids, "rate_rps": floats(0.001, 1e6), "slo": slos},
-    optional={"profile": ids, "precisions": precisions},
+    optional={"profile": ids, "precisions": precisions, "prefix_cache_hit": floats(0, 0.95)},
 )
 offline = st.fixed_dictionaries(
     {"llm": ids, "mix": ids, "kind": st.just("offline"), "token_share": floats(0, 0.1)},
@@ -80,6 +80,9 @@ hardware = st.fixed_dictionaries(
         ),
         "accelerator_years": floats(0.5, 20),
         "stack": ids,
+        "kv_precision": st.sampled_from(["bf16", "fp8"]),
+        "max_num_seqs": st.integers(1, 4096),
+        "power_cap_ratios": st.lists(floats(0.4, 1), min_size=1, max_size=4),
     },
 )
 policies = st.fixed_dictionaries(

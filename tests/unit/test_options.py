@@ -11,11 +11,23 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ecoserve.demand import workload_demands
 from ecoserve.options import Service, allowed_servers, services, undominated
-from tests.builders import BIG, offline, online, tiny_catalog, tiny_scenario
+from ecoserve.performance import first_token_s, prefill_s
+from ecoserve.power import PowerModel, Utilisation, capped_power
+from tests.builders import (
+    BIG,
+    SMALL,
+    offline,
+    online,
+    power,
+    serving,
+    tiny_catalog,
+    tiny_scenario,
+)
 
 CATALOG = tiny_catalog()
 PREFILL_MS = 44.7217283
@@ -182,3 +194,106 @@ def test_of_two_equal_devices_one_is_kept():
     one = found(online())["toy.big.tp1.bf16.mixed.w0"]
     twin = replace(one, device=replace(one.device, precision="fp8"))
     assert len(undominated([one, twin])) == 1
+
+
+def test_a_request_waits_for_the_front_end_before_its_prefill():
+    slow = serving("small_family", t_request_s=0.02)
+    service = found(online(), catalog=tiny_catalog(slow))
+    mixed, prefill = (service[f"toy.small.tp1.bf16.{r}.w0"] for r in ("mixed", "prefill"))
+    step = small_step_ms(int(mixed.batch[0])) / 1000
+    assert mixed.own_ttft_s[0] == pytest.approx(0.02 + PREFILL_MS / 1000 + step)
+    forward = first_token_s(mixed.device.replica, np.array([1000.0]), np.array([step]))
+    assert mixed.own_ttft_s == pytest.approx(forward)
+    # 8e6 bytes over half of 80 Gbit/s at 0.8
+    assert prefill.own_ttft_s[0] == pytest.approx(0.02 + PREFILL_MS / 1000 + 8e6 / 4e9)
+    # Nobody is served in front of the replica's queue by the front end.
+    assert prefill.queued_s[0] == pytest.approx(PREFILL_MS / 1000)
+
+
+def test_int_weights_run_where_the_stack_has_parameters_for_them():
+    both = tiny_catalog(
+        serving("big_family", precision="int4"), serving("small_family", precision="int8")
+    )
+    seen = {
+        (s.device.accelerator_id, s.device.precision)
+        for s in found(online(precisions=["int8", "int4"]), catalog=both).values()
+    }
+    # Neither has a rate for integers: they are widened and multiplied at 16 bits.
+    assert seen == {("big", "int4"), ("small", "int8")}
+    service = found(online(precisions=["int4"]), catalog=both)["toy.big.tp1.int4.mixed.w0"]
+    assert service.device.replica.flop_per_s == 500e12
+
+
+def test_fp8_needs_hardware_that_computes_in_it():
+    known = tiny_catalog(serving("small_family", precision="fp8"))
+    assert {s.device.accelerator_id for s in found(online(precisions=["fp8"])).values()} == {"big"}
+    seen = found(online(precisions=["fp8"]), catalog=known)
+    assert {s.device.accelerator_id for s in seen.values()} == {"big"}
+    native = tiny_catalog(
+        replace(SMALL, fp8_tflops=200.0), serving("small_family", precision="fp8")
+    )
+    seen = found(online(precisions=["fp8"]), catalog=native)
+    assert {s.device.accelerator_id for s in seen.values()} == {"big", "small"}
+
+
+def test_an_fp8_kv_cache_is_half_as_large_where_the_hardware_has_it():
+    wide, narrow = (
+        found(online(), hardware={"kv_precision": kv, "max_num_seqs": 4096})
+        for kv in ("bf16", "fp8")
+    )
+    assert "toy.small.tp1.bf16.decode.w0" in narrow  # no fp8 there: as it was
+    half = narrow["toy.big.tp1.bf16.kv_fp8.decode.w0"]
+    assert half.kv_bytes[0] == pytest.approx(4e6)
+    assert half.batch[0] > wide["toy.big.tp1.bf16.decode.w0"].batch[0]
+    assert {s.device.kv_precision for s in narrow.values() if s.role == "host_cpu"} <= {"bf16"}
+
+
+def test_no_more_sequences_than_the_engine_is_set_to():
+    services_ = found(online(), offline(), hardware={"max_num_seqs": 48})
+    assert {float(s.batch[0]) for s in services_.values() if s.role == "decode"} == {48.0}
+    assert {float(s.batch[0]) for s in services_.values() if s.role == "host_cpu"} == {48.0}
+
+
+def test_a_cached_prefix_shortens_the_prefill_and_nothing_else():
+    cold, warm = found(online()), found(online(prefix_cache_hit=0.5))
+    for role in ("mixed", "prefill", "decode"):
+        before, after = (s[f"toy.small.tp1.bf16.{role}.w0"] for s in (cold, warm))
+        assert (after.kv_bytes == before.kv_bytes).all()
+        assert after.load_s[0] <= before.load_s[0]
+    replica = warm["toy.small.tp1.bf16.prefill.w0"].device.replica
+    half = prefill_s(replica, np.array([1000.0]), 0.5)
+    assert warm["toy.small.tp1.bf16.prefill.w0"].load_s == pytest.approx(half)
+    decode = "toy.small.tp1.bf16.decode.w0"
+    assert warm[decode].load_s == pytest.approx(cold[decode].load_s)
+    host = "toy.cpu.own_4x_big.tp1.bf16.host_cpu.w0"
+    cold, warm = found(offline()), found(offline(prefix_cache_hit=0.5))
+    assert warm[host].load_s[0] < cold[host].load_s[0]
+
+
+def test_power_caps_are_offered_only_when_asked_for():
+    assert {s.device.power_cap_ratio for s in found(online()).values()} == {1.0}
+    capped = found(online(), hardware={"power_cap_ratios": [1.0, 0.6]})
+    plain = {name: s for name, s in capped.items() if s.device.power_cap_ratio == 1.0}
+    assert set(plain) == set(found(online()))
+    assert len(capped) == 2 * len(plain)
+    assert not any(s.fitted.any() for name, s in capped.items() if name not in plain)
+
+
+def test_a_capped_prefill_keeps_its_cap_and_takes_longer():
+    # u_mem 1.98e9 / (2e12 t), u_cmp 2e12 / (5e14 t) with t = 9.4813834 ms
+    both = found(online(), hardware={"power_cap_ratios": [1.0, 0.6]})
+    slow = both["toy.big.tp1.bf16.cap60.prefill.w0"]
+    t = 9.4813834e-3
+    use = Utilisation(np.array([1.98e9 / 2e12 / t]), np.array([4e-3 / t]), np.array([0.0]))
+    model = PowerModel(params=power("big_family"), tdp_w=500.0, idle_w=100.0)
+    expected = capped_power(model, use, 0.6)
+    assert slow.busy_w[0] == pytest.approx(300.0)
+    assert slow.load_s[0] == pytest.approx(t * expected.slowdown[0])
+    assert slow.own_ttft_s[0] == pytest.approx(t * expected.slowdown[0] + 0.4e-3)
+
+
+def test_a_cap_below_the_floor_is_no_option():
+    hungry = tiny_catalog(replace(BIG, idle_w=250.0))
+    seen = found(online(), catalog=hungry, hardware={"power_cap_ratios": [1.0, 0.5]})
+    capped = {s.device.accelerator_id for s in seen.values() if s.device.power_cap_ratio < 1}
+    assert capped == {"small"}

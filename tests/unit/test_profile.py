@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ecoserve.errors import InfeasibleError, MissingDataError, ScenarioError, UnknownIdError
-from ecoserve.profile import ProfileQuery, profile_at_batch, profile_at_slo
-from tests.builders import tiny_catalog
+from ecoserve.profile import ProfileQuery, load_power, profile_at_batch, profile_at_slo
+from tests.builders import serving, tiny_catalog
 
 CATALOG = tiny_catalog()
 QUERY = ProfileQuery(
@@ -114,3 +114,59 @@ def test_what_the_catalog_lacks_is_not_made_up():
         profile_at_batch(CATALOG, query(stack="other"), 1)
     with pytest.raises(UnknownIdError, match="nearest: big"):
         profile_at_batch(CATALOG, query(accelerator_id="bigg"), 1)
+
+
+def test_energy_by_phase_adds_up():
+    found = profile_at_batch(CATALOG, QUERY, 100)
+    # decode: 5.6901900 ms at 282.4208 W; prefill: half of 9.4813834 ms at 492.5 W; for 100 tokens
+    assert found.decode_j_per_token == pytest.approx(0.005690190 * 282.4208 / 100, rel=1e-6)
+    assert found.prefill_j_per_token == pytest.approx(0.0047406917 * 492.5 / 100, rel=1e-6)
+    assert found.prefill_j_per_token + found.decode_j_per_token == pytest.approx(found.j_per_token)
+    assert found.j_per_token * found.tokens_per_s == pytest.approx(found.power_w)
+
+
+def test_a_profile_says_how_sure_it_is():
+    found = profile_at_batch(CATALOG, QUERY, 1)
+    assert found.parameters == "big_family/vllm_v1/bf16"
+    assert (found.power_error_band, found.power_provenance) == (0.05, "calibrated")
+    assert found.power_fitted
+    assert not profile_at_batch(CATALOG, query(precision="fp8"), 1).power_fitted
+
+
+def test_a_quarter_of_the_load_is_cheapest_where_replicas_are_filled():
+    # Packed: 100 + (377.89894 - 100) / 4
+    found = load_power(CATALOG, QUERY, 100)
+    assert found.packed_w == pytest.approx(169.47474)
+    assert found.packed_w < found.spread_w < profile_at_batch(CATALOG, QUERY, 100).power_w
+    assert 1.0 <= found.spread_batch < 25.0
+    nothing = load_power(CATALOG, QUERY, 100, 0.0)
+    assert nothing.packed_w == nothing.spread_w == 100.0
+    whole = load_power(CATALOG, QUERY, 100, 1.0)
+    assert whole.packed_w == pytest.approx(377.89894)
+    assert whole.spread_w == pytest.approx(377.89894)
+    with pytest.raises(ScenarioError, match="load_ratio"):
+        load_power(CATALOG, QUERY, 100, 1.5)
+
+
+def test_a_front_end_counts_in_ttft_only():
+    slow = tiny_catalog(serving("big_family", t_request_s=0.1))
+    found, usual = profile_at_batch(slow, QUERY, 100), profile_at_batch(CATALOG, QUERY, 100)
+    assert found.ttft_s == pytest.approx(usual.ttft_s + 0.1)
+    assert found.tpot_s == usual.tpot_s
+
+
+def test_a_cached_prefix_and_a_narrow_kv_cache():
+    usual = profile_at_batch(CATALOG, QUERY, 100)
+    cached = profile_at_batch(CATALOG, query(prefix_cache_hit=0.5), 100)
+    assert cached.ttft_s < usual.ttft_s
+    assert cached.memory_gb == usual.memory_gb
+    narrow = profile_at_batch(CATALOG, query(kv_precision="fp8"), 100)
+    assert narrow.memory_gb == pytest.approx(2.44)  # 2e9 and half of 0.88e9
+    with pytest.raises(MissingDataError, match="small has no native fp8 for the KV cache"):
+        profile_at_batch(CATALOG, query(accelerator_id="small", kv_precision="fp8"), 1)
+
+
+def test_the_engines_limit_is_named_where_it_binds():
+    with pytest.raises(InfeasibleError, match="vllm_v1 runs at most 64 requests at once"):
+        profile_at_batch(CATALOG, query(max_num_seqs=64), 65)
+    assert profile_at_slo(CATALOG, query(max_num_seqs=64), ttft_s=9.0, tpot_s=9.0).batch == 64

@@ -189,3 +189,34 @@ def test_a_price_list_has_a_provider_and_a_year_it_was_published():
     assert "remove it" in found["hardware"]
     rented = {"offer": "rental", "provider": "cloud", "price_date": "2031"}
     assert "there are: 2026" in problems(scenario_data(hardware=rented))["hardware.price_date"]
+
+
+def test_a_scenario_of_before_formats_and_caps_still_reads():
+    old = tiny_scenario(online()).model_dump(mode="json")
+    for name in ("kv_precision", "max_num_seqs", "power_cap_ratios"):
+        del old["hardware"][name]
+    for workload in old["workloads"]:
+        del workload["prefix_cache_hit"]
+    assert read_scenario(old) == tiny_scenario(online())
+
+
+def test_power_caps_are_few_and_the_loosest_comes_first():
+    given = tiny_scenario(hardware={"power_cap_ratios": [0.6, 1.0, 0.8, 0.6]})
+    assert given.hardware.power_cap_ratios == (1.0, 0.8, 0.6)
+    found = problems(scenario_data(hardware={"power_cap_ratios": []}))
+    assert "1 to 4 power caps" in found["hardware.power_cap_ratios"]
+    found = problems(scenario_data(hardware={"power_cap_ratios": [0.39]}))
+    assert set(found) == {"hardware.power_cap_ratios.0"}
+
+
+@pytest.mark.parametrize(
+    ("field", "data"),
+    [
+        ("workloads.0.prefix_cache_hit", scenario_data(online(prefix_cache_hit=0.96))),
+        ("workloads.0.precisions.0", scenario_data(online(precisions=["int3"]))),
+        ("hardware.kv_precision", scenario_data(hardware={"kv_precision": "int4"})),
+        ("hardware.max_num_seqs", scenario_data(hardware={"max_num_seqs": 0})),
+    ],
+)
+def test_new_fields_have_bounds(field: str, data: dict[str, Any]):
+    assert set(problems(data)) == {field}
