@@ -15,11 +15,15 @@ import plotly.graph_objects as go
 
 from app.figures import BASELINE, CLEAR, GRID_LINE, WIDE, Chart, dress, faded, safe
 from app.text import duration, number, percent, sentence_list
+from app.text import limit as limit_words
 
 SERIES = ("#7B61C9", "#98932F", "#AA3377", "#8B5A3C")
 """Colours of things side by side that are no concept of ours: apart from each other and from the
 concepts in every common colour blindness, and 2.6 : 1 against a white and a black ground."""
-MARKS = ("circle", "diamond", "square", "triangle-up", "cross")
+MARKS = ("circle", "diamond", "square", "triangle-up")
+FEW_ROWS = 20
+"""Sources with fewer rows share one mark."""
+OTHERS = "other sources"
 CLOSE = 0.20
 """How near to a measurement counts as close."""
 UNITS = {"latency": "ms", "throughput": "tokens/s", "power": "W", "energy": "J/token"}
@@ -81,7 +85,7 @@ def summary(checks: Sequence[PointCheck]) -> ErrorSummary:
 
 
 def predicted_against_measured(checks: Sequence[PointCheck], sources: Sequence[str]) -> Chart:
-    """Dots by source around the diagonal; ``sources`` fixes who has which mark, largest first."""
+    """Dots by source around the diagonal; ``sources`` fixes who has which mark."""
     quantity, found = checks[0].quantity, summary(checks)
     title = (
         f"Predicted {QUANTITY_WORDS[quantity]} are off by {percent(found.median, 2)} at the median "
@@ -89,11 +93,11 @@ def predicted_against_measured(checks: Sequence[PointCheck], sources: Sequence[s
     )
     low, high = _span(checks)
     figure = go.Figure([_close_band(low, high), _diagonal(low, high)])
-    for i, source in enumerate(sources):
+    for i, name in enumerate([*sources, OTHERS]):
         for in_fit in (True, False):
-            own = [c for c in checks if c.source == source and c.in_fit == in_fit]
+            own = [c for c in checks if c.in_fit == in_fit and _mark_name(c, sources) == name]
             if own:
-                figure.add_trace(_dots(own, i, in_fit=in_fit))
+                figure.add_trace(_dots(own, name, i, in_fit=in_fit))
     _name_sources_once(figure)
     subtitle = (
         f"Predicted over measured, {UNITS[quantity]}, both axes logarithmic; line: equal, band: "
@@ -105,16 +109,26 @@ def predicted_against_measured(checks: Sequence[PointCheck], sources: Sequence[s
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemsizing": "constant"},
     )  # fmt: skip
     span = [math.log10(low), math.log10(high)]
-    axis = {"type": "log", "range": span, "gridcolor": GRID_LINE, "tickformat": "~g", "dtick": 1}
+    decades = [10.0**k for k in range(math.ceil(span[0]), math.floor(span[1]) + 1)]
+    axis = {
+        "type": "log", "range": span, "gridcolor": GRID_LINE, "showgrid": True,
+        "tickvals": decades,
+        "ticktext": [f"{value:,.0f}" if value >= 1 else f"{value:g}" for value in decades],
+    }  # fmt: skip
     figure.update_xaxes(title=f"measured, {UNITS[quantity]}", **axis)
     figure.update_yaxes(title=f"predicted, {UNITS[quantity]}", **axis)
     return Chart(figure, title, f"Scatter plot. {title}. {_source_words(checks)}")
 
 
-def sources_by_size(checks: Sequence[PointCheck]) -> list[str]:
-    """Sources, those with the most rows first."""
+def sources_by_size(checks: Sequence[PointCheck], fewest: int = 1) -> list[str]:
+    """Sources of at least so many rows, those with the most first."""
     counts = Counter(check.source for check in checks)
-    return sorted(counts, key=lambda source: (-counts[source], source))
+    known = [source for source in counts if counts[source] >= fewest]
+    return sorted(known, key=lambda source: (-counts[source], source))
+
+
+def _mark_name(check: PointCheck, sources: Sequence[str]) -> str:
+    return check.source if check.source in sources else OTHERS
 
 
 def _span(checks: Sequence[PointCheck]) -> tuple[float, float]:
@@ -142,18 +156,18 @@ def _diagonal(low: float, high: float) -> go.Scatter:
     )  # fmt: skip
 
 
-def _dots(checks: Sequence[PointCheck], position: int, *, in_fit: bool) -> go.Scatter:
+def _dots(checks: Sequence[PointCheck], name: str, position: int, *, in_fit: bool) -> go.Scatter:
     mark = MARKS[position // len(SERIES) % len(MARKS)]
     return go.Scatter(
         mode="markers",
-        name=safe(checks[0].source),
-        legendgroup=checks[0].source,
+        name=safe(name),
+        legendgroup=name,
         x=[check.measured for check in checks],
         y=[check.predicted for check in checks],
         marker={
             "symbol": mark if in_fit else f"{mark}-open",
             "size": 6,
-            "color": SERIES[position % len(SERIES)],
+            "color": BASELINE if name == OTHERS else SERIES[position % len(SERIES)],
             "opacity": 0.6 if in_fit else 1.0,
         },
         customdata=[_row_words(check) for check in checks],
@@ -206,6 +220,10 @@ class ProfilePoint:
     """Of the replica."""
     power_w: float
     j_per_token: float
+    """Per output token, prefill and decode."""
+    prefill_j_per_token: float
+    power_fitted: bool
+    """Whether power was fitted at such a phase, precision and utilisation."""
     memory_gb: float
     bound_by: str
 
@@ -243,12 +261,12 @@ def throughput_against_tpot(
     for i, curve in enumerate(curves):
         for trace in _curve_traces(curve, i, unit, _share(curve, per_accelerator)):
             figure.add_trace(trace)
-        _label_end(figure, curve, SERIES[i], _share(curve, per_accelerator))
+        _label_end(figure, curve, _share(curve, per_accelerator))
     limit_ms = 1000 * tpot_limit_s
     figure.add_vline(x=limit_ms, line={"color": BASELINE, "width": 1.5, "dash": "dot"})
     figure.add_annotation(
         x=math.log10(limit_ms), y=1, yref="paper", yanchor="bottom", showarrow=False,
-        text=f"limit {number(limit_ms)} ms",
+        text=f"limit {limit_words(tpot_limit_s)}",
     )  # fmt: skip
     subtitle = (
         f"{unit} over TPOT in ms, both axes logarithmic; batch 1 at the left; ringed: largest "
@@ -256,7 +274,8 @@ def throughput_against_tpot(
     )
     dress(figure, title, subtitle, 470, title_chars=WIDE)
     figure.update_layout(margin={"t": 100, "r": 120})
-    ticks = {"type": "log", "gridcolor": GRID_LINE, "tickformat": "~g", "dtick": "D2"}
+    ticks = {"type": "log", "gridcolor": GRID_LINE, "tickformat": "~g", "dtick": "D2",
+             "showgrid": True}  # fmt: skip
     figure.update_xaxes(title="TPOT, ms", range=_tpot_range(curves, limit_ms), **ticks)
     figure.update_yaxes(title=unit, **ticks)
     return Chart(figure, title, f"Lines. {title}. {_curve_words(curves, per_accelerator)}")
@@ -270,7 +289,7 @@ def _profile_title(
     curves: Sequence[ProfileCurve], limit_s: float, unit: str, *, per_accelerator: bool
 ) -> str:
     able = [curve for curve in curves if curve.chosen is not None]
-    limit = duration(limit_s)
+    limit = limit_words(limit_s)
     if not able:
         named = sentence_list([curve.name for curve in curves])
         return f"With a margin for the model's error, none keeps the limits at {limit}: {named}"
@@ -330,32 +349,39 @@ def _curve_traces(curve: ProfileCurve, position: int, unit: str, share: float) -
         ring = {"size": 15, "color": colour, "symbol": "circle-open", "line": {"width": 2.5}}
         traces.append(
             trace(
-                [curve.chosen], mode="markers+text", marker=ring, text=[f"{curve.chosen.batch}"],
-                textposition="top left", textfont={"color": colour},
+                [curve.chosen], mode="markers+text", marker=ring, textposition="top left",
+                text=[f"batch {curve.chosen.batch}"],
             )
         )  # fmt: skip
     return traces
 
 
 def _point_words(curve: ProfileCurve, point: ProfilePoint, unit: str, share: float) -> str:
-    power = "" if curve.power_provenance == "calibrated" else f" ({curve.power_provenance})"
     lines = (
         f"<b>{curve.tp} x {safe(curve.name)}</b>, batch {point.batch}, bound by {point.bound_by}",
         f"TPOT {duration(point.tpot_s)}, TTFT {duration(point.ttft_s)} without waiting",
         f"{number(share * point.tokens_per_s)} {unit}",
-        f"{number(point.j_per_token)} J per output token, {number(point.power_w)} W{power}",
+        f"{number(point.j_per_token)} J per output token, {number(point.prefill_j_per_token)} of "
+        f"it prefill; {number(point.power_w)} W ({power_words(curve, point)})",
         f"{number(point.memory_gb)} GB in use; speed {curve.provenance}, "
         f"error {percent(curve.error_band, 2)}",
     )
     return "<br>".join(lines)
 
 
-def _label_end(figure: go.Figure, curve: ProfileCurve, colour: str, share: float) -> None:
+def power_words(curve: ProfileCurve, point: ProfilePoint) -> str:
+    """How the power of a point is known."""
+    if curve.power_provenance != "calibrated" or point.power_fitted:
+        return curve.power_provenance
+    return "outside the fit"
+
+
+def _label_end(figure: go.Figure, curve: ProfileCurve, share: float) -> None:
     last = curve.points[-1]
     figure.add_annotation(
         x=math.log10(1000 * last.tpot_s), y=math.log10(share * last.tokens_per_s),
         text=f"{safe(curve.name)}{'' if curve.is_calibrated else f', {curve.provenance}'}",
-        showarrow=False, xanchor="left", xshift=10, font={"color": colour, "size": 13},
+        showarrow=False, xanchor="left", xshift=10, font={"size": 13},
     )  # fmt: skip
 
 

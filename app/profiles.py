@@ -9,7 +9,6 @@ from app.figures_evidence import ProfileCurve, ProfilePoint
 from ecoserve.catalog import Catalog
 from ecoserve.errors import EcoServeError, InfeasibleError
 from ecoserve.options import PRECISIONS, TP_DEGREES
-from ecoserve.performance import MAX_NUM_SEQS
 from ecoserve.profile import ProfileQuery, ServingProfile, profile_at_batch, profile_at_slo
 
 GROWTH = 1.15
@@ -46,8 +45,8 @@ def profile_curve(
         chosen=_within(catalog, query, ttft_s, tpot_s),
         error_band=last.error_band,
         provenance=last.provenance,
-        power_provenance=catalog.power(accelerator.family).provenance,
-        ends_by="the engine's limit" if last.batch == MAX_NUM_SEQS else "memory",
+        power_provenance=last.power_provenance,
+        ends_by="the engine's limit" if last.batch == query.max_num_seqs else "memory",
     )
 
 
@@ -55,7 +54,7 @@ def _until_full(catalog: Catalog, query: ProfileQuery) -> Iterator[ServingProfil
     """Rising batches up to exactly the largest that fits."""
     fits = profile_at_batch(catalog, query, 1)
     yield fits
-    for batch in _batches()[1:]:
+    for batch in _batches(query.max_num_seqs)[1:]:
         try:
             fits = profile_at_batch(catalog, query, batch)
         except InfeasibleError:
@@ -66,10 +65,10 @@ def _until_full(catalog: Catalog, query: ProfileQuery) -> Iterator[ServingProfil
         yield fits
 
 
-def _batches() -> list[int]:
+def _batches(most: int) -> list[int]:
     batches = [1]
-    while batches[-1] < MAX_NUM_SEQS:
-        batches.append(min(max(batches[-1] + 1, round(GROWTH * batches[-1])), MAX_NUM_SEQS))
+    while batches[-1] < most:
+        batches.append(min(max(batches[-1] + 1, round(GROWTH * batches[-1])), most))
     return batches
 
 
@@ -103,6 +102,8 @@ def _point(profile: ServingProfile) -> ProfilePoint:
         tokens_per_s=profile.tokens_per_s,
         power_w=profile.power_w,
         j_per_token=profile.j_per_token,
+        prefill_j_per_token=profile.prefill_j_per_token,
+        power_fitted=profile.power_fitted,
         memory_gb=profile.memory_gb,
         bound_by=profile.bound_by,
     )

@@ -59,7 +59,8 @@ def show() -> None:
     st.caption(
         "All requests of the mean lengths and none waiting: a plan also keeps the wait in front of "
         "a pool within the TTFT limit. Both limits are kept with the error band as a margin. "
-        "Energy is that of the accelerators, without their host."
+        "Energy is that of the accelerators, without their host. KV precision, the most sequences "
+        "at once and the prefix-cache hits are those of the scenario."
     )
 
 
@@ -98,7 +99,7 @@ def _choices() -> tuple[ProfileQuery | None, list[str], _Limits, str]:
     if chosen:
         query = ProfileQuery(
             llm_id=llm_id, accelerator_id=chosen[0], tp=1, stack=stack, precision=precision,
-            isl_tokens=isl_tokens, osl_tokens=osl_tokens,
+            isl_tokens=isl_tokens, osl_tokens=osl_tokens, **_settings(llm_id),
         )  # fmt: skip
     with fourth:
         tp = _tp(catalog, query, chosen)
@@ -169,6 +170,16 @@ def _mean_lengths(llm_id: str) -> tuple[float, float]:
     return mix.mean_isl_tokens, mix.mean_osl_tokens
 
 
+def _settings(llm_id: str) -> dict[str, Any]:
+    """What the scenario says of the stack, and of the prompts of this LLM."""
+    hardware, workload = state.scenario().hardware, _workload(llm_id)
+    return {
+        "kv_precision": hardware.kv_precision,
+        "max_num_seqs": hardware.max_num_seqs,
+        "prefix_cache_hit": workload.prefix_cache_hit if workload else 0.0,
+    }
+
+
 def _tokens(label: str, key: str, offered: float) -> float:
     return float(st.number_input(label, 1, MOST_TOKENS, max(1, round(offered)), 50, key=key))
 
@@ -203,7 +214,8 @@ def _tp(catalog: Catalog, query: ProfileQuery | None, chosen: list[str]) -> int:
 def _cells(curve: ProfileCurve) -> dict[str, Any]:
     point, last = curve.chosen, curve.points[-1]
     flag = "" if curve.is_calibrated else "~ "
-    power_flag = "" if curve.power_provenance == "calibrated" else "~ "
+    power = figures.power_words(curve, point or last)
+    power_flag = "" if power == "calibrated" else "~ "
     cells: dict[str, Any] = {
         "Replica": f"{curve.tp} x {curve.name}",
         "Largest batch within the limits": "none",
@@ -224,5 +236,5 @@ def _cells(curve: ProfileCurve) -> dict[str, Any]:
     return cells | {
         "Batch ends at": f"{last.batch}, by {curve.ends_by}",
         "Speed figures": f"{flag}{curve.provenance}, {percent(curve.error_band, 2)} band",
-        "Power figures": f"{power_flag}{curve.power_provenance}",
+        "Power figures": f"{power_flag}{power}",
     }

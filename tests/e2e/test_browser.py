@@ -201,3 +201,21 @@ def test_figures_of_a_row_open_from_the_table(app_server: AppServer, page: Page)
     expect(
         page.get_by_role("heading", name="Every figure of NVIDIA H100 SXM 80 GB")
     ).to_be_visible()
+
+
+def test_measured_points_answer_the_filter_and_a_replica_its_limit(
+    app_server: AppServer, page: Page
+):
+    page.goto(f"{app_server.url}/evidence")
+    expect(page.get_by_text("Predicted latencies are off by")).to_be_visible()
+    page.get_by_role("radio", name="Power", exact=True).click()
+    expect(page.get_by_text("Predicted powers are off by")).to_be_visible()
+    page.get_by_role("tab", name="Not predicted").click()
+    expect(page.get_by_text("rows have no prediction")).to_be_visible()
+    page.goto(f"{app_server.url}/hardware")
+    limit = page.get_by_role("spinbutton", name="TPOT limit, ms")
+    limit.fill("33")
+    limit.press("Enter")
+    expect(page.get_by_text("limit 33")).to_be_visible()
+    expect(page.get_by_text("At 33").first).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)

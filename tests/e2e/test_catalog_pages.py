@@ -239,3 +239,66 @@ def test_evidence_opens_any_table_and_lists_sources_with_licence():
     sources = table_with(page, "Licence")
     assert len(sources) == len(state.catalog().sources)
     assert (sources["Licence"] != "").all()
+
+
+def test_evidence_filters_what_was_measured_and_says_what_was_fitted():
+    page = open_page("evidence")
+    everything = table_with(page, "MAPE", "Hardware")
+    assert set(everything["Quantity"]) == {"latency", "throughput", "power", "energy"}
+    assert any("no test of them" in c.value for c in page.caption if "rows" in c.value)
+    page.multiselect(key="evidence:measured:hardware").set_value(["B200"]).run()
+    page.button_group(key="evidence:measured:quantity").set_value("power").run()
+    assert not page.exception
+    assert set(table_with(page, "MAPE", "Hardware")["Hardware"]) == {"B200"}
+    page.multiselect(key="evidence:measured:source").set_value(["splitwise-sim"]).run()
+    assert not page.exception
+    assert any("No measured row is left" in c.value for c in page.caption)
+
+
+def test_evidence_tells_calibrated_from_assumed_and_why_rows_are_not_predicted():
+    page = open_page("evidence")
+    speed = table_with(page, "Stack", "Known as")
+    assert len(speed) == len(state.catalog().serving_parameters)
+    assert {"calibrated", "~ inherited"} <= set(speed["Known as"])
+    power = table_with(page, "Floor, of TDP")
+    assert "~ assumed" in set(power["Known as"])
+    reasons = table_with(page, "Why", "Rows")
+    missing = int(reasons["Rows"].sum())
+    assert f"{missing} of {len(state.catalog().measured_points):,} rows" in text_of(page).replace(
+        "\\", ""
+    )
+
+
+def test_held_out_errors_are_worked_out_when_asked_for():
+    page = open_page("evidence")
+    assert not [d for d in page.dataframe if "Held out" in d.value.columns]
+    page.button(key="evidence:held-out:button").click().run(timeout=120)
+    assert not page.exception
+    rows = table_with(page, "Held out", "At most").set_index("Quantity")
+    assert {"isolated prefill", "accelerator power"} <= set(rows.index)
+    assert 0 < rows.loc["linear layer, A100, H100 and A40", "MAPE"] < 9
+
+
+def test_a_replica_is_profiled_on_the_chosen_accelerators():
+    page = open_page("hardware")
+    page.selectbox(key="profile:llm").set_value("llama_3_1_8b").run()
+    page.multiselect(key="profile:accelerators:vllm_v1").set_value(["h100_sxm_80gb", "l4"]).run()
+    page.number_input(key="profile:tpot:llama_3_1_8b").set_value(40.0).run()
+    assert not page.exception
+    rows = table_with(page, "Replica", "Bound by").set_index("Replica")
+    fast = rows.loc["1 x H100 SXM"]
+    assert fast["Speed figures"].startswith("calibrated")
+    assert 1 < int(fast["Largest batch within the limits"]) < 256
+    assert rows.loc["1 x L4", "Speed figures"].startswith("~ inherited")
+    assert rows.loc["1 x L4", "Power"] == "" or rows.loc["1 x L4", "Power"].startswith("~ ")
+    page.multiselect(key="profile:accelerators:vllm_v1").set_value([]).run()
+    assert any("Choose an accelerator" in caption.value for caption in page.caption)
+
+
+def test_a_replica_that_cannot_be_says_why():
+    page = open_page("hardware")
+    page.selectbox(key="profile:llm").set_value("llama_3_1_70b").run()
+    page.multiselect(key="profile:accelerators:vllm_v1").set_value(["l4"]).run()
+    assert not page.exception
+    assert not [d for d in page.dataframe if "Replica" in d.value.columns]
+    assert any(c.value.startswith("L4\\: ") for c in page.caption)

@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 
-from app import evidence
+import pytest
+
+from app import evidence, evidence_speed
+from ecoserve.points import MeasuredPoint, PointConvention
+from ecoserve.rows import CalibrationPlan
 from tests import builders
 
 
@@ -28,3 +32,56 @@ def test_coefficients_alike_stand_in_one_row_and_switches_in_none():
         ("memory, HBM3 and HBM3E", "paper", 1.0),
         ("memory, HBM3 and HBM3E", "pcf", 2.0),
     ]
+
+
+POINT = MeasuredPoint(
+    source="bench", model="toy", hardware="big", tp=1, precision="fp16", stack="vllm-v1",
+    phase="decode", batch=100.0, input_len=1000.0, output_len=200.0, context_len=None,
+    latency_s=0.005, output_tokens_per_s=10_000.0, power_w=None, j_per_output_token=None,
+    convention=PointConvention(source="bench", phase="decode"),
+)  # fmt: skip
+
+
+def test_points_stand_beside_predictions_in_the_units_of_the_page():
+    catalog = replace(builders.tiny_catalog(), measured_points=(POINT,))
+    found = evidence_speed.speed_evidence(catalog)
+    latency, throughput = found.checks
+    # the decode step on paper of test_profile.py: 5.6901900 ms for a batch of 100
+    assert (latency.quantity, latency.measured) == ("latency", 5.0)
+    assert latency.predicted == pytest.approx(5.6901900)
+    assert throughput.predicted == pytest.approx(100 / 5.6901900e-3)
+    assert latency.lengths == "in 1,000, out 200"
+    assert not latency.in_fit
+    assert [(group.quantity, group.n) for group in found.groups] == [
+        ("latency", 1),
+        ("throughput", 1),
+    ]
+
+
+def test_rows_without_a_prediction_are_counted_by_reason():
+    strange = replace(POINT, hardware="abacus")
+    catalog = replace(
+        builders.tiny_catalog(),
+        measured_points=(POINT, strange, strange, replace(POINT, batch=None)),
+    )
+    found = evidence_speed.speed_evidence(catalog)
+    assert [(group.n, group.hardware) for group in found.unpredicted] == [(2, "abacus"), (1, "big")]
+    assert "abacus" in found.unpredicted[0].reason
+    assert found.unpredicted[1].reason == "no batch"
+    assert found.n_points == 4
+
+
+def test_rows_of_a_calibrated_key_count_as_used_in_the_fit():
+    family = builders.tiny_catalog().accelerator("big").family
+    plan = CalibrationPlan(
+        id=f"{family}/vllm_v1/bf16", family=family, stack="vllm_v1", precision="bf16", from_id=None,
+        allreduce_latency_s=1e-5, t0_s=5e-4, overlap_norm=1.0, error_factor=1.0,
+        source_id="paper_and_pencil", quality="modelled",
+    )  # fmt: skip
+    known = replace(
+        builders.tiny_catalog(), measured_points=(POINT,), calibration_plans={plan.id: plan}
+    )
+    assert all(check.in_fit for check in evidence_speed.speed_evidence(known).checks)
+    row = known.serving_parameters[plan.id]
+    inherited = replace(known, serving_parameters={plan.id: replace(row, provenance="inherited")})
+    assert not any(check.in_fit for check in evidence_speed.speed_evidence(inherited).checks)
