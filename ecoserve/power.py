@@ -45,6 +45,7 @@ the bf16 peak and from 0.3 to 0.5 of the fp8 and 4-bit peaks. It fixes b = (cap 
 SLOWEST_CLOCK_RATIO = 0.3
 """Lowest core clock that a power cap may ask for, of the clock without a cap (assumed)."""
 BISECTIONS = 50
+NEWTON_STEPS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,20 +382,24 @@ def capped_power(model: PowerModel, use: Utilisation, power_cap_ratio: float) ->
     memory = np.minimum(model.params.a_ratio * use.memory, free - floor)
     bound = np.minimum(use.compute / COMPUTE_FULL_RATIO, 1.0)
 
+    rest, room = free - floor - memory, limit - floor
+    is_over = free > limit
+
     def stretch(clock: Array) -> Array:
         return 1.0 + bound * (1.0 / clock - 1.0)
 
-    def ratio(clock: Array) -> Array:
-        return floor + (memory + (free - floor - memory) * clock**2) / stretch(clock)
-
-    low, high = np.full_like(free, SLOWEST_CLOCK_RATIO), np.ones_like(free)
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2.0
-        fits = ratio(middle) <= limit
-        low, high = np.where(fits, middle, low), np.where(fits, high, middle)
-    clock = np.where(free <= limit, 1.0, low)
-    slower = np.maximum((ratio(clock) - floor) / (limit - floor), 1.0)
-    return CappedPower(model.tdp_w * np.minimum(ratio(clock), limit), stretch(clock) * slower)
+    # At the cap, memory + rest f^2 = room stretch(f): a cubic in f, convex and rising from 1 down
+    # to its root, so that Newton's steps fall towards it and stop at the lowest clock.
+    clock = np.ones_like(free)
+    linear = memory - room * (1.0 - bound)
+    for _ in range(NEWTON_STEPS):
+        excess = rest * clock**3 + linear * clock - room * bound
+        slope = np.where(is_over, 3.0 * rest * clock**2 + linear, 1.0)
+        step = np.where(is_over, excess / slope, 0.0)
+        clock = np.maximum(clock - step, SLOWEST_CLOCK_RATIO)
+    needed = (memory + rest * clock**2) / stretch(clock)
+    slower = np.maximum(needed / room, 1.0)
+    return CappedPower(model.tdp_w * np.minimum(floor + needed, limit), stretch(clock) * slower)
 
 
 def host_on_w(server: Server, catalog: Catalog) -> float:

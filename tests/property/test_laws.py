@@ -91,6 +91,15 @@ def test_one_more_precision_never_worsens_the_optimum(workloads):
 
 
 @few
+@given(traffic)
+def test_one_more_power_cap_never_worsens_the_optimum(workloads):
+    capped = best(workloads, hardware={"power_cap_ratios": [1.0, 0.7]})
+    assert_no_worse(capped, best(workloads))
+    used = {pool.power_cap_ratio for pool in capped.pools} - {1.0}
+    assert ("power_cap_assumed" in {note.code for note in capped.notes}) == bool(used)
+
+
+@few
 @given(traffic, st.sampled_from(["reuse", "shift", "phases_apart"]))
 def test_one_more_lever_never_worsens_the_optimum(workloads, lever):
     assert_no_worse(best(workloads), best(workloads, levers={lever: False}))
