@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -250,15 +250,19 @@ class ProfileCurve:
 
 
 def throughput_against_tpot(
-    curves: Sequence[ProfileCurve], tpot_limit_s: float, *, per_accelerator: bool
+    by_place: Mapping[int, ProfileCurve], tpot_limit_s: float, *, per_accelerator: bool
 ) -> Chart:
-    """A line per accelerator as the batch grows, its error band, the limit, the operating point."""
+    """A line per accelerator as the batch grows, its error band, the limit, the operating point.
+
+    Curves stand by the place of their colour, so that a line keeps its own when another goes.
+    """
+    curves = list(by_place.values())
     unit = "tokens/s per accelerator" if per_accelerator else "tokens/s per replica"
     title = _profile_title(curves, tpot_limit_s, unit, per_accelerator=per_accelerator)
     figure = go.Figure()
-    for i, curve in enumerate(curves):
+    for i, curve in by_place.items():
         figure.add_trace(_error_area(curve, SERIES[i], _share(curve, per_accelerator)))
-    for i, curve in enumerate(curves):
+    for i, curve in by_place.items():
         for trace in _curve_traces(curve, i, unit, _share(curve, per_accelerator)):
             figure.add_trace(trace)
         _label_end(figure, curve, _share(curve, per_accelerator))

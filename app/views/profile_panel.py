@@ -11,7 +11,7 @@ from app import figures_evidence as figures
 from app import state
 from app.figures_evidence import ProfileCurve
 from app.profiles import NoCurve, profile_curve, profiled_accelerators, smallest_tp
-from app.text import capacity, duration, number, percent, plain, sentence
+from app.text import capacity, duration, in_words, number, percent, plain, sentence
 from app.views import answer as draw
 from ecoserve.catalog import Catalog
 from ecoserve.options import PRECISIONS, TP_DEGREES
@@ -46,16 +46,16 @@ def show() -> None:
         return
     version = state.catalog().version
     found = [_curve(version, replace(query, accelerator_id=row), limits) for row in chosen]
-    curves = [row for row in found if isinstance(row, ProfileCurve)]
+    curves = {i: row for i, row in enumerate(found) if isinstance(row, ProfileCurve)}
     if curves:
         chart = figures.throughput_against_tpot(
             curves, limits.tpot_s, per_accelerator=per == PER[0]
         )
         draw.show_chart(chart, "profile")
-        draw.show_table([_cells(curve) for curve in curves], "")
+        draw.show_table([_cells(curve) for curve in curves.values()], "")
     for row in found:
         if isinstance(row, NoCurve):
-            st.caption(plain(sentence(f"{row.name}: {state.readable(row.reason)}")))
+            st.caption(plain(sentence(f"{row.name}: {_readable(row.reason, query, chosen)}")))
     st.caption(
         "All requests of the mean lengths and none waiting: a plan also keeps the wait in front of "
         "a pool within the TTFT limit. Both limits are kept with the error band as a margin. "
@@ -68,6 +68,13 @@ def show() -> None:
 def _curve(catalog_version: str, query: ProfileQuery, limits: _Limits) -> ProfileCurve | NoCurve:
     name = _name(query.accelerator_id)
     return profile_curve(state.catalog(), query, name, limits.ttft_s, limits.tpot_s)
+
+
+def _readable(reason: str, query: ProfileQuery, chosen: list[str]) -> str:
+    """A reason of the engine with names in place of ids."""
+    catalog = state.catalog()
+    names = {row: catalog.accelerator(row).name for row in chosen}
+    return in_words(reason, {**names, query.llm_id: catalog.llm(query.llm_id).name})
 
 
 def _name(accelerator_id: str) -> str:

@@ -81,26 +81,27 @@ def test_small_sources_share_a_mark_and_names_carry_no_markup():
 
 
 def test_title_of_the_profile_names_the_best_at_the_limit():
-    chart = figures.throughput_against_tpot([SLOW, FAST], 0.05, per_accelerator=True)
+    chart = figures.throughput_against_tpot({0: SLOW, 1: FAST}, 0.05, per_accelerator=True)
     assert words(chart.title) == (
         "At 50 ms per token H100 SXM gives most, 800 tokens/s per accelerator at batch 64, bound "
         "by kv; 4.0 times L4"
     )
-    whole = figures.throughput_against_tpot([SLOW, FAST], 0.05, per_accelerator=False)
+    whole = figures.throughput_against_tpot({0: SLOW, 1: FAST}, 0.05, per_accelerator=False)
     assert "1,600 tokens/s per replica" in whole.title
     none = figures.throughput_against_tpot(
-        [replace(FAST, chosen=None)], 0.001, per_accelerator=True
+        {0: replace(FAST, chosen=None)}, 0.001, per_accelerator=True
     )
     assert "none keeps the limits at 1 ms" in words(none.title)
 
 
 def test_lines_show_provenance_and_the_band_scales_time_both_ways():
-    chart = figures.throughput_against_tpot([FAST, SLOW], 0.05, per_accelerator=False)
+    chart = figures.throughput_against_tpot({0: FAST, 3: SLOW}, 0.05, per_accelerator=False)
     areas, lines = (
         chart.figure.data[:2],
         [t for t in chart.figure.data if t.mode == "lines+markers"],
     )
     assert [line.line.dash for line in lines] == ["solid", "dash"]
+    assert [line.line.color for line in lines] == [figures.SERIES[0], figures.SERIES[3]]
     assert list(lines[0].x) == [10.0, 40.0]
     assert list(areas[0].x) == pytest.approx([12.5, 50.0, 32.0, 8.0])
     assert list(areas[0].y) == pytest.approx([80.0, 1280.0, 2000.0, 125.0])
