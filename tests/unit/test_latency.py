@@ -12,7 +12,7 @@ from ecoserve.demand import workload_demands
 from ecoserve.latency import Eligibility, eligibility, mixture_quantile_s, weighted_quantile
 from ecoserve.options import Service, services
 from ecoserve.performance import Queue
-from tests.builders import mix, offline, online, tiny_catalog, tiny_scenario
+from tests.builders import mix, offline, online, serving, tiny_catalog, tiny_scenario
 
 MM1 = Queue(1, 0.8, 0.5, 1.0)  # P(W > t) = 0.8 exp(-0.4 t)
 NO_WAIT = Queue(2, 0.0, 0.0, 0.0)
@@ -148,3 +148,15 @@ def test_memory_is_never_excused():
     giant = mix("giant", (0.99, 1000.0, 200.0), (0.01, 2e8, 200.0))
     found, _ = judged(online(mix="giant"), rows=[giant])
     assert [item.slice for item in found.blocked] == ["chat, 200000000 tokens in, 200 out"]
+
+
+def test_the_front_end_takes_from_the_time_there_is_to_wait():
+    # 4 ms of front end before a prefill pool: 46.7217283 + 4 ms before any wait
+    slow = tiny_catalog(serving("small_family", t_request_s=0.004))
+    scenario = tiny_scenario(online(slo=slo(0.062, 0.05)))
+    demands = workload_demands(scenario, slow)
+    pool = "toy.small.tp1.bf16.prefill"
+    found = [s for s in services(scenario, slow, demands) if s.pool_id == pool]
+    held = eligibility(found, demands, scenario.policy, {pool: 30})
+    share = on_time_by_hand(30, 0.85, PREFILL_S, PREFILL_S + 0.006, 0.062)
+    assert held.on_time[f"{pool}.w0"] == pytest.approx([share])
