@@ -11,11 +11,11 @@ BIN     := $(VENV)/bin
 FOR_APP := $(VENV)/.installed-app
 FOR_TEST := $(VENV)/.installed-test
 
-.PHONY: help app test check bench catalog clean
+.PHONY: help app test check bench calibrate catalog clean
 
 help:
 	@sed -n '2,4s/^# *//p' Makefile
-	@echo "also: make check | bench | catalog | clean"
+	@echo "also: make check | bench | calibrate | catalog | clean"
 
 app: catalog
 	@$(BIN)/ecoserve app --port $(PORT) --headless
@@ -32,6 +32,10 @@ check: $(FOR_TEST)
 bench: $(FOR_TEST)
 	@$(BIN)/python -m tests.e2e.browser --install || true
 	$(BIN)/python -m tests.bench
+
+# The speed and power parameters anew from the catalog's measured points; no change means nothing is amiss.
+calibrate: $(FOR_APP)
+	@$(BIN)/python -m catalog_db.calibrate
 
 catalog: $(FOR_APP)
 	@$(BIN)/ecoserve catalog build

@@ -1,4 +1,7 @@
-"""`make bench`: times planning and the page, prints one table. Machines are noisy: read ratios."""
+"""`make bench`: times planning and the page, and says how accurate speed and power are.
+
+Machines are noisy: read ratios.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 from tests.bench.page import measure
@@ -45,6 +48,7 @@ def main() -> None:
     table.add_row("slider to proof, Plan page", f"{median(ours.settled):.2f} s", "")
     table.add_row("dashboard server, memory", f"{ours.peak_mb:.0f} MB", "500 MB")
     console.print(table)
+    console.print(_speed_tables(_measured("speed")))
     console.print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {_python()}")
 
 
@@ -62,6 +66,31 @@ def _add_catalog(table: Table) -> None:
     table.add_row(
         f"catalog: {found['n_footprints']} footprints", f"{found['footprints_s']:.2f} s", ""
     )
+
+
+def _speed_tables(found: dict[str, Any]) -> Group:
+    """Accuracy, with what was wanted and at least, and the time that fits and profiles take."""
+    accuracy = Table(
+        "quantity", "error", "wanted", "at least", "bias", "points", "held out",
+        title=f"Accuracy on what was held out, {found['n_points']:,} points in the catalog",
+    )  # fmt: skip
+    for row in found["accuracy"]:
+        ratios = (row["mape"], row["wanted"], row["at_least"])
+        said = [f"{ratio:.1%}" for ratio in ratios]
+        missed = " (missed)" if row["mape"] > row["at_least"] else ""
+        accuracy.add_row(
+            row["quantity"], said[0] + missed, said[1], said[2], f"{row['bias']:+.1%}",
+            str(row["n"]), row["held_out"],
+        )  # fmt: skip
+    times = Table("what", "measured", "wanted", title="Time of speed and power")
+    times.add_row("all fits, cross-validated", f"{found['fits_s']:.1f} s", "60 s")
+    searched = f"{found['n_buckets']} buckets x {found['n_options']} options with SLO search"
+    times.add_row(searched, f"{found['options_s']:.2f} s", "0.5 s")
+    times.add_row("one profile with SLO search", f"{found['profile_s'] * 1000:.1f} ms", "5 ms")
+    shared = found["shared"]
+    said = f"{shared['n_predicted']:,} of {shared['n_rows']:,}" if shared else "not on this machine"
+    times.add_row("more points of the sources, predicted", said, "")
+    return Group(accuracy, times)
 
 
 def _python() -> str:
