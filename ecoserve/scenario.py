@@ -262,13 +262,34 @@ class Scenario(Part):
         return self
 
     def fingerprint(self) -> str:
-        """Twelve hex digits that name exactly this scenario."""
-        return hashlib.sha256(canonical_json(self).encode()).hexdigest()[:12]
+        """Twelve hex digits that name exactly this scenario.
+
+        A field that came later only counts where it is set, so that links from before stay exact.
+        """
+        data = self.model_dump(mode="json")
+        for part in (data["hardware"], *data["workloads"]):
+            for name, default in _CAME_LATER.items():
+                if part.get(name) == default:
+                    del part[name]
+        return hashlib.sha256(_minified(data).encode()).hexdigest()[:12]
+
+
+_CAME_LATER: Final[Mapping[str, object]] = {
+    "kv_precision": "bf16",
+    "max_num_seqs": 256,
+    "power_cap_ratios": [1.0],
+    "prefix_cache_hit": 0.0,
+}
+"""Fields that the first scenarios did not have, with their defaults in JSON."""
 
 
 def canonical_json(scenario: Scenario) -> str:
     """The scenario as minified JSON with sorted keys: equal scenarios give equal text."""
-    return json.dumps(scenario.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return _minified(scenario.model_dump(mode="json"))
+
+
+def _minified(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
 def read_scenario(data: Mapping[str, Any], catalog: Catalog | None = None) -> Scenario:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -198,6 +199,23 @@ def test_a_scenario_of_before_formats_and_caps_still_reads():
     for workload in old["workloads"]:
         del workload["prefix_cache_hit"]
     assert read_scenario(old) == tiny_scenario(online())
+
+
+def test_links_from_before_formats_and_caps_stay_exact():
+    new = tiny_scenario(online())
+    old = new.model_dump(mode="json")
+    for name in ("kv_precision", "max_num_seqs", "power_cap_ratios"):
+        del old["hardware"][name]
+    del old["workloads"][0]["prefix_cache_hit"]
+    text = json.dumps(old, sort_keys=True, separators=(",", ":"))
+    assert new.fingerprint() == hashlib.sha256(text.encode()).hexdigest()[:12]
+    changed = [
+        tiny_scenario(online(prefix_cache_hit=0.1)),
+        tiny_scenario(hardware={"kv_precision": "fp8"}),
+        tiny_scenario(hardware={"max_num_seqs": 255}),
+        tiny_scenario(hardware={"power_cap_ratios": [1.0, 0.9]}),
+    ]
+    assert len({each.fingerprint() for each in [new, *changed]}) == 5
 
 
 def test_power_caps_are_few_and_the_loosest_comes_first():
