@@ -110,7 +110,8 @@ def catalog_build(overlay: OverlayFolder = None, as_json: Json = False) -> None:
 def catalog_new_overlay(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     kind: Annotated[
-        Literal["server", "accelerator", "llm"], typer.Option(help="What to add.")
+        Literal["server", "accelerator", "host", "cpu", "region", "llm"],
+        typer.Option(help="What to add."),
     ] = "server",
 ) -> None:
     """Write files to begin with: one example row of each table you need, to be edited."""

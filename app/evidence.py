@@ -12,7 +12,7 @@ from app.figures_catalog import (
     QualityCount,
     SplitLine,
 )
-from app.text import catalog_words, column_words, sentence_list
+from app.text import band_width, catalog_words, column_words, sentence_list
 from catalog_db import tables
 from catalog_db.schema import NUMBERS
 from ecoserve.catalog import Catalog
@@ -66,6 +66,19 @@ def footprint_point(check: FootprintCheck) -> FootprintPoint:
         low_kgco2e=check.low_kgco2e,
         high_kgco2e=check.high_kgco2e,
         in_sample=check.in_sample,
+    )
+
+
+def out_of_sample_words(checks: Sequence[FootprintCheck], set_id: str) -> str:
+    """How many published footprints a set covers that it does not come from, and how easily."""
+    free = [check for check in checks if check.coefficients == set_id and not check.in_sample]
+    if not free:
+        return f"no published footprint here is one that set {set_id} was not fitted to"
+    covered = sum(check.within_our_band for check in free)
+    width = sorted(check.band_ratio for check in free)[len(free) // 2]
+    return (
+        f"{covered} of {len(free)} published footprints that set {set_id} was not fitted to lie "
+        f"in its band, typically {band_width(width)}"
     )
 
 

@@ -47,8 +47,11 @@ CONFIG: Mapping[str, Any] = {
 """Options of the viewer: download as SVG, no logo, no zoom tools."""
 
 HOURS = tuple(range(24))
-WIDE = 150
-"""Characters of a title that fit across the page."""
+PAGE_PX, PANEL_PX, HALF_PX = 760, 450, 350
+"""How wide a chart is across the page, in its larger panel and in half of it, where the window is
+800 px wide, the narrowest that titles are broken for."""
+TITLE_LETTER_PX, SUBTITLE_LETTER_PX = 7.8, 6.1
+TITLE_LINE_PX, SUBTITLE_LINE_PX = 20, 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,7 @@ def _stacked(
             xanchor="left", xshift=6, align="left",
         )  # fmt: skip
     subtitle = f"{unit.name}CO2e per year, whole fleet at one site"
-    dress(figure, title, subtitle, height, title_chars=WIDE)
+    dress(figure, title, subtitle, height)
     figure.update_layout(
         barmode="stack",
         bargap=0.35,
@@ -324,9 +327,9 @@ def hourly_rates(
         title,
         "Requests/s by local hour of the site, before burst and headroom",
         150 + 170 * rows,
-        title_chars=WIDE,
+        above_px=36,
     )
-    figure.update_layout(bargap=0.15, margin={"t": 112})
+    figure.update_layout(bargap=0.15)
     figure.update_annotations(font={"size": 13}, xanchor="center")
     figure.update_xaxes(tickvals=[0, 6, 12, 18], ticktext=["0 h", "6 h", "12 h", "18 h"])
     figure.update_yaxes(rangemode="tozero", gridcolor=GRID_LINE)
@@ -393,9 +396,9 @@ def length_histogram(mix: LengthMix) -> Chart:
             hoverinfo="skip",
         )
     subtitle = f"Per cent of requests by length in tokens, {safe(mix.name)}; uneven bins"
-    dress(figure, title, subtitle, height=190 + 30 * len(outputs))
-    figure.update_xaxes(title="input length (ISL), tokens", type="category", showgrid=False)
-    figure.update_yaxes(title="output length (OSL), tokens", type="category", showgrid=False)
+    dress(figure, title, subtitle, height=240 + 30 * len(outputs), width_px=HALF_PX)
+    figure.update_xaxes(title="input tokens (ISL)", type="category", showgrid=False)
+    figure.update_yaxes(title="output tokens (OSL)", type="category", showgrid=False)
     alt = f"Heat map of request lengths in the mix {mix.name}. {title}."
     return Chart(figure, title, alt)
 
@@ -451,6 +454,7 @@ def intensity_by_hour(gco2e_per_kwh: Sequence[float], *, assumed: bool) -> Chart
         title,
         f"gCO2e/kWh by local hour of the day; dotted: the mean, {number(mean)}",
         height=320,
+        width_px=PANEL_PX,
     )
     figure.update_layout(bargap=0.15)
     figure.update_xaxes(
@@ -465,15 +469,26 @@ def intensity_by_hour(gco2e_per_kwh: Sequence[float], *, assumed: bool) -> Chart
 
 
 def dress(
-    figure: go.Figure, title: str, subtitle: str, height: int, *, title_chars: int = 80
+    figure: go.Figure,
+    title: str,
+    subtitle: str,
+    height: int,
+    *,
+    width_px: int = PAGE_PX,
+    above_px: int = 0,
 ) -> None:
-    """Title, subtitle, transparent ground and quiet axes, the same for every chart."""
-    lines = textwrap.wrap(title, title_chars) or [""]
-    text = "<br>".join(safe(line) for line in lines)
+    """Title, subtitle, transparent ground and quiet axes, the same for every chart.
+
+    The title breaks where the chart is ``width_px`` wide; ``above_px`` is for what stands between
+    the subtitle and the plot.
+    """
+    lines = textwrap.wrap(title, int(width_px / TITLE_LETTER_PX)) or [""]
+    below = textwrap.wrap(subtitle, int(width_px / SUBTITLE_LETTER_PX)) or [""]
+    more_px = TITLE_LINE_PX * (len(lines) - 1) + SUBTITLE_LINE_PX * (len(below) - 1)
     figure.update_layout(
         title={
-            "text": text,
-            "subtitle": {"text": subtitle, "font": {"size": 13}},
+            "text": "<br>".join(safe(line) for line in lines),
+            "subtitle": {"text": "<br>".join(below), "font": {"size": 13}},
             "x": 0,
             "xref": "container",
             "y": 1,
@@ -482,8 +497,8 @@ def dress(
             "pad": {"t": 22, "l": 0},
             "font": {"size": 16},
         },
-        height=height + 20 * (len(lines) - 1),
-        margin={"l": 8, "r": 16, "t": 76 + 20 * (len(lines) - 1), "b": 8},
+        height=height + more_px,
+        margin={"l": 8, "r": 16, "t": 76 + above_px + more_px, "b": 8},
         paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,
         showlegend=False,

@@ -17,37 +17,34 @@ from app.figures import (
     BASELINE,
     CLEAR,
     DEMAND,
-    DEMAND_DARK,
     EMBODIED,
     GRID_LINE,
     HATCH,
-    WIDE,
+    PANEL_PX,
     Chart,
-    colour_of,
     dress,
     faded,
     safe,
     wrap,
 )
-from app.text import MassUnit, mass_unit, number, percent, sentence_list
+from app.text import MassUnit, band_width, mass_unit, number, percent, sentence_list
 
-HOST_ON_MAP = "#80B8D8"
-"""The host's half tone over white: a map's tiles need one colour for the ink to stand out."""
+HOST = "#80B8D8"
+"""The accelerators' hue at half strength over white: the paler of the two on any ground."""
 GAP = "rgba(255,255,255,0.55)"
 """Between the parts of a stacked bar."""
 INK_DARK, INK_LIGHT = "#1A1A1A", "#FFFFFF"
 PLOT_PX, LETTER_PX = 560, 7
 """About how wide the bars' part of a chart and a letter on it are, to see which names have room."""
-PANEL = 105
-"""Characters of a title that fit across the panel of a page."""
 SET_MARKS: Mapping[str, str] = {"paper": "square", "pcf": "circle", "lca_high": "triangle-up"}
 QUALITIES = ("measured", "manufacturer", "modelled", "assumed")
 _QUALITY_FILL = {
-    "measured": DEMAND_DARK,
-    "manufacturer": faded(DEMAND, 0.6),
-    "modelled": faded(DEMAND, 0.3),
-    "assumed": faded(DEMAND, 0.08),
+    "measured": "#4A5868",
+    "manufacturer": "#8493A4",
+    "modelled": "#C8D1DB",
+    "assumed": CLEAR,
 }
+"""Apart on a white and on a black ground."""
 CLOSE = 0.10
 """How near to a published footprint counts as agreement."""
 
@@ -130,10 +127,10 @@ def embodied_under_sets(
             showarrow=False, xanchor="left", xshift=8, align="left",
         )  # fmt: skip
     subtitle = (
-        f"{unit.name}CO2e of making one; dark: accelerators, light: host; hatched: assumed; "
+        f"{unit.name}CO2e of making one; strong: accelerators, pale: host; hatched: assumed; "
         "line below: low to high"
     )
-    dress(figure, title, subtitle, 130 + 72 * len(breakdowns), title_chars=PANEL)
+    dress(figure, title, subtitle, 130 + 72 * len(breakdowns), width_px=PANEL_PX)
     figure.update_layout(barmode="stack", bargap=0.42)
     figure.update_yaxes(
         tickvals=list(range(len(breakdowns))),
@@ -178,7 +175,7 @@ def _part_bar(
         "x": [unit.value(p.kgco2e) if p else 0.0 for p in found],
         "name": f"{side}: {part}",
         "marker": {
-            "color": colour_of("embodied", side),
+            "color": _tone(side)["colour"],
             "line": {"width": 1, "color": GAP},
             "pattern": {
                 "shape": [HATCH if p and p.assumed else "" for p in found],
@@ -235,9 +232,7 @@ def _label_parts(figure: go.Figure, i: int, row: Breakdown, *, px_per_unit: floa
         if width * px_per_unit > letters * LETTER_PX and (side, part) in order:
             figure.add_annotation(
                 x=left + width / 2, y=i, text=text,
-                showarrow=False, font={
-                    "color": INK_LIGHT if side == "accelerator" else None, "size": 12,
-                },
+                showarrow=False, font={"color": _tone(side)["ink"], "size": 12},
             )  # fmt: skip
         left += width
 
@@ -301,8 +296,11 @@ def embodied_map(name: str, breakdown: Breakdown, unit: MassUnit) -> Chart:
             sort=True,
         )
     )
-    subtitle = f"{unit.name}CO2e of making one; tile size is carbon; hatched: assumed"
-    dress(figure, title, subtitle, 380, title_chars=PANEL)
+    subtitle = (
+        f"{unit.name}CO2e of making one; tile size is carbon; strong: accelerators, pale: host; "
+        "hatched: assumed"
+    )
+    dress(figure, title, subtitle, 380)
     figure.update_layout(uniformtext={"minsize": 11, "mode": "hide"})
     words = ", ".join(f"{p.side} {p.part} {unit.text(p.kgco2e)}" for p in ranked)
     return Chart(figure, title, f"Tiles by size: {words}.")
@@ -334,7 +332,7 @@ def _part_tile(part: BreakdownPart, unit: MassUnit, whole: float) -> dict[str, A
 def _tone(side: str) -> dict[str, str]:
     if side == "accelerator":
         return {"colour": EMBODIED, "ink": INK_LIGHT}
-    return {"colour": HOST_ON_MAP, "ink": INK_DARK}
+    return {"colour": HOST, "ink": INK_DARK}
 
 
 # ---- published footprints against ours
@@ -365,6 +363,11 @@ class FootprintPoint:
         """Whether the published figure lies in our band."""
         return self.low_kgco2e <= self.published_kgco2e <= self.high_kgco2e
 
+    @property
+    def band_ratio(self) -> float:
+        """Our high over our low."""
+        return self.high_kgco2e / self.low_kgco2e if self.low_kgco2e > 0 else math.inf
+
 
 def published_against_ours(
     points: Sequence[FootprintPoint], sets: Sequence[str], chosen: str
@@ -384,8 +387,7 @@ def published_against_ours(
         "kgCO2e of making the product, logarithmic; open diamond: published; dot and line: ours, "
         "low to high; ring: in sample"
     )
-    dress(figure, title, subtitle, 170 + 27 * len(products), title_chars=WIDE)
-    figure.update_layout(margin={"t": 112})
+    dress(figure, title, subtitle, 186 + 27 * len(products), above_px=52)
     figure.update_annotations(font={"size": 13})
     figure.update_xaxes(type="log", dtick=1, gridcolor=GRID_LINE, tickformat=",.0f")
     figure.update_yaxes(
@@ -399,17 +401,19 @@ def _checks_title(points: Sequence[FootprintPoint], chosen: str) -> str:
     if not free:
         return f"Every published footprint here was used to fit set {chosen}"
     covered = sum(point.is_covered for point in free)
-    middle = math.exp(sorted(math.log(p.ratio) for p in free)[len(free) // 2])
+    middle = sorted(point.ratio for point in free)[len(free) // 2]
+    width = sorted(point.band_ratio for point in free)[len(free) // 2]
     return (
         f"Set {chosen} has {covered} of the {len(free)} published footprints it was not fitted to "
-        f"within its band; typically it gives {number(middle)} times the published figure"
+        f"within its band, typically {band_width(width)}; typically it gives {number(middle)} "
+        "times the published figure"
     )
 
 
 def _panel_heading(points: Sequence[FootprintPoint], set_id: str) -> str:
-    own = [point for point in points if point.set_id == set_id]
-    near = sum(abs(point.ratio - 1) <= CLOSE for point in own)
-    return f"<b>{set_id}</b>: {near} of {len(own)} within {CLOSE:.0%}"
+    free = [point for point in points if point.set_id == set_id and not point.in_sample]
+    near = sum(abs(point.ratio - 1) <= CLOSE for point in free)
+    return f"<b>{set_id}</b>: {near} of {len(free)} not<br>fitted within {CLOSE:.0%}"
 
 
 def _published_marks(points: Sequence[FootprintPoint]) -> go.Scatter:
@@ -569,11 +573,10 @@ def quality_shares(rows: Sequence[QualityCount]) -> Chart:
             text=f"{percent(row.share('assumed'), 2)} of {row.total:,}",
         )  # fmt: skip
     subtitle = "Per cent of a table's figures by quality; at the right the assumed ones"
-    dress(figure, title, subtitle, 150 + 27 * len(ranked), title_chars=WIDE)
+    dress(figure, title, subtitle, 150 + 27 * len(ranked), above_px=32)
     figure.update_layout(
         barmode="stack", bargap=0.25, showlegend=True,
         legend={"orientation": "h", "traceorder": "normal", "y": 1, "yanchor": "bottom", "x": 0},
-        margin={"t": 108},
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", ticks="")
     figure.update_xaxes(range=[0, 112], tickvals=[0, 25, 50, 75, 100], ticksuffix=" %")
@@ -640,9 +643,9 @@ def coefficient_bands(bands: Sequence[CoefficientBand], chosen: str) -> Chart:
         f"Multiples of the central value of {chosen}, logarithmic; line: low to high; "
         "open: assumed; the value of the centre beside the name"
     )
-    dress(figure, title, subtitle, 170 + 40 * len(items), title_chars=WIDE)
+    dress(figure, title, subtitle, 170 + 40 * len(items), above_px=32)
     figure.update_layout(
-        showlegend=True, margin={"t": 108},
+        showlegend=True,
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
     )  # fmt: skip
     units = {band.item: band.unit for band in shown}

@@ -13,7 +13,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from app.figures import BASELINE, CLEAR, GRID_LINE, WIDE, Chart, dress, faded, safe
+from app.figures import BASELINE, CLEAR, GRID_LINE, Chart, dress, faded, safe
 from app.text import duration, number, percent, sentence_list
 from app.text import limit as limit_words
 
@@ -103,7 +103,7 @@ def predicted_against_measured(checks: Sequence[PointCheck], sources: Sequence[s
         f"Predicted over measured, {UNITS[quantity]}, both axes logarithmic; line: equal, band: "
         f"within {percent(CLOSE, 2)}; filled: used in the fit, open: not used"
     )
-    dress(figure, title, subtitle, 620, title_chars=WIDE)
+    dress(figure, title, subtitle, 620)
     figure.update_layout(
         showlegend=True, margin={"t": 128},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemsizing": "constant"},
@@ -276,7 +276,7 @@ def throughput_against_tpot(
         f"{unit} over TPOT in ms, both axes logarithmic; batch 1 at the left; ringed: largest "
         "batch within the limits, x: batch ends; band: model error; dashed: not calibrated"
     )
-    dress(figure, title, subtitle, 470, title_chars=WIDE)
+    dress(figure, title, subtitle, 470)
     figure.update_layout(margin={"t": 100, "r": 120})
     ticks = {"type": "log", "gridcolor": GRID_LINE, "tickformat": "~g", "dtick": "D2",
              "showgrid": True}  # fmt: skip

@@ -15,6 +15,8 @@ from app import state
 from app.text import mass_unit, plain
 from ecoserve.scenario import canonical_json
 
+MAX_IDS = 12
+
 T = TypeVar("T")
 Changes = Mapping[str, Any]
 
@@ -70,8 +72,24 @@ def _link_panel() -> None:
     if url is None:
         st.warning("This scenario is too large for a link. Download it as JSON instead.")
         return
-    st.caption("Opens this scenario, and so the same plan, in any browser that reaches this page.")
+    if state.session().own is None:
+        st.caption(
+            "Opens this scenario, and so the same plan, in any browser that reaches this page."
+        )
+    else:
+        st.warning(plain(_needed_rows()))
     st.code(url, language=None, wrap_lines=True)
+
+
+def _needed_rows() -> str:
+    """That a link does not carry the visitor's rows, and which they are."""
+    ids = state.own_ids()
+    more = f" and {len(ids) - MAX_IDS} more" if len(ids) > MAX_IDS else ""
+    named = f" ({', '.join(ids[:MAX_IDS])}{more})" if ids else ""
+    return (
+        f"The link does not carry your own rows{named}: whoever opens it needs your files too, from"
+        " Download my files on the Hardware page, and loads them there."
+    )
 
 
 def bound(name: str, value: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli_options import OVERLAY_VARIABLE
+from app.terminal import say
 from ecoserve import __version__
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
@@ -35,7 +36,12 @@ def read_overlay(folder: Path | None) -> Overlay | None:
     """The user's own rows in ``folder``; none without one. Raises :class:`OverlayError`."""
     from catalog_db.overlay import Overlay
 
-    return None if folder is None else Overlay.from_folder(folder.expanduser())
+    if folder is None:
+        return None
+    overlay = Overlay.from_folder(folder.expanduser())
+    if overlay.ignored:
+        say(f"warning: {overlay.ignored_in_words()}")
+    return overlay
 
 
 def named_overlay() -> Overlay | None:
@@ -145,6 +151,7 @@ def _part_record(part: EmbodiedPart) -> Record:
         "coefficient_ids": list(part.coefficient_ids),
         "source_id": part.source_id,
         "quality": part.quality,
+        "is_own": part.is_own,
         "note": part.note,
     }
 
@@ -171,6 +178,7 @@ def _check_record(check: FootprintCheck) -> Record:
         "high": check.high_kgco2e,
         "ratio": check.ratio,
         "within_our_band": check.within_our_band,
+        "band_ratio": check.band_ratio,
         "within_published_band": check.within_published_band,
         "in_sample": check.in_sample,
         "lines": [asdict(line) for line in check.lines],

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from app.text import MassUnit, mass_unit, number
+from app.text import MassUnit, band_width, mass_unit, number
 from ecoserve.plan import Note, Plan, Status
 from ecoserve.units import g_from_kg, t_from_kg
 
@@ -28,8 +28,9 @@ COLUMN_HEADS = {"is_own": "yours"}
 BAND_ENDS = ("low_kgco2e", "high_kgco2e")
 VALIDATION_LEGEND = (
     "Spread: as published, where it is. Low-high: ours with every coefficient at its end at once."
-    " In sample: a coefficient of the set comes from this footprint."
-    " Trust: A reviewed primary data or teardown, B vendor tool, C indirect."
+    " In sample: a value or an end of the set's coefficients comes from this footprint."
+    " High n x low: how wide our band is; a wide one holds almost anything."
+    " Trust: A reviewed primary data or teardown, B vendor tool or quoted by others, C indirect."
 )
 
 
@@ -113,15 +114,20 @@ def _check_row(check: FootprintCheck) -> tuple[str, ...]:
         number(check.ours_kgco2e, 4),
         _band(check.low_kgco2e, check.high_kgco2e),
         f"{100 * (check.ratio - 1):+.0f} %",
-        _verdict(check),
+        verdict(check),
     )
 
 
-def _verdict(check: FootprintCheck) -> str:
+def verdict(check: FootprintCheck) -> str:
+    """Whether ours and the published figure agree, and how much that says.
+
+    A wide band holds almost anything, so its width stands beside it.
+    """
     if check.footprint.kind == "calculator":
         return "reproduced" if check.within_published_band else "NOT REPRODUCED"
     place = "in our band" if check.within_our_band else "outside our band"
-    return f"{place}, in sample" if check.in_sample else place
+    told = f"{place} ({band_width(check.band_ratio)})"
+    return f"{told}, in sample" if check.in_sample else told
 
 
 def _parts_made(footprint: Footprint) -> Table:
@@ -132,7 +138,7 @@ def _parts_made(footprint: Footprint) -> Table:
             number(p.kgco2e),
             _band(p.low_kgco2e, p.high_kgco2e),
             p.basis,
-            p.quality,
+            p.quality + (", yours" if p.is_own else ""),
             p.source_id,
         )
         for p in footprint.parts
@@ -174,14 +180,16 @@ def _other_sets(others: Sequence[Footprint]) -> str:
 
 
 def _sources(footprint: Footprint, catalog: Catalog) -> Table:
-    ids = dict.fromkeys(
-        catalog.embodied_coefficients[coefficient_id].source_id
+    coefficients = [
+        catalog.embodied_coefficients[coefficient_id]
         for part in footprint.parts
         for coefficient_id in part.coefficient_ids
-    )
-    sources = [catalog.sources[source_id] for source_id in ids]
+    ]
+    of_rows = (catalog.provenance("embodied_coefficients", row, "value") for row in coefficients)
+    ids = (*(p.source_id for p in footprint.parts), *(origin.source_id for origin in of_rows))
+    sources = [catalog.sources[source_id] for source_id in dict.fromkeys(ids)]
     rows = [(s.id, f"{s.title}, {s.publisher}", s.url) for s in sources]
-    return table("Sources of the coefficients", ("source", "title", "address"), rows)
+    return table("Sources", ("source", "title", "address"), rows)
 
 
 def profile_report(profile: ServingProfile, quarter: LoadPower, title: str) -> Report:
@@ -265,6 +273,10 @@ def cell(value: object) -> str:
     return str(value)
 
 
+UNBROKEN = ("id", "figure")
+"""Columns whose text is there to be copied."""
+
+
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A plain table; a head that ends in ``>`` is a column of numbers."""
     grid = Table(
@@ -272,7 +284,12 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Ta
     )
     for head in heads:
         name = head.removesuffix(" >")
-        grid.add_column(name, justify="left" if name == head else "right", overflow="fold")
+        grid.add_column(
+            name,
+            justify="left" if name == head else "right",
+            overflow="fold",
+            no_wrap=name in UNBROKEN,
+        )
     for row in rows:
         grid.add_row(*(Text(text) for text in row))
     return grid

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -38,6 +39,12 @@ BASELINES: Mapping[str, str] = {
 }
 """What a plan can be set against, by the name it has in the address."""
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+WAITING = (
+    "The link could not be opened: it was made with another catalog. {reasons} These may be rows of"
+    " somebody's own files: load them on the Hardware page and this link opens. Until then the"
+    " default scenario is shown; changing it gives the link up."
+)
 MAX_FINISHED = 50
 MAX_CATALOGS = 8
 """Catalogs kept in memory: the server's, and those with rows of their visitors."""
@@ -89,6 +96,8 @@ class Session:
     """What one browser tab holds between runs."""
 
     scenario: Scenario
+    unopened: str = ""
+    """The link of the address that needs rows which are not there; opened once they are."""
     own: OwnData | None = None
     """Rows of this tab alone; nobody else sees them and no link carries them."""
     baseline: str = DEFAULT_BASELINE
@@ -142,19 +151,92 @@ def own_files() -> dict[str, bytes]:
 def lay_over(files: Mapping[str, bytes]) -> None:
     """Adds files to the visitor's own; a file of the same name takes the place of the old one.
 
-    Raises :class:`CatalogError` with everything that is wrong with the files, or
-    :class:`ScenarioError` where the scenario would not hold up; then nothing has changed.
+    A link that waited for these rows is opened. Raises :class:`CatalogError` with everything that
+    is wrong with the files, or :class:`ScenarioError` where the scenario would not hold up; then
+    nothing has changed.
     """
     overlay = Overlay.from_files({**own_files(), **files})
     path = _laid_over(overlay)
-    check_scenario(scenario(), _read_catalog(path))
+    rows = _read_catalog(path)
+    waiting = _opened_with(rows)
+    if waiting is None:
+        check_scenario(scenario(), rows)
     _change_catalog(OwnData(overlay, path))
+    if waiting is not None:
+        replace(waiting.scenario)
+        session().notices = _version_notices(waiting)
 
 
-def take_off() -> None:
-    """Goes back to the server's catalog. Raises :class:`ScenarioError` where that cannot be."""
-    check_scenario(scenario(), _read_catalog(_shared_catalog()))
+def _opened_with(rows: Catalog) -> DecodedLink | None:
+    """The link that waits for rows, where ``rows`` has them all."""
+    if not session().unopened:
+        return None
+    try:
+        link = decode_link(session().unopened, presets())
+        check_scenario(link.scenario, rows)
+    except (LinkError, ScenarioError):
+        return None
+    return link
+
+
+def take_off(replacing: Mapping[str, Any] = NOTHING) -> None:
+    """Goes back to the server's catalog, with other values at the given paths of the scenario.
+
+    Raises :class:`ScenarioError` where the scenario needs the visitor's rows; then nothing has
+    changed.
+    """
+    without = changed(scenario(), replacing)
+    check_scenario(without, _read_catalog(_shared_catalog()))
     _change_catalog(None)
+    if replacing:
+        replace(without)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnChoice:
+    """A choice of the scenario that is a row of the visitor's, and what a preset has there."""
+
+    path: str
+    chosen: Any
+    instead: Any
+
+
+def own_choices(preset: str) -> tuple[OwnChoice, ...]:
+    """What the scenario would have to change to do without the visitor's rows."""
+    try:
+        check_scenario(scenario(), _read_catalog(_shared_catalog()))
+    except ScenarioError as error:
+        paths = dict.fromkeys(_whole_choice(problem.field) for problem in error.problems)
+    else:
+        return ()
+    now = scenario().model_dump(mode="json")
+    then = presets()[preset].model_dump(mode="json")
+    return tuple(OwnChoice(p, _value(now, p), _value(then, p)) for p in paths)
+
+
+def _whole_choice(path: str) -> str:
+    """Lists of hardware are chosen as a whole: ``hardware.limits.0.server`` is one of the limits.
+
+    >>> _whole_choice("hardware.limits.0.server"), _whole_choice("workloads.1.llm")
+    ('hardware.limits', 'workloads.1.llm')
+    """
+    steps = path.split(".")
+    return ".".join(steps[:2]) if steps[0] == "hardware" else path
+
+
+def _value(data: Any, path: str) -> Any:
+    """The value at a dotted path; past the end of a list that of its last entry."""
+    for step in path.split("."):
+        data = data[min(int(step), len(data) - 1)] if isinstance(data, list) else data[step]
+    return data
+
+
+def own_ids() -> list[str]:
+    """Ids of the rows that are, or have figures of, this visitor's and that no link carries."""
+    if session().own is None:
+        return []
+    shared = _read_catalog(_shared_catalog()).overlay_rows
+    return sorted({i for table, i in catalog().overlay_rows - shared if table != "sources"})
 
 
 def _change_catalog(own: OwnData | None) -> None:
@@ -229,10 +311,21 @@ def _open_session() -> Session:
         opened.notices = (_broken_link(str(error)),)
         return opened
     except ScenarioError as error:
-        opened.notices = tuple(_broken_link(str(problem)) for problem in error.problems)
-        return opened
+        return _without_link(opened, token, link, error)
     opened.scenario = link.scenario
     opened.notices = _version_notices(link)
+    return opened
+
+
+def _without_link(opened: Session, token: str, link: DecodedLink, error: ScenarioError) -> Session:
+    """The session that shows the default, and keeps a link of another catalog for later."""
+    if link.catalog_version == catalog().version:
+        opened.notices = tuple(_broken_link(str(problem)) for problem in error.problems)
+        return opened
+    names = [workload.name for workload in link.scenario.workloads]
+    reasons = " ".join(problem_text(problem, names) for problem in error.problems)
+    opened.unopened = token
+    opened.notices = (Notice("error", WAITING.format(reasons=reasons)),)
     return opened
 
 
@@ -291,7 +384,7 @@ def refuse(problems: tuple[Problem, ...], widget: str = "") -> None:
 def replace(new: Scenario) -> None:
     """Makes ``new`` the current scenario; clears notices and writes the address."""
     held = session()
-    held.scenario, held.notices, held.rejected = new, (), ""
+    held.scenario, held.notices, held.rejected, held.unopened = new, (), "", ""
     write_address()
 
 
@@ -347,9 +440,15 @@ def link_token() -> str | None:
 
 
 def write_address() -> None:
-    """Puts the whole scenario, and the baseline unless it is the default, into the address."""
+    """Puts the whole scenario, and the baseline unless it is the default, into the address.
+
+    A link that waits for its rows stays there.
+    """
     versus = session().baseline
-    wanted = {_LINK: link_token(), _VERSUS: None if versus == DEFAULT_BASELINE else versus}
+    wanted = {
+        _LINK: session().unopened or link_token(),
+        _VERSUS: None if versus == DEFAULT_BASELINE else versus,
+    }
     for name, value in wanted.items():
         if value is None:
             st.query_params.pop(name, None)

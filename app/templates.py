@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from catalog_db import tables
+from catalog_db.schema import Column, schema
+from catalog_db.wording import KINDS, allowed, within_a_row
 
 Values = Mapping[str, Any]
 
@@ -40,6 +42,9 @@ class Template:
 SERVER = ExampleRow(
     "servers", "own_8x_h100_sxm", {"id": "my_server", "name": "My server, 8 x H100"}
 )
+HOST = ExampleRow("hosts", "host_hgx_spr", {"id": "my_host", "name": "My host"})
+HOST_SERVER = ExampleRow(SERVER.table, SERVER.like, {**SERVER.values, "host_id": "my_host"})
+DIE_OF_CPU = "xeon_8480c/xcc_tile"
 TEMPLATES = (
     Template("server", "A server", (SERVER,)),
     Template(
@@ -51,6 +56,27 @@ TEMPLATES = (
                                                   "die": "gpu"}),
             ExampleRow(SERVER.table, SERVER.like, {
                 "id": "my_server", "name": "My server, 8 x my card", "accelerator_id": "my_card",
+            }),
+        ),
+    ),
+    Template("host", "A host", (HOST, HOST_SERVER)),
+    Template(
+        "cpu",
+        "A CPU",
+        (
+            ExampleRow("cpus", "xeon_8480c", {"id": "my_cpu", "name": "My CPU"}),
+            ExampleRow("dies", DIE_OF_CPU, {"id": "my_cpu/compute", "product_id": "my_cpu",
+                                            "die": "compute"}),
+            ExampleRow(HOST.table, HOST.like, {**HOST.values, "cpu_id": "my_cpu"}),
+            HOST_SERVER,
+        ),
+    ),
+    Template(
+        "region",
+        "A region",
+        (
+            ExampleRow("regions", "aws_eu_central_1", {
+                "id": "my_region", "name": "My region", "provider_id": "own",
             }),
         ),
     ),
@@ -116,15 +142,27 @@ def _readme(template: Template) -> str:
         "values, keep the header, save as CSV UTF-8. Then upload the files on the Hardware page,",
         "or name their folder: ecoserve plan SCENARIO --overlay FOLDER",
         "",
-        "An id that the catalog knows corrects that row; a new id adds one. A figure counts as",
+        "An id that the catalog knows corrects that row, and an empty cell keeps what stands",
+        "there; a new id adds a row, which needs every column that may not be empty. Ids of other",
+        "tables: ecoserve catalog list TABLE, for example ecoserve catalog list accelerators, or",
+        "the Hardware and Evidence pages. A figure counts as",
         "your own assumption; to cite a source, add the columns source_id and quality and a row in",
         "sources.csv.",
     ]
     for table in dict.fromkeys(row.table for row in template.rows):
-        lines += ["", f"{table}.csv"]
-        lines += [
-            f"  {info.name}: {info.comment or 'text'}"
-            for info in tables.columns(table)
-            if info.name not in LEFT_OUT
-        ]
+        declared = schema()[table]
+        lines += ["", f"{table}.csv: {declared.comment}"]
+        lines += [_meaning(table, c) for c in declared.columns if c.name not in LEFT_OUT]
+        rules = within_a_row(declared)
+        if rules:
+            lines.append(f"  Within a row: {'; '.join(rules)}.")
     return "\n".join(lines) + "\n"
+
+
+def _meaning(table: str, column: Column) -> str:
+    """Type, unit and meaning of a column, and what it may hold."""
+    rules = ", ".join(
+        allowed(schema()[table], column, lambda other: f"{other} (ecoserve catalog list {other})")
+    )
+    parts = [KINDS[column.type], column.comment, rules and f"allowed: {rules}"]
+    return f"  {column.name}: {'; '.join(part for part in parts if part)}"

@@ -61,7 +61,7 @@ def emit(renderables: Iterable[RenderableType]) -> None:
     """Tables and sentences on stdout, as wide as the terminal is."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     after_table = False
     for renderable in renderables:

@@ -36,6 +36,15 @@ def number(value: float, digits: int = 3) -> str:
     return f"{rounded:,.{max(0, places)}f}".replace("-", MINUS)
 
 
+def band_width(ratio: float) -> str:
+    """How wide a band is, given its high over its low.
+
+    >>> band_width(10.256), band_width(3.27), band_width(math.inf)
+    ('high 10 x low', 'high 3.3 x low', 'low 0')
+    """
+    return f"high {number(ratio, 2)} x low" if math.isfinite(ratio) else "low 0"
+
+
 def percent(ratio: float, digits: int = 3) -> str:
     """A ratio in per cent.
 

@@ -13,10 +13,14 @@ import duckdb
 from catalog_db.check import all_problems, stage
 from catalog_db.csvfiles import (
     BUILD_ORDER,
+    THE_FILE,
+    THE_HEADER,
+    THE_LINE,
     BadCell,
     CsvTable,
     content_digest,
     packaged_tables,
+    unseparated,
 )
 from catalog_db.overlay import Merge, Overlay, OwnCell, Staged, StagedRow
 from catalog_db.schema import read_schema, schema
@@ -113,13 +117,9 @@ def _fill(
 def _check(con: duckdb.DuckDBPyConnection, merge: Merge, shape_problems: Sequence[BadCell]) -> None:
     """Raises :class:`CatalogBuildError`; a row of the wrong shape has no further problems."""
     known = [*shape_problems, *merge.problems]
-    named = {(bad.file, bad.line) for bad in known}
-    incomplete = {
-        Path(bad.file).stem
-        for bad in known
-        if bad.column in ("(file)", "(header)") or bad in merge.problems
-    }
-    found = all_problems(con, merge.staged, incomplete)
+    named = {(bad.file, bad.line) for bad in known if bad.column not in (THE_FILE, THE_HEADER)}
+    broken = {Path(bad.file).stem for bad in shape_problems if bad.column in (THE_FILE, THE_HEADER)}
+    found = all_problems(con, merge.staged, broken, merge.partial)
     problems = [*known, *(bad for bad in found if (bad.file, bad.line) not in named)]
     if problems:
         raise CatalogBuildError(problems)
@@ -142,12 +142,15 @@ def _insert(con: duckdb.DuckDBPyConnection, own: Iterable[OwnCell]) -> None:
 def _shape_problems(table: CsvTable) -> list[BadCell]:
     """Text that is not CSV, a wrong header, and rows with too many or too few cells."""
     problems, wanted = list(table.problems), schema()[table.name].names
+    unreadable = unseparated(table)
+    if unreadable is not None:
+        return [*problems, unreadable]
     if sorted(table.header) != sorted(wanted):
         expected, found = f"the columns {', '.join(wanted)}", ", ".join(table.header)
-        problems.append(BadCell(table.file, 1, "(header)", expected, found))
+        problems.append(BadCell(table.file, 1, THE_HEADER, expected, found))
     n_cells = len(table.header)
     problems += [
-        BadCell(table.file, line, "(row)", f"{n_cells} cells", str(len(row)))
+        BadCell(table.file, line, THE_LINE, f"{n_cells} cells", str(len(row)))
         for line, row in zip(table.lines, table.rows, strict=True)
         if len(row) != n_cells
     ]

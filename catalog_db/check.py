@@ -7,32 +7,22 @@ column before anything is inserted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
 from catalog_db.csvfiles import BUILD_ORDER, PROVENANCE, BadCell
-from catalog_db.overlay import Staged, StagedRow
+from catalog_db.overlay import Staged, StagedRow, missing_columns, near
 from catalog_db.schema import Column, schema
-from catalog_db.wording import in_words
+from catalog_db.wording import KINDS, in_words
 
 UNREADABLE = {
     "DOUBLE": "NOT isfinite(coalesce(TRY_CAST({c} AS DOUBLE), 'nan'))",
     "INTEGER": "NOT regexp_full_match({c}, '-?[0-9]{{1,9}}')",
 }
 """When a cell does not hold a value of its type; every other type: when the cast fails."""
-
-KINDS = {
-    "DOUBLE": "a number",
-    "INTEGER": "a whole number",
-    "BOOLEAN": "true or false",
-    "VARCHAR": "text",
-    "VARCHAR[]": "a list of texts, for example [one, two]",
-    "DOUBLE[]": "a list of numbers, for example [1, 2.5]",
-    "DOUBLE[24]": "a list of 24 numbers, for example [1, 2.5, ...]",
-}
-"""What a type of the schema means in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +36,33 @@ class CrossRule:
     column: str
     expected: str
     offenders: str
+    ids_of: tuple[str, ...] = ()
+    """Tables whose ids may stand there."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Every table it looks at."""
+        return frozenset(re.findall(r"typed_(\w+)", self.offenders))
 
 
 CROSS_RULES = (
+    CrossRule(
+        "embodied_coefficients",
+        "key",
+        "empty, a node in nm (alone or with _pcie), a memory type, a form factor or an accelerator",
+        "SELECT row_number, key FROM typed_embodied_coefficients WHERE key <> '' AND NOT"
+        " regexp_full_match(key, '(28|20|14|10|8|7|5|3)(_pcie)?') AND key NOT IN"
+        " (SELECT memory_type FROM typed_accelerators UNION ALL SELECT memory_type FROM typed_cpus"
+        " UNION ALL SELECT form_factor FROM typed_accelerators"
+        " UNION ALL SELECT id FROM typed_accelerators)",
+    ),
     CrossRule(
         "dies",
         "product_id",
         "the id of an accelerator or of a cpu",
         "SELECT row_number, product_id FROM typed_dies WHERE product_id NOT IN"
         " (SELECT id FROM typed_accelerators UNION ALL SELECT id FROM typed_cpus)",
+        ids_of=("accelerators", "cpus"),
     ),
     *(
         CrossRule(
@@ -178,6 +186,36 @@ class Rule:
     """Table whose rows the rule looks up."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The staged rows, and the tables that do not have all of theirs."""
+
+    staged: Mapping[str, Staged]
+    broken: frozenset[str]
+    partial: frozenset[str]
+    nearest: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """Found before: the same unknown id often stands in many rows."""
+
+    def ids(self, table: str) -> tuple[str, ...]:
+        """Of the table's rows."""
+        return tuple(row.cells["id"] for row in self.staged[table].rows)
+
+    def hint(self, found: str, ids_of: Iterable[str], looked_up: Iterable[str]) -> str:
+        """The nearest ids, where to see all, and which tables are not as the user wants them."""
+        tables = tuple(ids_of)
+        if (found, *tables) not in self.nearest:
+            ids = tuple(row_id for table in tables for row_id in self.ids(table))
+            self.nearest[found, *tables] = near(found, ids)
+        lists = " and ".join(f"`ecoserve catalog list {table}`" for table in tables)
+        unread = sorted(self.partial.intersection(looked_up))
+        parts = [
+            self.nearest[found, *tables],
+            f"{lists} shows what there is" if lists else "",
+            f"correct {unread[0]}.csv first, not all of its rows could be read" if unread else "",
+        ]
+        return "; ".join(part for part in parts if part)
+
+
 def stage(con: duckdb.DuckDBPyConnection, table: str, staged: Staged) -> None:
     """Put the text into ``raw_<table>`` and, cast to its types, into ``typed_<table>``."""
     columns = schema()[table].columns
@@ -193,28 +231,32 @@ def stage(con: duckdb.DuckDBPyConnection, table: str, staged: Staged) -> None:
 
 
 def all_problems(
-    con: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged], broken: Iterable[str]
+    con: duckdb.DuckDBPyConnection,
+    staged: Mapping[str, Staged],
+    broken: Iterable[str],
+    partial: Iterable[str] = (),
 ) -> list[BadCell]:
-    """Everything wrong with the staged rows; tables in ``broken`` are known to be incomplete."""
-    incomplete = frozenset(broken)
-    problems = [bad for table in staged for bad in _row_problems(con, table, staged, incomplete)]
-    if not incomplete:
-        problems += _cross_problems(con, staged)
-        problems += _cell_source_problems(staged)
-    return problems
+    """Everything wrong with the staged rows.
+
+    Rules that look into a table of ours that is ``broken`` are left out. Tables in ``partial``
+    have our rows, but not all of the user's: what is found with them says so.
+    """
+    state = _Known(staged, frozenset(broken), frozenset(partial))
+    problems = [bad for table in staged for bad in _row_problems(con, table, state)]
+    return [*problems, *_cross_problems(con, state), *_cell_source_problems(state)]
 
 
 def _row_problems(
     con: duckdb.DuckDBPyConnection,
     table: str,
-    staged: Mapping[str, Staged],
-    incomplete: frozenset[str],
+    state: _Known,
 ) -> Iterator[BadCell]:
     """Cells of the wrong type or missing, and rows that break a constraint of the table."""
+    staged = state.staged[table]
     rules = [
         rule
         for rule in (*_cell_rules(table), *_constraint_rules(table))
-        if rule.other not in incomplete and staged[table].missing.isdisjoint(rule.columns)
+        if rule.other not in state.broken and staged.missing.isdisjoint(rule.columns)
     ]
     if not rules:
         return
@@ -222,45 +264,61 @@ def _row_problems(
         f"(SELECT {number} AS rule, row_number FROM {rule.offenders})"
         for number, rule in enumerate(rules)
     )
+    absent: dict[str, set[str]] = {}
     for number, row_number in con.execute(query).fetchall():
-        rule, row = rules[number], staged[table].rows[row_number]
-        yield _bad_cell(row, ", ".join(rule.columns), rule.expected, _found(row, rule.columns))
+        rule, row = rules[number], staged.rows[row_number]
+        if not row.absent.isdisjoint(rule.columns):
+            absent.setdefault(row.file, set()).update(row.absent.intersection(rule.columns))
+            continue
+        found = _found(row, rule.columns)
+        hint = state.hint(found, (rule.other,), {rule.other}) if rule.other else ""
+        yield _bad_cell(row, ", ".join(rule.columns), rule.expected, found, hint)
+    for file, names in absent.items():
+        in_order = [name for name in schema()[table].names if name in names]
+        yield missing_columns(file, in_order, "rows with a new id need every required column")
 
 
-def _cross_problems(
-    con: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged]
-) -> Iterator[BadCell]:
+def _cross_problems(con: duckdb.DuckDBPyConnection, state: _Known) -> Iterator[BadCell]:
     for rule in CROSS_RULES:
+        if not rule.reads.isdisjoint(state.broken):
+            continue
         for row_number, found in con.execute(rule.offenders).fetchall():
-            row = staged[rule.table].rows[row_number]
-            yield _bad_cell(row, rule.column, rule.expected, str(found))
+            row = state.staged[rule.table].rows[row_number]
+            hint = state.hint(str(found), rule.ids_of, rule.reads - {rule.table})
+            yield _bad_cell(row, rule.column, rule.expected, str(found), hint)
 
 
-def _cell_source_problems(staged: Mapping[str, Staged]) -> Iterator[BadCell]:
+def _cell_source_problems(state: _Known) -> Iterator[BadCell]:
     """Cell sources that name no figure of the catalog."""
+    if "cell_sources" in state.broken:
+        return
     ids = {
-        table: {row.cells["id"] for row in staged[table].rows}
+        table: state.ids(table)
         for table in BUILD_ORDER
         if {"id", *PROVENANCE} <= set(schema()[table].names)
     }
-    for row in staged["cell_sources"].rows:
+    for row in state.staged["cell_sources"].rows:
         table, row_id = row.cells["table_name"], row.cells["row_id"]
         column = row.cells["column_name"]
         if table not in ids:
             yield _bad_cell(row, "table_name", f"one of {', '.join(ids)}", table)
+        elif table in state.broken:
+            continue
         elif row_id not in ids[table]:
-            yield _bad_cell(row, "row_id", f"an id of {table}.csv", row_id)
+            hint = state.hint(row_id, (table,), {table})
+            yield _bad_cell(row, "row_id", f"an id of {table}.csv", row_id, hint)
         elif column not in schema()[table].names:
             yield _bad_cell(row, "column_name", f"a column of {table}.csv", column)
 
 
-def _bad_cell(row: StagedRow, column: str, expected: str, found: str) -> BadCell:
-    return BadCell(row.file, row.line, column, expected, found)
+def _bad_cell(row: StagedRow, column: str, expected: str, found: str, hint: str = "") -> BadCell:
+    return BadCell(row.file, row.line, column, expected, found, hint)
 
 
 def _found(row: StagedRow, columns: Sequence[str]) -> str:
     if len(columns) == 1:
-        return row.cells[columns[0]]
+        text = row.cells[columns[0]]
+        return text if text == text.strip() else repr(text)
     return ", ".join(f"{name} {row.cells[name] or 'empty'}" for name in columns)
 
 

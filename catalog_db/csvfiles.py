@@ -27,6 +27,11 @@ BUILD_ORDER = (
 PROVENANCE = ("source_id", "quality", "note")
 """Columns that say where a row comes from and how far to trust it."""
 
+THE_FILE, THE_HEADER, THE_LINE = "the file", "the header", "the whole line"
+"""What a problem is about where that is no column."""
+CONFIG_KEY = "key "
+"""How the name of a key of a config.json begins."""
+
 MAX_FOUND_CHARS = 60
 
 
@@ -37,13 +42,31 @@ class BadCell:
     file: str
     line: int
     column: str
+    """A column, or one of ``THE_FILE``, ``THE_HEADER``, ``THE_LINE`` and ``CONFIG_KEY`` ..."""
     expected: str
+    """Empty where ``found`` is a sentence that says it all."""
     found: str = ""
-    """The text that stands there, shortened."""
+    hint: str = ""
+    """What to do next."""
+
+    @property
+    def where(self) -> str:
+        """What in the line it is about."""
+        is_column = not self.column.startswith(("the ", CONFIG_KEY))
+        return f"column {self.column}" if is_column else self.column
+
+    @property
+    def message(self) -> str:
+        """What was expected, what stands there (shortened), and what to do next."""
+        hint = f"; {self.hint}" if self.hint else ""
+        if not self.expected:
+            return f"{self.found}{hint}"
+        found = f", found {shortened(self.found)}" if self.found else ""
+        return f"expected {self.expected}{found}{hint}"
 
     def __str__(self) -> str:
-        found = f", found {shortened(self.found)}" if self.found else ""
-        return f"{self.file}:{self.line}: column {self.column}: expected {self.expected}{found}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.where}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +100,9 @@ def packaged_tables(
         try:
             tables[table] = parse_csv(table, file, plain((folder / file).read_bytes()))
         except FileNotFoundError:
-            problems.append(BadCell(file, 0, "(file)", "a file of this name"))
+            problems.append(BadCell(file, 0, THE_FILE, "a file of this name"))
         except UnicodeDecodeError:
-            problems.append(BadCell(file, 0, "(file)", "UTF-8 text"))
+            problems.append(BadCell(file, 0, THE_FILE, "UTF-8 text"))
     return tables, tuple(problems)
 
 
@@ -100,7 +123,7 @@ def parse_csv(table: str, file: str, text: str) -> CsvTable:
                 numbered.append((start, tuple(row)))
             start = reader.line_num + 1
     except csv.Error as error:
-        problems = (BadCell(file, start, "(row)", "cells in CSV", str(error)),)
+        problems = (BadCell(file, start, THE_LINE, "cells in CSV", str(error)),)
     return CsvTable(
         name=table,
         file=file,
@@ -109,6 +132,17 @@ def parse_csv(table: str, file: str, text: str) -> CsvTable:
         rows=tuple(row for _, row in numbered[1:]),
         problems=problems,
     )
+
+
+def unseparated(table: CsvTable) -> BadCell | None:
+    """What is wrong with a file that is empty, or whose columns are not separated by commas."""
+    if not table.header:
+        return BadCell(table.file, 0, THE_FILE, "", "the file is empty", "write a header and rows")
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(table.header) == 1 and sign in table.header[0]:
+            found = f"separate the columns by commas, found {name}"
+            return BadCell(table.file, 1, THE_HEADER, "", found)
+    return None
 
 
 def content_digest(tables: Iterable[CsvTable]) -> str:

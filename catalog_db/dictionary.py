@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from catalog_db.csvfiles import BUILD_ORDER, PROVENANCE
 from catalog_db.schema import Column, Table, schema
-from catalog_db.wording import in_words
+from catalog_db.wording import allowed, within_a_row
 
 README = Path(__file__).with_name("README.md")
 
@@ -50,9 +49,9 @@ version, whatever the order of rows and columns.
 
 ## How to use your own rows without changing ours
 
-`ecoserve catalog new-overlay DIR --kind accelerator` (or `server`, `llm`) writes example files
-to edit; any command takes them with `--overlay DIR`, and the Hardware page takes the same
-files. An overlay has any of the tables below, under the same names.
+`ecoserve catalog new-overlay DIR --kind accelerator` (or `server`, `host`, `cpu`, `region`, `llm`)
+writes example files to edit; any command takes them with `--overlay DIR`, and the Hardware page
+takes the same files. An overlay has any of the tables below, under the same names.
 
 - A row whose id is known corrects that row: only the cells that are given change, an empty cell
   keeps ours.
@@ -92,7 +91,7 @@ def _section(table: Table) -> str:
         lines.append("Every row has `source_id`, `quality` and `note`.")
     lines += ["", "| column | type | unit and meaning | allowed |", "|---|---|---|---|"]
     lines += [_row(table, column) for column in table.columns if not _is_provenance(table, column)]
-    rules = list(_rules_of_rows(table))
+    rules = within_a_row(table)
     if rules:
         lines += ["", f"Within a row: {'; '.join(rules)}."]
     return "\n".join(lines) + "\n"
@@ -103,23 +102,9 @@ def _is_provenance(table: Table, column: Column) -> bool:
 
 
 def _row(table: Table, column: Column) -> str:
-    allowed = [
-        in_words(check.expression) for check in table.checks if check.columns == (column.name,)
-    ]
-    if column.references:
-        allowed.append(f"an id of [`{column.references}`](#{column.references})")
-    if column.nullable:
-        allowed.append("may be empty")
-    cells = (f"`{column.name}`", column.type.lower(), column.comment, ", ".join(allowed))
+    rules = allowed(table, column, lambda other: f"[`{other}`](#{other})")
+    cells = (f"`{column.name}`", column.type.lower(), column.comment, ", ".join(rules))
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
-
-
-def _rules_of_rows(table: Table) -> Iterator[str]:
-    for check in table.checks:
-        if len(check.columns) < 2 or check.columns == ("quality", "note"):
-            continue
-        rule = in_words(check.expression)
-        yield f"`id` is {rule}" if check.columns[0] == "id" else rule
 
 
 if __name__ == "__main__":

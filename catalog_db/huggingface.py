@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from catalog_db.csvfiles import CONFIG_KEY, THE_FILE
+
 SUPPORTED = (
     *("deepseek_v2", "deepseek_v3", "gemma", "gemma2", "gemma3", "gemma3_text", "glm4_moe"),
     *("gpt_oss", "kimi_k2", "llama", "ministral", "mistral", "mixtral", "phi3"),
@@ -34,11 +36,20 @@ LARGEST = 10**9
 
 
 class ConfigError(ValueError):
-    """The config cannot become a row: which key, what was expected and what stands there."""
+    """The config cannot become a row: what it is about, what was expected and what stands there.
 
-    def __init__(self, key: str, expected: str, found: str = "") -> None:
-        self.key, self.expected, self.found = key, expected, found
-        super().__init__(f"{key}: expected {expected}")
+    ``expected`` is empty where ``found`` is a sentence that says it all.
+    """
+
+    def __init__(self, about: str, expected: str, found: str = "") -> None:
+        self.about, self.expected, self.found = about, expected, found
+        super().__init__(f"{about}: {expected or found}")
+
+
+def _wrong_key(name: str, expected: str, found: object) -> ConfigError:
+    if found is None:
+        return ConfigError(THE_FILE, "", f"the key {name} is missing; it should be {expected}")
+    return ConfigError(f"{CONFIG_KEY}{name}", expected, str(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +65,9 @@ class _Config:
             if value is None:
                 continue
             if type(value) is not int or not least <= value <= LARGEST:
-                raise ConfigError(name, f"a whole number of at least {least}", repr(value))
+                raise _wrong_key(name, f"a whole number of at least {least}", repr(value))
             return value
-        raise ConfigError(" or ".join(names), "this key in the config.json of the model")
+        raise _wrong_key(" or ".join(names), "a whole number", None)
 
     def size_or(self, default: int, *names: str) -> int:
         """The first of the keys that is there, else ``default``."""
@@ -67,7 +78,7 @@ class _Config:
         """A switch; absent means false."""
         value = self.keys.get(name, False)
         if type(value) is not bool:
-            raise ConfigError(name, "true or false", repr(value))
+            raise _wrong_key(name, "true or false", repr(value))
         return value
 
 
@@ -92,12 +103,21 @@ def llm_id(file: str, text: str) -> str:
     path = PurePosixPath(file)
     name = path.parent.name if path.name == "config.json" else path.stem
     if not name:
-        own = _parse(text).get("_name_or_path")
-        name = PurePosixPath(own).name if isinstance(own, str) else ""
+        name = own_name(text)
     slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if not slug:
-        raise ConfigError("(file)", "a file named after the model, for example my-model.json")
+        raise ConfigError(THE_FILE, "a file named after the model, for example my-model.json")
     return slug
+
+
+def own_name(text: str) -> str:
+    """The model's name as its ``config.json`` says it; empty where it does not.
+
+    >>> own_name('{"_name_or_path": "org/My-LLM"}'), own_name("{}")
+    ('My-LLM', '')
+    """
+    path = _parse(text).get("_name_or_path")
+    return PurePosixPath(path).name if isinstance(path, str) else ""
 
 
 def llm_cells(text: str) -> dict[str, str]:
@@ -139,9 +159,9 @@ def _parse(text: str) -> Mapping[str, Any]:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError("(file)", "a config.json of Hugging Face", str(error)) from error
+        raise ConfigError(THE_FILE, "a config.json of Hugging Face", str(error)) from error
     if not isinstance(config, dict):
-        raise ConfigError("(file)", "a config.json of Hugging Face", "no JSON object")
+        raise ConfigError(THE_FILE, "a config.json of Hugging Face", "no JSON object")
     return config
 
 
@@ -151,11 +171,8 @@ def _language_model(config: Mapping[str, Any]) -> _Config:
     keys = {**config, **inner} if isinstance(inner, dict) else dict(config)
     family = keys.get("model_type")
     if family not in SUPPORTED:
-        raise ConfigError(
-            "model_type",
-            f"one of {', '.join(SUPPORTED)}; write a row of llms.csv for any other",
-            str(family),
-        )
+        expected = f"one of {', '.join(SUPPORTED)}; write a row of llms.csv for any other"
+        raise _wrong_key("model_type", expected, family)
     return _Config({**LEFT_OUT.get(family, {}), **keys})
 
 
@@ -223,7 +240,7 @@ def _n_expert_layers(config: _Config, layers: int) -> int:
     step = max(1, config.size_or(1, "decoder_sparse_step"))
     named = config.keys.get("mlp_only_layers") or []
     if not isinstance(named, list):
-        raise ConfigError("mlp_only_layers", "a list of layers", repr(named))
+        raise _wrong_key("mlp_only_layers", "a list of layers", repr(named))
     return sum(
         layer >= n_first and layer not in named and (layer + 1) % step == 0
         for layer in range(layers)
@@ -236,9 +253,9 @@ def _native_dtype(config: _Config) -> str:
         method = quantized.get("quant_method")
         if method not in QUANTIZED_DTYPES:
             expected = "fp8 or mxfp4; for others take the config of the model as first published"
-            raise ConfigError("quantization_config.quant_method", expected, str(method))
+            raise _wrong_key("quantization_config.quant_method", expected, method)
         return QUANTIZED_DTYPES[method]
     dtype = config.keys.get("torch_dtype") or config.keys.get("dtype")
     if dtype not in NATIVE_DTYPES:
-        raise ConfigError("torch_dtype", "bfloat16 or float16", str(dtype))
+        raise _wrong_key("torch_dtype", "bfloat16 or float16", dtype)
     return NATIVE_DTYPES[dtype]

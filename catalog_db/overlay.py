@@ -9,27 +9,35 @@ ours. A row with a new id is added. What is given without source is the user's w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from catalog_db.csvfiles import (
     BUILD_ORDER,
     PROVENANCE,
+    THE_FILE,
+    THE_HEADER,
+    THE_LINE,
     BadCell,
     CsvTable,
     content_digest,
     parse_csv,
     plain,
     shortened,
+    unseparated,
 )
 from catalog_db.huggingface import ConfigError, llm_cells, llm_id
 from catalog_db.schema import schema
+from ecoserve.catalog import nearest
 from ecoserve.errors import CatalogError
 
 MAX_FILES = 40
 MAX_FILE_BYTES = 5_000_000
 MAX_NAME_CHARS = 60
+MAX_LISTED = 10
+README = "README.txt"
+"""What the example files bring with them; no data."""
 
 OWN_SOURCE = "your_overlay"
 OWN_QUALITY = "assumed"
@@ -50,17 +58,22 @@ class OverlayError(CatalogError):
 class Overlay:
     """CSV files (any of the catalog's tables, any of their columns) and ``config.json`` files.
 
-    Hashable and comparable; ``files`` are (name, text), sorted by name.
+    Hashable and comparable; ``files`` are (name, text), sorted by name. Files that cannot be read
+    are among its ``problems``, so that they are told together with those of the others.
     """
 
     name: str
     files: tuple[tuple[str, str], ...]
+    problems: tuple[BadCell, ...] = ()
+    """Of files that are not text, too large or of another kind; named without the overlay."""
+    ignored: tuple[str, ...] = field(default=(), compare=False)
+    """Files of the folder that are no data and were not read."""
     digest: str = field(init=False)
     """Of the content; part of the catalog's version."""
 
     def __post_init__(self) -> None:
         configs = [entry for entry in self.files if not entry[0].endswith(".csv")]
-        content = repr((self.name, content_digest(self.tables()), configs))
+        content = repr((self.name, content_digest(self.tables()), configs, self.problems))
         object.__setattr__(self, "digest", hashlib.sha256(content.encode()).hexdigest())
 
     @classmethod
@@ -72,32 +85,51 @@ class Overlay:
         if not folder.is_dir():
             raise OverlayError(f"no folder {folder}; an overlay is a folder of CSV files")
         found = [*folder.glob("*.csv"), *folder.glob("*.json"), *folder.glob("*/config.json")]
+        ignored = _ignored(folder, found)
         if not found:
+            other = f", only {_listed(ignored)}" if ignored else ""
             raise OverlayError(
-                f"{folder} has no CSV and no JSON file; name them after the catalog's tables,"
-                " for example servers.csv"
+                f"{folder} has no CSV and no JSON file{other}; name them after the catalog's"
+                " tables, for example servers.csv"
             )
         _check_count(len(found))
         try:
             files = {f.relative_to(folder).as_posix(): _read(f) for f in sorted(found)}
         except OSError as error:
             raise OverlayError(f"cannot read {error.filename}: {error.strerror}") from error
-        return cls.from_files(files, name=folder.resolve().name)
+        return replace(cls.from_files(files, name=folder.resolve().name), ignored=ignored)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], name: str = "uploaded files") -> Overlay:
-        """Files given by name, for example uploads. Raises :class:`OverlayError`."""
+        """Files given by name, for example uploads. Raises :class:`OverlayError` for too many."""
         _check_count(len(files))
-        texts = tuple((file, _text(file, content)) for file, content in sorted(files.items()))
+        problems = [bad for file, content in sorted(files.items()) for bad in _bad(file, content)]
+        unreadable = {bad.file for bad in problems if not bad.line}
+        texts = tuple(
+            (file, _text(content))
+            for file, content in sorted(files.items())
+            if file not in unreadable
+        )
         printable = "".join(char for char in name if char.isprintable())
-        return cls(name=shortened(printable, MAX_NAME_CHARS) or "overlay", files=texts)
+        short = shortened(printable, MAX_NAME_CHARS) or "overlay"
+        return cls(name=short, files=texts, problems=tuple(problems))
 
     def over(self, base: Overlay | None) -> Overlay:
         """Both together; a file of this one takes the place of the base's of the same name."""
         if base is None:
             return self
         files = dict(base.files) | dict(self.files)
-        return Overlay(name=self.name, files=tuple(sorted(files.items())))
+        problems = (*base.problems, *self.problems)
+        return Overlay(name=self.name, files=tuple(sorted(files.items())), problems=problems)
+
+    def ignored_in_words(self) -> str:
+        """Which files of its folder were not read; empty where there are none."""
+        if not self.ignored:
+            return ""
+        return (
+            f"not read in {self.name}: {_listed(self.ignored)}; an overlay has CSV files named"
+            " after tables, and a config.json per model, alone or in a folder of the model's name"
+        )
 
     def tables(self) -> tuple[CsvTable, ...]:
         """Its CSV files in cells, those with unknown names included."""
@@ -119,6 +151,8 @@ class StagedRow:
     cells: Cells
     file: str
     line: int
+    absent: frozenset[str] = frozenset()
+    """Columns that a file with new rows leaves out."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,15 +174,21 @@ class Merge:
     staged: dict[str, Staged]
     problems: list[BadCell] = field(default_factory=list)
     own: set[OwnCell] = field(default_factory=set)
+    partial: set[str] = field(default_factory=set)
+    """Tables of which not every row of the user's could be read; ours are there."""
 
     def lay(self, overlay: Overlay) -> None:
         """Correct and add rows; what is wrong with the files goes to ``problems``."""
         self._add_source(overlay)
+        for bad in overlay.problems:
+            self.problems.append(replace(bad, file=f"{overlay.name}/{bad.file}"))
+            if not bad.line:
+                self.partial.add(PurePosixPath(bad.file).stem)
         self._lay_configs(overlay)
         given = {table.name: table for table in overlay.tables()}
         for name in sorted(given.keys() - set(BUILD_ORDER)):
             expected = f"a file named after a table: {', '.join(BUILD_ORDER)}"
-            self._complain(given[name].file, 0, "(file)", expected)
+            self._complain(given[name].file, 0, THE_FILE, expected, hint=near(name, BUILD_ORDER))
         for name in BUILD_ORDER:
             if name in given:
                 self._lay_table(given[name])
@@ -174,7 +214,8 @@ class Merge:
             try:
                 row_id, shapes = llm_id(file, text), llm_cells(text)
             except ConfigError as error:
-                self._complain(name, 0, error.key, error.expected, error.found)
+                self._complain(name, 0, error.about, error.expected, error.found)
+                self.partial.add("llms")
                 continue
             if row_id in seen:
                 self._complain(name, 0, "id", "a model that no other file describes", row_id)
@@ -183,19 +224,24 @@ class Merge:
             known = index.get((row_id,))
             if known is None:
                 title = PurePosixPath(file.removesuffix("/config.json")).stem
-                self._add("llms", given | {"name": title, "aliases": "[]"}, name, 1)
+                self._add("llms", given | {"name": title, "aliases": "[]"}, name, 0)
             elif not shapes.items() <= known.cells.items():
-                self._correct("llms", known, given, name, 1)
+                self._correct("llms", known, given, name, 0)
 
     def _lay_table(self, table: CsvTable) -> None:
         self.problems += table.problems
+        if table.problems:
+            self.partial.add(table.name)
         if not self._header_is_known(table):
+            self.partial.add(table.name)
             return
+        absent = frozenset(schema()[table.name].names) - {*table.header, *PROVENANCE}
         index, seen = self._index(table.name), set()
         for line, row in zip(table.lines, table.rows, strict=True):
             if len(row) != len(table.header):
                 expected = f"{len(table.header)} cells"
-                self._complain(table.file, line, "(row)", expected, str(len(row)))
+                self._complain(table.file, line, THE_LINE, expected, str(len(row)))
+                self.partial.add(table.name)
                 continue
             given = {n: cell.strip() for n, cell in zip(table.header, row, strict=True)}
             given = {name: cell for name, cell in given.items() if cell}
@@ -204,21 +250,33 @@ class Merge:
                 columns = ", ".join(schema()[table.name].key)
                 self._complain(table.file, line, columns, "a key that no earlier row has", *key[:1])
             seen.add(key)
-            self._lay_row(table.name, given, index, table.file, line)
+            self._lay_row(table.name, given, index, table.file, line, absent)
 
     def _header_is_known(self, table: CsvTable) -> bool:
         known, header = schema()[table.name].names, table.header
+        unreadable = unseparated(table)
+        if unreadable is not None:
+            self.problems.append(unreadable)
+            return False
         unknown = [name for name in header if name not in known]
         lacking = [name for name in schema()[table.name].key if name not in header]
         if unknown or len(set(header)) != len(header):
             expected = f"columns out of {', '.join(known)}, each once"
-            self._complain(table.file, 1, "(header)", expected, ", ".join(unknown or header))
+            hint = near(unknown[0], known) if unknown else ""
+            found = ", ".join(unknown or header)
+            self._complain(table.file, 1, THE_HEADER, expected, found, hint)
         if lacking:
-            self._complain(table.file, 1, "(header)", f"the column {', '.join(lacking)}")
+            self.problems.append(missing_columns(table.file, lacking))
         return not lacking and len(set(header)) == len(header)
 
     def _lay_row(
-        self, table: str, given: Cells, index: Mapping[Key, StagedRow], file: str, line: int
+        self,
+        table: str,
+        given: Cells,
+        index: Mapping[Key, StagedRow],
+        file: str,
+        line: int,
+        absent: frozenset[str],
     ) -> None:
         row = index.get(_key(table, given))
         if table in MEMBERS and not self._owns_parent(table, given):
@@ -226,18 +284,26 @@ class Merge:
                 expected = f"a mix of your own, with a new id in {MEMBERS[table]}.csv"
                 self._complain(file, line, "mix_id", expected, given.get("mix_id", ""))
         elif row is None:
-            self._add(table, given, file, line)
+            self._add(table, given, file, line, absent)
         else:
             self._correct(table, row, given, file, line)
 
     def _owns_parent(self, table: str, given: Cells) -> bool:
         return (MEMBERS[table], given.get("mix_id", ""), "") in self.own
 
-    def _add(self, table: str, given: Cells, file: str, line: int) -> None:
+    def _add(
+        self,
+        table: str,
+        given: Cells,
+        file: str,
+        line: int,
+        absent: frozenset[str] = frozenset(),
+    ) -> None:
         cells = {name: given.get(name, "") for name in schema()[table].names}
         if "source_id" in cells:
             cells |= _provenance(given)
-        self.staged[table].rows.append(StagedRow(cells=cells, file=file, line=line))
+        row = StagedRow(cells=cells, file=file, line=line, absent=absent)
+        self.staged[table].rows.append(row)
         if table != "cell_sources":
             self.own.add((table, given.get(schema()[table].key[0], ""), ""))
 
@@ -283,8 +349,27 @@ class Merge:
     def _index(self, table: str) -> dict[Key, StagedRow]:
         return {_key(table, row.cells): row for row in self.staged[table].rows}
 
-    def _complain(self, file: str, line: int, column: str, expected: str, found: str = "") -> None:
-        self.problems.append(BadCell(file, line, column, expected, found))
+    def _complain(
+        self, file: str, line: int, column: str, expected: str, found: str = "", hint: str = ""
+    ) -> None:
+        self.problems.append(BadCell(file, line, column, expected, found, hint))
+
+
+def near(unknown: str, known: tuple[str, ...]) -> str:
+    """The known names that look most like an unknown one, for a message; empty where none does."""
+    close = nearest(unknown, known)
+    return f"nearest: {', '.join(close)}" if close else ""
+
+
+def missing_columns(file: str, names: Sequence[str], hint: str = "") -> BadCell:
+    """That a file lacks columns which its rows need."""
+    listed = ", ".join(names)
+    found = (
+        f"the column {listed} is missing"
+        if len(names) == 1
+        else (f"the columns {listed} are missing")
+    )
+    return BadCell(file, 1, THE_HEADER, "", found, hint)
 
 
 def _provenance(given: Cells) -> Cells:
@@ -307,12 +392,40 @@ def _read(file: Path) -> bytes:
         return lines.read(MAX_FILE_BYTES + 1)
 
 
-def _text(file: str, content: bytes) -> str:
+def _bad(file: str, content: bytes) -> Iterator[BadCell]:
+    """What is wrong with a file before its cells are looked at; line 0: it cannot be read."""
     if not file.endswith((".csv", ".json")):
-        raise OverlayError(f"{file} is neither a CSV nor a JSON file")
-    if len(content) > MAX_FILE_BYTES:
-        raise OverlayError(f"{file} is larger than {MAX_FILE_BYTES:,} bytes; leave rows out")
+        yield BadCell(file, 0, THE_FILE, "a CSV or a JSON file")
+    elif len(content) > MAX_FILE_BYTES:
+        expected = f"at most {MAX_FILE_BYTES:,} bytes"
+        yield BadCell(file, 0, THE_FILE, expected, hint="leave out rows that correct nothing")
+    elif b"\0" in content:
+        hint = "save it as 'CSV UTF-8'"
+        yield BadCell(file, 0, THE_FILE, "", "this is no plain text", hint)
+    else:
+        try:
+            plain(content)
+        except UnicodeDecodeError as error:
+            line = content[: error.start].count(b"\n") + 1
+            found = "not UTF-8 text"
+            yield BadCell(file, line, THE_FILE, "", found, "save it as 'CSV UTF-8'")
+
+
+def _text(content: bytes) -> str:
+    """The text; in another encoding than ours good enough to look for further problems."""
     try:
         return plain(content)
-    except UnicodeDecodeError as error:
-        raise OverlayError(f"{file} is not UTF-8 text; save it as 'CSV UTF-8'") from error
+    except UnicodeDecodeError:
+        return plain(content.decode("latin-1").encode())
+
+
+def _ignored(folder: Path, read: Sequence[Path]) -> tuple[str, ...]:
+    """Files that are no data; hidden ones and the text of the example files go without saying."""
+    found = [f for f in (*folder.iterdir(), *folder.glob("*/*")) if f.is_file() and f not in read]
+    names = sorted(f.relative_to(folder).as_posix() for f in found)
+    return tuple(n for n in names if n != README and not n.startswith(".") and "/." not in n)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(names[:MAX_LISTED]) + more

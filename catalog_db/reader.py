@@ -119,7 +119,10 @@ def load_catalog(path: Path) -> Catalog:
             product_footprints=read.table(
                 "product_footprints",
                 lambda r: ProductFootprint(
-                    dram_gb=r.pop("dram_gib"), lines=lines.get(r["id"], ()), **r
+                    dram_gb=r.pop("dram_gib"),
+                    fitted_sets=tuple(r.pop("fitted_sets")),
+                    lines=lines.get(r["id"], ()),
+                    **r,
                 ),
             ),
             serving_parameters=read.table("serving_parameters", _serving),
@@ -147,7 +150,7 @@ def load_catalog(path: Path) -> Catalog:
                 "power_plans", lambda r: PowerPlan(families=tuple(r.pop("families")), **r)
             ),
             cell_sources=_cell_sources(con),
-            overlay_rows=_overlay_rows(con),
+            overlay_figures=_overlay_figures(con),
         )
 
 
@@ -209,9 +212,9 @@ def _cell_sources(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], 
     return {(cell.table_name, cell.row_id, cell.column_name): cell for cell in cells}
 
 
-def _overlay_rows(con: duckdb.DuckDBPyConnection) -> frozenset[tuple[str, str]]:
-    rows = con.execute("SELECT DISTINCT table_name, row_id FROM overlay_rows").fetchall()
-    return frozenset((table, row_id) for table, row_id in rows)
+def _overlay_figures(con: duckdb.DuckDBPyConnection) -> frozenset[tuple[str, str, str]]:
+    rows = con.execute("SELECT table_name, row_id, column_name FROM overlay_rows").fetchall()
+    return frozenset((table, row_id, column) for table, row_id, column in rows)
 
 
 def _cache_folder() -> Path:

@@ -275,7 +275,10 @@ COMMENT ON COLUMN llms.active_b IS '1e9 parameters active per token';
 
 -- Host power inside the box unless the row says otherwise; power supplies lose on top (wall = inside / psu_efficiency).
 CREATE TABLE host_power (
-    id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
+    id VARCHAR PRIMARY KEY CHECK (id IN (
+        'cpu_idle_ratio', 'cpu_busy_ratio', 'cpu_serving_utilisation', 'cpu_spare_ratio',
+        'dram_w_per_gb', 'ssd_w_per_tb', 'nic_w', 'fans_w_per_2u', 'psu_efficiency',
+        'regulator_ratio')),
     value DOUBLE NOT NULL CHECK (value >= 0),
     low DOUBLE NOT NULL CHECK (low >= 0),
     high DOUBLE NOT NULL,
@@ -284,6 +287,9 @@ CREATE TABLE host_power (
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
     CHECK (low <= value AND value <= high),
+    CHECK (unit NOT LIKE 'ratio%' OR high <= 1 OR id = 'regulator_ratio'),
+    CHECK (id <> 'psu_efficiency' OR low >= 0.5),
+    CHECK (id <> 'regulator_ratio' OR (low >= 1 AND high <= 2)),
     CHECK (quality <> 'assumed' OR note <> '')
 );
 COMMENT ON TABLE host_power IS 'What the host draws: inside the box, before the power supplies whose losses come on top';
@@ -293,7 +299,9 @@ COMMENT ON COLUMN host_power.high IS 'high end, in the row''s unit';
 COMMENT ON COLUMN host_power.unit IS 'unit of value, low and high';
 
 CREATE TABLE prices (
-    id VARCHAR PRIMARY KEY CHECK (regexp_full_match(id, '[a-z0-9_]+')),
+    id VARCHAR PRIMARY KEY CHECK (id IN (
+        'dram_usd_per_gb', 'ssd_usd_per_tb', 'nic_usd', 'colocation_usd_per_kw_month',
+        'electricity_usd_per_kwh')),
     convention VARCHAR NOT NULL CHECK (convention IN ('purchase', 'colocation', 'electricity')),
     price_date VARCHAR NOT NULL CHECK (regexp_full_match(price_date, '20[0-9]{2}')),
     value DOUBLE NOT NULL CHECK (value >= 0),
@@ -317,7 +325,7 @@ COMMENT ON COLUMN prices.price_date IS 'year of the price';
 CREATE TABLE embodied_coefficients (
     id VARCHAR PRIMARY KEY,
     "set" VARCHAR NOT NULL CHECK ("set" IN ('paper', 'pcf', 'lca_high')),
-    item VARCHAR NOT NULL CHECK (regexp_full_match(item, '[a-z0-9_]+')),
+    item VARCHAR NOT NULL,
     "key" VARCHAR NOT NULL,
     value DOUBLE NOT NULL CHECK (value >= 0),
     low DOUBLE NOT NULL CHECK (low >= 0),
@@ -329,6 +337,40 @@ CREATE TABLE embodied_coefficients (
     CHECK (id = "set" || '/' || item || '/' || "key"),
     CHECK (low <= value AND value <= high),
     CHECK (value > 0 OR note <> ''),
+    CHECK (item || ': ' || unit IN (
+        'assembly_ratio: ratio of the parts',
+        'base_kg: kgCO2e per server',
+        'board_kg: kgCO2e per accelerator',
+        'board_kg_per_cm2: kgCO2e/cm2',
+        'chassis_kg: kgCO2e per 2U',
+        'chassis_kg: kgCO2e per server',
+        'connection_kg: kgCO2e per accelerator',
+        'cpu_kg: kgCO2e per server',
+        'cpu_package_kg: kgCO2e per socket',
+        'defects_per_cm2: 1/cm2',
+        'die_kg: kgCO2e per accelerator',
+        'die_kg_per_cm2: kgCO2e per cm2 of die',
+        'dram_kg_per_gb: kgCO2e/GB',
+        'fab_ci_gco2e_per_kwh: gCO2e/kWh',
+        'fab_epa_kwh_per_cm2: kWh/cm2',
+        'fab_gpa_g_per_cm2: gCO2e/cm2',
+        'fab_kg_per_cm2: kgCO2e per cm2 of die before yield',
+        'fab_mpa_g_per_cm2: gCO2e/cm2',
+        'fans_kg: kgCO2e per 2U',
+        'fans_kg: kgCO2e per server',
+        'host_assembly_kg: kgCO2e per server',
+        'host_scales_with_size: 0 or 1',
+        'mainboard_kg: kgCO2e per server',
+        'memory_kg_per_gb: kgCO2e/GB',
+        'nic_kg: kgCO2e per NIC',
+        'package_kg: kgCO2e per die',
+        'peripherals_kg: kgCO2e per server',
+        'power_delivery_kg_per_w: kgCO2e per W of suggested supply',
+        'psu_kg: kgCO2e per PSU',
+        'psu_kg: kgCO2e per server',
+        'riser_kg: kgCO2e per accelerator',
+        'ssd_kg_per_gb: kgCO2e/GB',
+        'thermal_kg_per_w: kgCO2e per W of TDP')),
     CHECK (quality <> 'assumed' OR note <> '')
 );
 COMMENT ON TABLE embodied_coefficients IS 'Carbon of making, per unit of part, in three sets that each cover accelerators and hosts';
@@ -355,7 +397,7 @@ CREATE TABLE product_footprints (
     dram_gib DOUBLE NOT NULL CHECK (dram_gib >= 0),
     ssd_gb DOUBLE NOT NULL CHECK (ssd_gb >= 0),
     n_nics INTEGER NOT NULL CHECK (n_nics >= 0),
-    is_fitted BOOLEAN NOT NULL,
+    fitted_sets VARCHAR[] NOT NULL,
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
@@ -367,7 +409,7 @@ CREATE TABLE product_footprints (
 COMMENT ON TABLE product_footprints IS 'Published footprints, each with the configuration that our model is asked about';
 COMMENT ON COLUMN product_footprints.kind IS 'who computed it; calculator: output of the authors'' calculator, which set paper must reproduce';
 COMMENT ON COLUMN product_footprints.boundary IS 'what the figure covers';
-COMMENT ON COLUMN product_footprints.trust IS 'A reviewed primary data or teardown, B vendor tool, C indirect';
+COMMENT ON COLUMN product_footprints.trust IS 'A reviewed primary data or teardown, B vendor tool or quoted by others, C indirect';
 COMMENT ON COLUMN product_footprints.kgco2e IS 'kgCO2e of manufacturing, the whole product';
 COMMENT ON COLUMN product_footprints.low IS 'kgCO2e, low end as published';
 COMMENT ON COLUMN product_footprints.high IS 'kgCO2e, high end as published';
@@ -376,7 +418,7 @@ COMMENT ON COLUMN product_footprints.host_id IS 'host in the product; empty: acc
 COMMENT ON COLUMN product_footprints.dram_gib IS 'GiB in the product';
 COMMENT ON COLUMN product_footprints.ssd_gb IS 'GB in the product';
 COMMENT ON COLUMN product_footprints.n_nics IS 'NICs in the product';
-COMMENT ON COLUMN product_footprints.is_fitted IS 'whether a coefficient of set pcf comes from this footprint (in sample)';
+COMMENT ON COLUMN product_footprints.fitted_sets IS 'coefficient sets with a value, low or high from this footprint (in sample); means over many products do not count';
 
 CREATE TABLE product_footprint_parts (
     id VARCHAR PRIMARY KEY,

@@ -20,6 +20,7 @@ from ecoserve.errors import CatalogError, UnknownIdError
 Operator = Literal["is", "one_of", "contains", "at_least", "at_most"]
 
 DEFAULT_LIMIT = 1000
+SIGNS = {"at_least": ">=", "at_most": "<="}
 NOT_FIGURES = frozenset({"id", "unit", *PROVENANCE})
 """Columns that say what a figure is, where it comes from and how far to trust it."""
 SIZES = """
@@ -106,6 +107,8 @@ def rows(
     also have ``source_title``. Empty cells sort last. Raises :class:`UnknownIdError` for a table
     that is not there and :class:`CatalogError` for an unknown column or a filter that does not fit.
     """
+    if limit < 0 or offset < 0:
+        raise CatalogError("a page of rows has no negative length or start")
     known = columns(table)
     clause, values = _where(table, known, where)
     order = [f't."{name}"' for name in schema()[table].key]
@@ -223,6 +226,8 @@ def _where(table: str, known: Sequence[Column], where: Sequence[Filter]) -> tupl
 
 
 def _test(column: Column, wanted: Filter) -> tuple[str, list[Any]]:
+    if column.is_list and wanted.operator not in ("is", "contains"):
+        raise CatalogError(f"{column.name} holds lists: it can be asked what it is or contains")
     cell = f't."{column.name}"'
     if wanted.operator == "contains":
         text = f"array_to_string({cell}, ' ')" if column.is_list else f"CAST({cell} AS VARCHAR)"
@@ -235,8 +240,9 @@ def _test(column: Column, wanted: Filter) -> tuple[str, list[Any]]:
             return f"{cell} IS NULL", []
         test = f"list_contains({cell}, ?)" if column.is_list else f"{cell} = ?"
         return test, [_value(column, wanted.value)]
-    sign = {"at_least": ">=", "at_most": "<="}[wanted.operator]
-    return f"{cell} {sign} ?", [_value(column, wanted.value)]
+    if wanted.operator not in SIGNS:
+        raise CatalogError(f"no filter {str(wanted.operator)[:40]!r}")
+    return f"{cell} {SIGNS[wanted.operator]} ?", [_value(column, wanted.value)]
 
 
 def _value(column: Column, value: object) -> object:

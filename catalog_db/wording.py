@@ -5,6 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from catalog_db.schema import Column, Table
+
+KINDS = {
+    "DOUBLE": "a number",
+    "INTEGER": "a whole number",
+    "BOOLEAN": "true or false",
+    "VARCHAR": "text",
+    "VARCHAR[]": "a list of texts, for example [one, two]",
+    "DOUBLE[]": "a list of numbers, for example [1, 2.5]",
+    "DOUBLE[24]": "a list of 24 numbers, for example [1, 2.5, ...]",
+}
+"""What a type of the schema means in words."""
+
 _NUMBER = r"-?[0-9.]+"
 _NAME = r'"?([a-z0-9_]+)"?'
 
@@ -49,6 +62,19 @@ PHRASES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     ),
     (r"\(\(\"value\" > 0\) OR \(note != ''\)\)", lambda _: "a note that says why it is 0"),
     (
+        r"\(\(\(item \|\| ': '\) \|\| unit\) IN \((.+)\)\)",
+        lambda m: f"a known item with its unit: {m[1].replace(chr(39), '')}",
+    ),
+    (
+        r"\(\(unit !~~ 'ratio%'\) OR \(high <= 1\) OR \(id = 'regulator_ratio'\)\)",
+        lambda _: "ratios up to 1",
+    ),
+    (r"\(\(id != 'psu_efficiency'\) OR \(low >= 0.5\)\)", lambda _: "an efficiency of 0.5 or more"),
+    (
+        r"\(\(id != 'regulator_ratio'\) OR \(\(low >= 1\) AND \(high <= 2\)\)\)",
+        lambda _: "a ratio of power in to power out, from 1 to 2",
+    ),
+    (
         r"\(\(accelerator_id IS NOT NULL\) OR \(host_id IS NOT NULL\)\)",
         lambda _: "an accelerator or a host",
     ),
@@ -67,6 +93,21 @@ def in_words(expression: str) -> str:
         if match:
             return phrase(match)
     raise LookupError(f"catalog_db/wording.py has no words for the CHECK {expression}")
+
+
+def allowed(table: Table, column: Column, other: Callable[[str], str]) -> list[str]:
+    """What a cell of the column may hold, beyond its type; ``other`` names another table."""
+    rules = [in_words(c.expression) for c in table.checks if c.columns == (column.name,)]
+    if column.references:
+        rules.append(f"an id of {other(column.references)}")
+    return [*rules, "may be empty"] if column.nullable else rules
+
+
+def within_a_row(table: Table) -> list[str]:
+    """What the cells of a row must satisfy together, beyond the note of an assumed figure."""
+    checks = [c for c in table.checks if len(c.columns) > 1 and c.columns != ("quality", "note")]
+    rules = [(c.expression.startswith("(id = "), in_words(c.expression)) for c in checks]
+    return [f"id is {rule}" if makes_id else rule for makes_id, rule in rules]
 
 
 def _joined(expression: str) -> list[str]:

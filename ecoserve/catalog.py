@@ -48,8 +48,15 @@ T = TypeVar("T")
 
 
 def nearest(unknown_id: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The known ids that look most like ``unknown_id``, best first, at most three."""
-    return tuple(difflib.get_close_matches(unknown_id.lower(), known, n=3, cutoff=0.4))
+    """The known ids that look most like ``unknown_id``, best first, at most three.
+
+    Ids that begin with it come first, then those that hold it, then those spelt alike.
+    """
+    asked = unknown_id.lower()
+    begins = [name for name in known if asked and name.startswith(asked)]
+    holds = [name for name in known if asked and asked in name]
+    alike = difflib.get_close_matches(asked, known, n=3, cutoff=0.4)
+    return tuple(dict.fromkeys((*begins, *holds, *alike)))[:3]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +85,8 @@ class Catalog:
     regions: Mapping[str, Region]
     cell_sources: Mapping[tuple[str, str, str], CellSource]
     """By table, row id and column: figures whose source and quality are not their row's."""
-    overlay_rows: frozenset[tuple[str, str]]
-    """Table and id of the rows that are the user's own."""
+    overlay_figures: frozenset[tuple[str, str, str]]
+    """Table, row id and column of the figures that are the user's own; column "" is a whole row."""
     accelerator_aliases: Mapping[str, str] = field(default_factory=dict)
     """Names of accelerators in measurements -> ids."""
     measured_cpus: Mapping[str, MeasuredCpu] = field(default_factory=dict)
@@ -89,11 +96,15 @@ class Catalog:
     measured_points: tuple[MeasuredPoint, ...] = ()
     calibration_plans: Mapping[str, CalibrationPlan] = field(default_factory=dict)
     power_plans: Mapping[str, PowerPlan] = field(default_factory=dict)
+    overlay_rows: frozenset[tuple[str, str]] = field(init=False, repr=False)
+    """Table and id of the rows that are, or have figures of, the user's own."""
     _llm_aliases: Mapping[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         aliases = {alias.lower(): llm.id for llm in self.llms.values() for alias in llm.aliases}
         object.__setattr__(self, "_llm_aliases", MappingProxyType(aliases))
+        own_rows = frozenset((table, row_id) for table, row_id, _ in self.overlay_figures)
+        object.__setattr__(self, "overlay_rows", own_rows)
         for name in (*TABLES, "cell_sources"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
@@ -161,6 +172,11 @@ class Catalog:
             table_name=table_name, row_id=row.id, column_name=column_name,
             source_id=row.source_id, quality=row.quality, note=row.note,
         )  # fmt: skip
+
+    def is_own(self, origin: CellSource) -> bool:
+        """Whether the figure that this says the source of is the user's own."""
+        place = origin.table_name, origin.row_id
+        return not self.overlay_figures.isdisjoint({(*place, ""), (*place, origin.column_name)})
 
     def host_power_value(self, item: str) -> float:
         """Central value of one row of the host power table."""

@@ -6,7 +6,7 @@ belongs to the accelerator or the host and amortises over that side's own lifeti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ecoserve.catalog import Catalog, nearest
@@ -165,9 +165,21 @@ def _accelerator_parts(accelerator: Accelerator, book: CoefficientSet) -> list[E
         uplift,
         basis=f"{figure(ratio.value)} of {figure(_sum(parts).value)} kgCO2e of parts",
         rows=(ratio,),
-        qualities=[part.quality for part in parts],
+        book=book,
     )
-    return [*parts, line]
+    return [*parts, _as_sure_as(line, parts)]
+
+
+def _as_sure_as(line: EmbodiedPart, parts: Sequence[EmbodiedPart]) -> EmbodiedPart:
+    """A share of parts is no better known than they are, and rests on what they rest on."""
+    own = [part.part for part in parts if part.is_own]
+    told = f"Of figures of yours: {', '.join(dict.fromkeys(own))}." if own else ""
+    return replace(
+        line,
+        quality=worst([line.quality, *(part.quality for part in parts)]),
+        is_own=line.is_own or bool(own),
+        note=" ".join(note for note in (told, line.note) if note),
+    )
 
 
 def _accelerator_components(
@@ -175,11 +187,11 @@ def _accelerator_components(
 ) -> Iterator[EmbodiedPart]:
     memory_type, form = accelerator.memory_type, accelerator.form_factor
 
-    def amount(column: str, unit: str) -> Amount:
-        return book.amount("accelerators", accelerator, column, unit)
+    def amount(column: str, unit: str, key: str = "form_factor") -> Amount:
+        return book.amount("accelerators", accelerator, column, unit, key)
 
     one = Amount(1.0, "accelerator")
-    memory = amount("memory_gb", f"GB of {memory_type.upper()}")
+    memory = amount("memory_gb", f"GB of {memory_type.upper()}", "memory_type")
     yield from _silicon(accelerator, book)
     for part, row, size in (
         ("memory", book.find("memory_kg_per_gb", memory_type), memory),
@@ -193,20 +205,21 @@ def _accelerator_components(
         ("board", book.find("board_kg", form), one),
         ("connectors", book.find("connection_kg", form), one),
     ):
-        yield scaled_part(part, "accelerator", row, size)
+        yield scaled_part(part, "accelerator", row, size, book)
 
 
 def _silicon(accelerator: Accelerator, book: CoefficientSet) -> Iterator[EmbodiedPart]:
-    published = book.search("die_kg", accelerator.id)
+    published, one = book.search("die_kg", accelerator.id), Amount(1.0, "accelerator")
     if published is None:
-        keys = (accelerator.form_factor,)
-        yield from (die_part("dies", "accelerator", die, 1, book, keys) for die in accelerator.dies)
+        forms = (accelerator.form_factor,)
+        for die in accelerator.dies:
+            yield die_part("dies", "accelerator", die, one, book, forms)
     else:
-        yield scaled_part("dies", "accelerator", published, Amount(1.0, "accelerator"))
+        yield scaled_part("dies", "accelerator", published, one, book)
     n_dies = sum(die.n_dies for die in accelerator.dies)
-    quality = worst(die.quality for die in accelerator.dies)
-    dies = Amount(n_dies, "die" if n_dies == 1 else "dies", quality)
-    yield scaled_part("packaging", "accelerator", book.find("package_kg"), dies)
+    counted = tuple(book.catalog.provenance("dies", die, "n_dies") for die in accelerator.dies)
+    dies = Amount(n_dies, "die" if n_dies == 1 else "dies", counted)
+    yield scaled_part("packaging", "accelerator", book.find("package_kg"), dies, book)
 
 
 def _host_parts(host: Host, book: CoefficientSet) -> list[EmbodiedPart]:
@@ -230,22 +243,22 @@ def _host_parts(host: Host, book: CoefficientSet) -> list[EmbodiedPart]:
         ("peripheral boards", "peripherals_kg", server),
         ("assembly", "host_assembly_kg", server),
     )
-    parts = [scaled_part(part, "host", book.find(item), n) for part, item, n in scaled]
+    parts = [scaled_part(part, "host", book.find(item), n, book) for part, item, n in scaled]
     return [*_cpu_parts(host, book), *parts]
 
 
 def _cpu_parts(host: Host, book: CoefficientSet) -> list[EmbodiedPart]:
     published = book.search("cpu_kg", "")
     if published is not None:
-        return [scaled_part("CPUs", "host", published, Amount(1.0, "server"))]
-    dies = [die_part("CPUs", "host", die, host.sockets, book, ()) for die in host.cpu.dies]
-    sockets = book.amount("hosts", host, "sockets", "sockets")
-    return [*dies, scaled_part("CPUs", "host", book.find("cpu_package_kg"), sockets)]
+        return [scaled_part("CPUs", "host", published, Amount(1.0, "server"), book)]
+    sockets = book.amount("hosts", host, "sockets", "sockets", "cpu_id")
+    dies = [die_part("CPUs", "host", die, sockets, book, ()) for die in host.cpu.dies]
+    return [*dies, scaled_part("CPUs", "host", book.find("cpu_package_kg"), sockets, book)]
 
 
 def _nics(node: Configuration, book: CoefficientSet) -> EmbodiedPart:
-    nics = Amount.of(node.n_nics, "NICs", node.origin("n_nics"))
-    return scaled_part("NICs", "host", book.find("nic_kg"), nics)
+    nics = Amount(node.n_nics, "NICs", (node.origin("n_nics"),))
+    return scaled_part("NICs", "host", book.find("nic_kg"), nics, book)
 
 
 def _own_host_parts(
@@ -253,14 +266,14 @@ def _own_host_parts(
 ) -> Iterator[EmbodiedPart]:
     """What a share of a host has for itself: risers of its accelerators, DRAM and SSD."""
     dram_type = host.cpu.memory_type
-    dram = Amount.of(node.dram_gb, f"GB of {dram_type.upper()}", node.origin("dram_gib"))
-    ssd = Amount.of(node.ssd_gb, "GB of SSD", node.origin("ssd_gb"))
+    dram = Amount(node.dram_gb, f"GB of {dram_type.upper()}", (node.origin("dram_gib"),))
+    ssd = Amount(node.ssd_gb, "GB of SSD", (node.origin("ssd_gb"),))
     if node.accelerator is not None:
         risers = book.find("riser_kg", node.accelerator.form_factor)
-        slots = Amount.of(node.n_accelerators, "accelerators", node.origin("n_accelerators"))
-        yield scaled_part("riser boards", "host", risers, slots)
-    yield scaled_part("DRAM", "host", book.find("dram_kg_per_gb", dram_type), dram)
-    yield scaled_part("SSD", "host", book.find("ssd_kg_per_gb"), ssd)
+        slots = Amount(node.n_accelerators, "accelerators", (node.origin("n_accelerators"),))
+        yield scaled_part("riser boards", "host", risers, slots, book)
+    yield scaled_part("DRAM", "host", book.find("dram_kg_per_gb", dram_type), dram, book)
+    yield scaled_part("SSD", "host", book.find("ssd_kg_per_gb"), ssd, book)
 
 
 def _sum(parts: Iterable[EmbodiedPart]) -> Band:

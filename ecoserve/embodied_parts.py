@@ -9,16 +9,27 @@ published (``die_kg``).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from ecoserve.catalog import Catalog
-from ecoserve.rows import Accelerator, CellSource, Die, EmbodiedCoefficient, Host, Quality
+from ecoserve.rows import (
+    Accelerator,
+    CellSource,
+    Die,
+    EmbodiedCoefficient,
+    Host,
+    Quality,
+    Row,
+)
 from ecoserve.units import kg_from_g
 
 Side = Literal["accelerator", "host"]
 CM2_PER_MM2 = 0.01
+DIE_FIGURES = ("area_mm2", "area_low_mm2", "area_high_mm2", "n_dies", "node_nm")
+Origins = tuple[CellSource, ...]
+"""Where figures come from, the leading one first."""
 BEST_QUALITY_FIRST: tuple[Quality, ...] = ("measured", "manufacturer", "modelled", "assumed")
 
 
@@ -52,9 +63,11 @@ class EmbodiedPart:
     coefficient_ids: tuple[str, ...]
     """Rows of ``embodied_coefficients`` it rests on, the leading one first."""
     source_id: str
-    """Source of the leading coefficient."""
+    """Source of the leading coefficient, or of the first figure that is the user's own."""
     quality: Quality
     """The worst of the coefficients and of the product's figures."""
+    is_own: bool
+    """Whether it rests on a figure of the user's own."""
     note: str
 
     def times(self, factor: float, what: str = "") -> EmbodiedPart:
@@ -84,27 +97,28 @@ class CoefficientSet:
         found = [key for key in keys if self.catalog.has_coefficient(self.set_id, item, key)]
         return self.find(item, found[0]) if found else None
 
-    def amount(self, table_name: str, row: Accelerator | Host, column: str, unit: str) -> Amount:
-        """A figure of a product with its own quality."""
-        origin = self.catalog.provenance(table_name, row, column)
-        return Amount.of(getattr(row, column), unit, origin)
+    def origins(self, table_name: str, row: Row, column: str, *others: str) -> Origins:
+        """Where a figure comes from, and other columns that have a source of their own."""
+        cells = self.catalog.cell_sources
+        stated = (cells.get((table_name, row.id, other)) for other in others)
+        first = self.catalog.provenance(table_name, row, column)
+        return (first, *(origin for origin in stated if origin is not None))
+
+    def amount(
+        self, table_name: str, row: Accelerator | Host, column: str, unit: str, *keys: str
+    ) -> Amount:
+        """A figure of a product; ``keys`` are columns that chose the coefficient for it."""
+        origins = self.origins(table_name, row, column, *keys)
+        return Amount(getattr(row, column), unit, origins)
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How much of something a product has, in words and with its quality."""
+    """How much of something a product has, and where that comes from."""
 
     value: float
     unit: str
-    quality: Quality = "measured"
-    note: str = ""
-    """Why it is assumed, where it is."""
-
-    @classmethod
-    def of(cls, value: float, unit: str, origin: CellSource) -> Amount:
-        """A figure with the quality of where it comes from."""
-        note = origin.note if origin.quality == "assumed" else ""
-        return cls(value, unit, origin.quality, note)
+    origins: Origins = ()
 
 
 def murphy_yield(die_area_cm2: float, defects_per_cm2: float) -> float:
@@ -127,11 +141,11 @@ def worst(qualities: Iterable[Quality]) -> Quality:
 
 
 def die_part(
-    part: str, side: Side, die: Die, products: int, book: CoefficientSet, forms: Sequence[str]
+    part: str, side: Side, die: Die, products: Amount, book: CoefficientSet, forms: Sequence[str]
 ) -> EmbodiedPart:
     """All dies of one kind in so many products: area over yield times carbon per area."""
     node = str(die.node_nm)
-    n_dies = products * die.n_dies
+    n_dies = round(products.value) * die.n_dies
     area = Band(die.area_mm2, die.area_low_mm2, die.area_high_mm2).times(CM2_PER_MM2)
     size = f"{n_dies} {die.die} x {figure(area.value)} cm2 of {die.process}"
     published = book.search("die_kg_per_cm2", *(f"{node}_{form}" for form in forms), node)
@@ -146,15 +160,15 @@ def die_part(
         made = Band(*(a * c / y for a, c, y in zip(_ends(area), _ends(per_cm2), good, strict=True)))
         rows = (*fab_rows, defects)
         basis = f"{size} / yield {figure(good[0])} x {figure(per_cm2.value)} kgCO2e/cm2"
-    notes = (die.note,) if die.quality == "assumed" else ()
+    drawn = book.origins("dies", die, *DIE_FIGURES)
     return build_part(
         part,
         side,
         made.times(n_dies),
         basis=basis,
         rows=rows,
-        qualities=[die.quality],
-        notes=notes,
+        origins=(*drawn, *products.origins),
+        book=book,
     )
 
 
@@ -179,7 +193,9 @@ def _fab_kg_per_cm2(
     return Band(*(kg_from_g(sum(terms)) for terms in grams)), (epa, gpa, mpa, ci)
 
 
-def scaled_part(part: str, side: Side, row: EmbodiedCoefficient, size: Amount) -> EmbodiedPart:
+def scaled_part(
+    part: str, side: Side, row: EmbodiedCoefficient, size: Amount, book: CoefficientSet
+) -> EmbodiedPart:
     """A line that is a coefficient times an amount."""
     amount = f"{figure(size.value)} {size.unit}"
     return build_part(
@@ -188,8 +204,8 @@ def scaled_part(part: str, side: Side, row: EmbodiedCoefficient, size: Amount) -
         band_of(row).times(size.value),
         basis=f"{amount} x {figure(row.value)} {row.unit}",
         rows=(row,),
-        qualities=[size.quality],
-        notes=(size.note,),
+        origins=size.origins,
+        book=book,
     )
 
 
@@ -200,10 +216,18 @@ def build_part(
     *,
     basis: str,
     rows: tuple[EmbodiedCoefficient, ...],
-    qualities: Sequence[Quality],
-    notes: tuple[str, ...] = (),
+    origins: Origins = (),
+    book: CoefficientSet,
 ) -> EmbodiedPart:
-    """A line resting on these coefficients; ``qualities`` and ``notes`` are its other inputs'."""
+    """A line resting on these coefficients; ``origins`` are those of its other inputs."""
+    said = [origin for row in rows for origin in _coefficient_origins(row, book)]
+    everything = (*said, *origins)
+    own = [origin for origin in everything if book.catalog.is_own(origin)]
+    notes = (
+        *(_own_note(origin) for origin in own),
+        *(note for row in rows for note in _coefficient_notes(row, book)),
+        *(o.note for o in origins if o.quality == "assumed" and o not in own),
+    )
     return EmbodiedPart(
         part=part,
         side=side,
@@ -212,10 +236,27 @@ def build_part(
         high_kgco2e=band.high,
         basis=basis,
         coefficient_ids=tuple(row.id for row in rows),
-        source_id=rows[0].source_id,
-        quality=worst([*qualities, *(row.quality for row in rows)]),
-        note=" ".join(note for note in (*(row.note for row in rows), *notes) if note),
+        source_id=(own or said)[0].source_id,
+        quality=worst(origin.quality for origin in everything),
+        is_own=bool(own),
+        note=" ".join(dict.fromkeys(note for note in notes if note)),
     )
+
+
+def _coefficient_origins(row: EmbodiedCoefficient, book: CoefficientSet) -> Origins:
+    return book.origins("embodied_coefficients", row, "value", "low", "high")
+
+
+def _coefficient_notes(row: EmbodiedCoefficient, book: CoefficientSet) -> Iterator[str]:
+    """What our note explains, as far as the figures are still ours."""
+    value, *ends = _coefficient_origins(row, book)
+    if value.note and not book.catalog.is_own(value):
+        yield f"Otherwise: {value.note}" if any(map(book.catalog.is_own, ends)) else value.note
+
+
+def _own_note(origin: CellSource) -> str:
+    told = f"Yours: {origin.column_name} of {origin.row_id} in {origin.table_name}."
+    return f"{told} {origin.note}".rstrip()
 
 
 def band_of(row: EmbodiedCoefficient) -> Band:

@@ -6,6 +6,7 @@ everything else with every set.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ from ecoserve.embodied import Configuration, Footprint, configuration_footprint
 from ecoserve.rows import FootprintLine, ProductFootprint
 
 CALCULATOR_SET = "paper"
-FITTED_SET = "pcf"
+LINES_SET = "pcf"
+"""The set whose parts are set beside published lines."""
 KINDS = ("manufacturer", "teardown", "estimate", "calculator")
 
 
@@ -40,7 +42,7 @@ class FootprintCheck:
     low_kgco2e: float
     high_kgco2e: float
     in_sample: bool
-    """Whether a coefficient of this set comes from this footprint."""
+    """Whether a value or an end of this set's coefficients comes from this footprint."""
     lines: tuple[LineCheck, ...]
     """For set ``pcf``, where lines are published."""
 
@@ -53,6 +55,11 @@ class FootprintCheck:
     def within_our_band(self) -> bool:
         """Whether the published figure lies between our low and high."""
         return self.low_kgco2e <= self.footprint.kgco2e <= self.high_kgco2e
+
+    @property
+    def band_ratio(self) -> float:
+        """Our high over our low: how little it says to lie between them."""
+        return self.high_kgco2e / self.low_kgco2e if self.low_kgco2e > 0 else math.inf
 
     @property
     def within_published_band(self) -> bool:
@@ -104,8 +111,8 @@ def _check(row: ProductFootprint, set_id: str, catalog: Catalog) -> FootprintChe
         ours_kgco2e=ours.total_kgco2e,
         low_kgco2e=ours.low_kgco2e,
         high_kgco2e=ours.high_kgco2e,
-        in_sample=row.is_fitted and set_id == FITTED_SET,
-        lines=_line_checks(row.lines, ours) if set_id == FITTED_SET else (),
+        in_sample=set_id in row.fitted_sets,
+        lines=_line_checks(row.lines, ours) if set_id == LINES_SET else (),
     )
 
 

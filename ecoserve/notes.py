@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ecoserve.catalog import Catalog
+from ecoserve.operational import hourly_intensity
 from ecoserve.options import allowed_servers, plannable
 from ecoserve.plan import Note, Pool, SloReport
-from ecoserve.scenario import Scenario
+from ecoserve.rows import Server
+from ecoserve.scenario import DEFAULT_HOURS, Scenario
+
+LARGEST_DIFFERENCE = 0.05
+"""Between the mean of the hours and the annual figure, before it is worth a word."""
 
 
 def plan_notes(
@@ -33,8 +38,10 @@ def plan_notes(
         *_power(pools),
         *_turns(scenario, pools),
         *_year(),
-        *_prices(scenario),
+        *_hours(scenario, catalog),
+        *_prices(scenario, catalog),
         *_left_out(scenario, catalog),
+        *_own_hardware(scenario, catalog, pools),
         *_precision(pools),
         *_cached(scenario),
         *_capped(pools),
@@ -139,12 +146,45 @@ def _power(pools: Sequence[Pool]) -> Iterator[Note]:
         )
 
 
-def _prices(scenario: Scenario) -> Iterator[Note]:
+def _hours(scenario: Scenario, catalog: Catalog) -> Iterator[Note]:
+    """Hours and yearly mean of a region come from different years and sources."""
+    site, region = scenario.site, catalog.region(scenario.site.region)
+    if site.intensity != "hourly" or (site.season, site.intensity_kind) != DEFAULT_HOURS:
+        return
+    mean = float(hourly_intensity(site, catalog).mean())
+    if abs(mean / region.gco2e_per_kwh - 1.0) > LARGEST_DIFFERENCE:
+        zone = catalog.grid_zone(region.grid_zone_id or "")
+        yield Note(
+            "hours_differ_from_year",
+            f"planned by the hours of {zone.year}, {mean:.0f} gCO2e/kWh on average, while the "
+            f"region's figure for {region.year} is {region.gco2e_per_kwh:.0f}: with intensity "
+            f"'annual' the operational carbon is {region.gco2e_per_kwh / mean - 1.0:+.0%}",
+        )
+
+
+def _electricity(scenario: Scenario, catalog: Catalog) -> str:
+    region = catalog.region(scenario.site.region)
+    if scenario.site.electricity_usd_per_kwh is not None:
+        return "the price you gave"
+    if region.electricity_usd_per_kwh is None:
+        return "a typical wholesale price, none being known for the region"
+    if ("regions", region.id) in catalog.overlay_rows:
+        return "the price of your region's row"
+    return "the region's wholesale mean"
+
+
+def _prices(scenario: Scenario, catalog: Catalog) -> Iterator[Note]:
     if scenario.hardware.offer == "purchase":
         yield Note(
             "prices_assumed",
             "purchase prices are assumed street prices, straight-line over the lifetimes, plus "
-            "colocation by rated power and electricity at the region's wholesale mean",
+            f"colocation by rated power and electricity at {_electricity(scenario, catalog)}",
+        )
+    else:
+        yield Note(
+            "rented_is_scope_3",
+            "servers are rented: electricity and embodied carbon are the tenant's scope 3, "
+            "whatever their scope is to the provider",
         )
 
 
@@ -160,6 +200,30 @@ def _left_out(scenario: Scenario, catalog: Catalog) -> Iterator[Note]:
             f"not considered, because the catalog has no speed or power parameters for them with "
             f"{stack}: {', '.join(unknown)}",
         )
+
+
+def _own_hardware(scenario: Scenario, catalog: Catalog, pools: Sequence[Pool]) -> Iterator[Note]:
+    """What became of the servers that the user brought, or brought the accelerators of."""
+    mine = [server for server in catalog.servers.values() if _is_own(server, catalog)]
+    allowed = {server.id for server in allowed_servers(scenario, catalog)}
+    used = {pool.server for pool in pools}
+    groups = {
+        "bought or rented": [s.id for s in mine if s.id in used],
+        "offered, and not chosen: another fleet is better for this objective": [
+            s.id for s in mine if s.id in allowed - used
+        ],
+        "not offered: the scenario allows not the accelerator, the convention or the provider": [
+            s.id for s in mine if s.id not in allowed
+        ],
+    }
+    for what, ids in groups.items():
+        if ids:
+            yield Note("own_hardware", f"of your own rows, {', '.join(sorted(ids))}: {what}")
+
+
+def _is_own(server: Server, catalog: Catalog) -> bool:
+    rows = (("servers", server.id), ("accelerators", server.accelerator_id))
+    return any(row in catalog.overlay_rows for row in rows)
 
 
 def _precision(pools: Sequence[Pool]) -> Iterator[Note]:

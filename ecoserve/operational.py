@@ -36,6 +36,20 @@ def hourly_intensity(site: Site, catalog: Catalog) -> Array:
     return np.roll(np.array(hours, dtype=float), region.utc_offset_h - zone.utc_offset_h)
 
 
+def direct_intensity(site: Site, catalog: Catalog) -> Array | None:
+    """gCO2e/kWh burnt at power stations by local hour, shape (24,), for the site's hours.
+
+    None where the site's intensity is no hourly one of a zone that has them.
+    """
+    if site.intensity != "hourly":
+        return None
+    direct = site.model_copy(update={"intensity_kind": "direct"})
+    try:
+        return hourly_intensity(direct, catalog)
+    except MissingDataError:
+        return None
+
+
 def site_pue(site: Site, catalog: Catalog) -> float:
     """Facility over IT energy: the site's own figure, else its region's, else its provider's."""
     if site.pue is not None:
@@ -65,8 +79,8 @@ def facility_kwh(it_kwh: Energy, pue: float) -> Energy:
 def market_based_kgco2e(market: Market, location_kgco2e: float, energy_kwh: float) -> float:
     """Scope 2 by contracts instead of by place, for the same energy at the meter.
 
-    What no contract covers counts at the contract's own rest mix, else at the location-based mean
-    (GHG Protocol, scope 2 guidance).
+    What no contract covers counts at the contract's own rest mix, else as it does by place: give
+    direct emissions where they are known (GHG Protocol, scope 2 guidance).
 
     >>> market_based_kgco2e(Market(cfe_share=0.75), 400.0, 1000.0)
     100.0

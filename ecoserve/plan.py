@@ -143,6 +143,9 @@ class Plan:
     cost_parts: tuple[CostPart, ...]
     hourly: HourlySeries
     pue: float
+    direct_kgco2e_per_year: float | None
+    """Of the electricity's carbon what power stations burn (scope 2, location-based); None where
+    only the life cycle, fuel supply and plants included, is known."""
     market_kgco2e_per_year: float | None
     """The same electricity by the site's contracts (scope 2, market-based); None without any."""
     output_tokens_per_year: float
@@ -220,11 +223,7 @@ def plan_record(plan: Plan, seconds: float) -> dict[str, Any]:
             "by_part": plan.carbon_by("kind", "side", "part"),
             "by_workload": plan.carbon_by("workload"),
         },
-        "scopes_kgco2e_per_year": {
-            "scope_2_location_based": plan.operational_kgco2e_per_year,
-            "scope_2_market_based": plan.market_kgco2e_per_year,
-            "scope_3_embodied": plan.embodied_kgco2e_per_year,
-        },
+        "scopes_kgco2e_per_year": _scopes(plan),
         "gco2e_per_functional_unit": plan.gco2e_per_functional_unit,
         "usd_per_h": plan.usd_per_h,
         "usd_per_h_by_part": {part.part: part.usd_per_h for part in plan.cost_parts},
@@ -235,6 +234,22 @@ def plan_record(plan: Plan, seconds: float) -> dict[str, Any]:
         "pools": [_record(pool) for pool in plan.pools],
         "slo": [{**_record(row), "meets_slo": row.meets_slo} for row in plan.slo],
         "blocked": [{"slice": b.slice, "reason": b.reason} for b in plan.blocked],
+    }
+
+
+def _scopes(plan: Plan) -> dict[str, float | None]:
+    """The year by the scopes of the GHG Protocol, of whoever owns the servers.
+
+    Scope 2 is what power stations burn; fuel supply and plants are scope 3, category 3. Where only
+    the two together are known, neither is stated alone.
+    """
+    together, direct = plan.operational_kgco2e_per_year, plan.direct_kgco2e_per_year
+    return {
+        "electricity_life_cycle": together,
+        "scope_2_location_based": direct,
+        "scope_2_market_based": plan.market_kgco2e_per_year,
+        "scope_3_fuel_and_plants": None if direct is None else together - direct,
+        "scope_3_embodied": plan.embodied_kgco2e_per_year,
     }
 
 

@@ -12,13 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
 import ecoserve
 from ecoserve.account import Operation, carbon_parts, cost_parts, hourly_series, read_operation
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
 from ecoserve.formulation import FleetTerms
 from ecoserve.notes import plan_notes
-from ecoserve.operational import facility_kwh, hourly_intensity, market_based_kgco2e
+from ecoserve.operational import (
+    direct_intensity,
+    facility_kwh,
+    hourly_intensity,
+    market_based_kgco2e,
+)
 from ecoserve.plan import CarbonPart, FleetEntry, HourlySeries, Plan, Status
 from ecoserve.pools import late_requests, pool_rows, slo_reports
 from ecoserve.pricing import account_value, most_tie_break, objective_terms, price_account
@@ -26,7 +33,7 @@ from ecoserve.program import Program
 from ecoserve.scenario import Scenario, Site, check_scenario
 from ecoserve.solver import BranchAndBound, Limits, Solution, Start, Termination, solve
 from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
-from ecoserve.units import HOURS_PER_YEAR
+from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_YEAR, kg_from_g
 
 Effort = Literal["quick", "interactive", "report"]
 """quick: relaxation and repair; interactive: to 1 %; report: to 0.1 %."""
@@ -264,6 +271,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
     series = hourly_series(operation, terms, catalog, intensity)
     reports = slo_reports(operation, terms)
     carbon = carbon_parts(operation, terms, scenario, catalog)
+    direct = _direct_kgco2e(scenario.site, catalog, series, terms.pue)
     pools = pool_rows(operation, terms, scenario, catalog)
     proven = solution.gap <= PROVEN_GAP and not attempt.held
     return Plan(
@@ -284,7 +292,8 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         cost_parts=cost_parts(operation, scenario, catalog, series.it_power_kw, terms.pue),
         hourly=series,
         pue=terms.pue,
-        market_kgco2e_per_year=_market_kgco2e(scenario.site, carbon, series, terms.pue),
+        direct_kgco2e_per_year=direct,
+        market_kgco2e_per_year=_market_kgco2e(scenario.site, carbon, series, terms.pue, direct),
         output_tokens_per_year=sum(d.output_tokens_per_year for d in terms.demands),
         slo=reports,
         blocked=(),
@@ -302,12 +311,22 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
     )
 
 
+def _direct_kgco2e(site: Site, catalog: Catalog, series: HourlySeries, pue: float) -> float | None:
+    """What power stations burn for the year's electricity; None where no such hours are known."""
+    intensity = direct_intensity(site, catalog)
+    if intensity is None:
+        return None
+    day_kwh = facility_kwh(np.array(series.it_power_kw), pue)
+    return kg_from_g(float(day_kwh @ intensity)) * DAYS_PER_YEAR
+
+
 def _market_kgco2e(
-    site: Site, carbon: Sequence[CarbonPart], series: HourlySeries, pue: float
+    site: Site, carbon: Sequence[CarbonPart], series: HourlySeries, pue: float, direct: float | None
 ) -> float | None:
     """The year's electricity by the site's contracts; None where it has none."""
     if site.market is None:
         return None
     located = sum(part.kgco2e_per_year for part in carbon if part.kind == "operational")
     mean_kw = sum(series.it_power_kw) / len(series.it_power_kw)
-    return market_based_kgco2e(site.market, located, facility_kwh(mean_kw, pue) * HOURS_PER_YEAR)
+    energy_kwh = facility_kwh(mean_kw, pue) * HOURS_PER_YEAR
+    return market_based_kgco2e(site.market, located if direct is None else direct, energy_kwh)

@@ -295,8 +295,8 @@ class ProductFootprint(Row):
     dram_gb: float
     ssd_gb: float
     n_nics: int
-    is_fitted: bool
-    """Whether a coefficient of set `pcf` comes from this footprint."""
+    fitted_sets: tuple[str, ...]
+    """Coefficient sets with a value, low or high from this footprint."""
     lines: tuple[FootprintLine, ...]
 
 

@@ -301,7 +301,7 @@ def tiny_catalog(
         make = quantity if name == "host_power" else price
         tables[name] = {item: make(item, value) for item, value in values.items()}
     return Catalog(
-        version="tiny", sources={SOURCE.id: SOURCE}, cell_sources={}, overlay_rows=frozenset(),
+        version="tiny", sources={SOURCE.id: SOURCE}, cell_sources={}, overlay_figures=frozenset(),
         **tables,
     )  # fmt: skip
 

@@ -39,25 +39,33 @@ STATUS_WORDS = {
     Status.INFEASIBLE: "No fleet can serve this",
 }
 SMALLEST_SAVING = 0.005
+FAR_FROM_BEST = 0.15
+"""The gap from which a first answer is not yet recommended."""
 TALL_TABLE_PX = 320
 
 
-def headline(answer: Answer) -> str:
-    """One sentence: what to buy, and what that saves against what."""
-    return f"{_fleet_phrase(answer)}: {saving_phrase(answer)}."
+def headline(answer: Answer, *, is_final: bool = True) -> str:
+    """One sentence: what to buy, and what that saves against what.
 
-
-def _fleet_phrase(answer: Answer) -> str:
+    A first answer that may be far from the best recommends nothing.
+    """
+    fleet, saving = _fleet_words(answer), saving_phrase(answer)
+    if not is_final and answer.plan.gap > FAR_FROM_BEST:
+        return f"Looking for a better fleet; so far {fleet}: {saving}."
     verb = "Rent" if answer.scenario.hardware.offer == "rental" else "Buy"
+    return f"{verb} {fleet}: {saving}."
+
+
+def _fleet_words(answer: Answer) -> str:
     ranked = _kinds(answer.plan)
     if not ranked:
-        return f"{verb} nothing"
+        return "nothing"
     named = [f"{count:,} with {per_server} x {name}" for (per_server, name), count in ranked[:3]]
     if len(ranked) > 3:
         named.append(f"{sum(count for _, count in ranked[3:]):,} others")
     first, *rest = named
     noun = "server" if ranked[0][1] == 1 else "servers"
-    return f"{verb} {sentence_list([first.replace(' with', f' {noun} with', 1), *rest])}"
+    return sentence_list([first.replace(" with", f" {noun} with", 1), *rest])
 
 
 def _kinds(plan: Plan) -> list[tuple[tuple[int, str], int]]:
@@ -145,7 +153,7 @@ def four_figures(answer: Answer) -> None:
     last = before.plan if before and before.scenario != answer.scenario else None
     carbon, saving, cost, it_power = st.columns(4)
     carbon.metric(
-        f"Carbon, {unit.name}CO2e per year",
+        f"{unit.name}CO2e per year",
         number(unit.value(plan.kgco2e_per_year)),
         **_change(plan.kgco2e_per_year, last.kgco2e_per_year if last else None),
         border=True,
@@ -160,7 +168,7 @@ def four_figures(answer: Answer) -> None:
         help=_saving_help(answer),
     )
     cost.metric(
-        "Cost, USD per hour",
+        "USD per hour",
         number(plan.usd_per_h),
         **_change(plan.usd_per_h, last.usd_per_h if last else None),
         border=True,
@@ -168,13 +176,13 @@ def four_figures(answer: Answer) -> None:
         help="; ".join(f"{part.part} {number(part.usd_per_h)}" for part in plan.cost_parts),
     )
     it_power.metric(
-        "IT power, mean of the day",
+        "Mean IT power",
         power(plan.it_power_kw),
         **_change(plan.it_power_kw, last.it_power_kw if last else None),
         border=True,
         height="stretch",
-        help=f"Busiest hour {power(plan.peak_it_power_kw)}; times PUE {plan.pue:g}: "
-        f"{number(plan.facility_kwh_per_year / 1000)} MWh a year at the meter.",
+        help=f"Mean of the day; in the busiest hour {power(plan.peak_it_power_kw)}. Times PUE "
+        f"{plan.pue:g}: {number(plan.facility_kwh_per_year / 1000)} MWh a year at the meter.",
     )
 
 
@@ -188,11 +196,11 @@ def _saving_card(answer: Answer) -> tuple[str, str]:
     """Label and figure of the saving."""
     saving = answer.saving
     if saving is None or answer.other is None:
-        return "Less carbon than the baseline", "no answer"
+        return "Less carbon", "no answer"
     if saving < -1:
-        factor = times(answer.plan.kgco2e_per_year, answer.other.kgco2e_per_year)
-        return "Carbon beside the baseline", factor
-    return f"{'More' if saving < 0 else 'Less'} carbon than the baseline", percent(abs(saving))
+        ratio = answer.plan.kgco2e_per_year / answer.other.kgco2e_per_year
+        return "Times the carbon", number(ratio)
+    return f"{'More' if saving < 0 else 'Less'} carbon", percent(abs(saving))
 
 
 def _saving_help(answer: Answer) -> str:

@@ -62,13 +62,22 @@ def assumption_lines(answer: Answer) -> list[str]:
 def scopes_line(plan: Plan) -> str:
     """The year by the scopes of the GHG Protocol."""
     unit = mass_unit(plan.kgco2e_per_year)
-    located = unit.text(plan.operational_kgco2e_per_year)
+    together, direct = plan.operational_kgco2e_per_year, plan.direct_kgco2e_per_year
+    if direct is None:
+        located = (
+            f"electricity {unit.text(together)}CO2e, scope 2 and its fuel supply (scope 3) in one"
+        )
+    else:
+        located = (
+            f"scope 2, location-based {unit.text(direct)}CO2e; scope 3, fuel supply and plants "
+            f"{unit.text(together - direct)}CO2e"
+        )
     if plan.market_kgco2e_per_year is None:
         market = "no market-based figure without contracts (Grid & site)"
     else:
         market = f"market-based {unit.text(plan.market_kgco2e_per_year)}CO2e by your contracts"
     return (
-        f"A year's scope 2, location-based {located}CO2e, {market}; scope 3, embodied "
+        f"A year by scopes: {located}; {market}; scope 3, embodied "
         f"{unit.text(plan.embodied_kgco2e_per_year)}CO2e. Where servers are rented, all of it is "
         "the tenant's scope 3."
     )

@@ -6,6 +6,7 @@ The same view serves the Hardware page, with a few tables, and the Evidence page
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,33 @@ from catalog_db import tables
 from catalog_db.schema import Column
 from catalog_db.tables import Figure, Filter
 from ecoserve.errors import CatalogError
+from ecoserve.rows import Source
 
 PAGE_ROWS = 25
+ALL = 1_000_000
+"""More rows than any table has."""
 MAX_CHOICES = 40
 CATEGORIES = (
     *("vendor", "provider_id", "offer", "set", "kind", "trust", "price_date", "convention"),
-    *("stack", "provenance", "quality"),
+    *("stack", "provenance", "accelerator_id", "quality"),
 )
 """Columns to filter by where a table has them, in the order of their menus."""
 MAX_MENUS = 4
+SEARCHED = ("id", "name")
+POINTERS = {
+    **{"accelerator_id": "accelerators", "host_id": "hosts", "server_id": "servers"},
+    **{"llm_id": "llms", "provider_id": "providers"},
+}
+"""What a row points at is found by the other row's id and name too."""
 MAX_SEGMENTS = 8
 LAST = ("quality", "source_title", "note", "id")
 OWN = "is_own"
 HIDDEN = ("source_id",)
 FLAGGED = ("assumed", "inherited")
+
+TITLE_CHARS = 60
+METHODOLOGY = "assets/methodology.md"
+"""The source of the planner's own assumptions: a file of this software."""
 
 Row = dict[str, Any]
 
@@ -80,13 +94,14 @@ def _choose_table(names: Mapping[str, str], key: str, first: str) -> str:
 
 
 def _filters(path: Path, table: str, columns: Sequence[Column], key: str) -> tuple[Filter, ...]:
-    named = "name" if any(column.name == "name" for column in columns) else "id"
     menus = [name for name in CATEGORIES if any(c.name == name for c in columns)]
     menus = menus[: MAX_MENUS - 1] + [name for name in menus[MAX_MENUS - 1 :] if name == "quality"]
     search, *places = st.columns([1.4, *(1 for _ in menus)])
     with search:
-        text = st.text_input("Search", key=f"{key}:search", placeholder=f"part of the {named}")
-    where = [Filter(named, "contains", text.strip())] if text and text.strip() else []
+        text = st.text_input("Search", key=f"{key}:search", placeholder=_search_words(columns))
+    where = _only_mine(table, key)
+    if text and text.strip():
+        where.append(Filter("id", "one_of", sorted(_found(path, table, columns, text.strip()))))
     for name, place in zip(menus, places, strict=True):
         with place:
             picked = _menu(path, table, name, key)
@@ -95,10 +110,45 @@ def _filters(path: Path, table: str, columns: Sequence[Column], key: str) -> tup
     return tuple(where)
 
 
+def _search_words(columns: Sequence[Column]) -> str:
+    names = [column.name for column in columns]
+    looked_into = [name for name in (*reversed(SEARCHED), *POINTERS) if name in names]
+    return f"part of {' or '.join(column_words(name).lower() for name in looked_into)}"
+
+
+def _found(path: Path, table: str, columns: Sequence[Column], text: str) -> set[str]:
+    """Ids of the rows that have the text in their id or name, or point at a row that has."""
+    names = {column.name for column in columns}
+    tests = [Filter(name, "contains", text) for name in SEARCHED if name in names]
+    for name, other in POINTERS.items():
+        if name in names and other != table:
+            there = [column for column in tables.columns(other) if column.name in SEARCHED]
+            tests.append(Filter(name, "one_of", sorted(_found(path, other, there, text))))
+    return {
+        row["id"] for test in tests for row in tables.rows(path, table, where=[test], limit=ALL)
+    }
+
+
+def _only_mine(table: str, key: str) -> list[Filter]:
+    """Offered where there are rows of the visitor's."""
+    if not state.session().own or not st.checkbox("Only mine", key=f"{key}:mine"):
+        return []
+    own = state.catalog().overlay_rows
+    return [Filter("id", "one_of", sorted(row_id for name, row_id in own if name == table))]
+
+
 def _menu(path: Path, table: str, column: str, key: str) -> tuple[Any, ...]:
     choices = tables.distinct_values(path, table, column)[:MAX_CHOICES]
-    picked = st.multiselect(column_words(column), choices, key=f"{key}:{column}", placeholder="all")
+    picked = st.multiselect(
+        column_words(column), choices, key=f"{key}:{column}", placeholder="all",
+        format_func=lambda value: _choice_words(column, value),
+    )  # fmt: skip
     return tuple(picked)
+
+
+def _choice_words(column: str, value: Any) -> str:
+    card = state.catalog().accelerators.get(value) if column == "accelerator_id" else None
+    return card.name if card else str(value)
 
 
 def _order(columns: Sequence[Column], total: int, key: str) -> tuple[str, bool, int]:
@@ -224,9 +274,12 @@ def row_figures(path: Path, table: str, row: Row) -> None:
         height="content",
         key=f"figures:{table}:{_short(row['id'])}",
         column_config={
-            "Unit": st.column_config.Column(width=100),
-            "Source": st.column_config.Column(width=260),
-            "Link": st.column_config.LinkColumn("Link", display_text="open"),
+            "Figure": st.column_config.Column(width=170),
+            "Value": st.column_config.Column(width=180),
+            "Unit": st.column_config.Column(width=150),
+            "Quality": st.column_config.Column(width=130),
+            "Source": st.column_config.Column(width=330),
+            "Link": st.column_config.LinkColumn("Link", display_text="open", width=60),
             "What it is": st.column_config.Column(width="large"),
             "Note": st.column_config.Column(width="large"),
         },
@@ -252,7 +305,7 @@ def _figure_cells(figure: Figure, row: Row) -> Row:
         "Value": value_words(figure.value),
         "Unit": figure.unit,
         "Quality": quality_words(figure.quality, own=figure.is_own, inherited=inherited),
-        "Source": f"{figure.source_title}, {figure.publisher}",
+        "Source": source_words(figure.source_title, figure.publisher, figure.url),
         "Link": web_address(figure.url),
         "Note": figure.note if figure.note != row.get("note") else "",
         "What it is": figure.comment.removeprefix(figure.unit).lstrip(",;: "),
@@ -288,6 +341,26 @@ def value_words(value: Any) -> str:
 def web_address(url: str) -> str | None:
     """The address where it leads to the web; a book or a user's file has none."""
     return url if url.startswith(("https://", "http://")) else None
+
+
+def source_words(title: str, publisher: str, url: str) -> str:
+    """A source by title and publisher; the planner's own assumptions by where they are argued.
+
+    >>> source_words("HGX H100", "NVIDIA", "https://nvidia.com")
+    'HGX H100, NVIDIA'
+    >>> source_words("Planning assumptions", "EcoServe planner", "assets/methodology.md")
+    'Planning assumptions (methodology)'
+    """
+    if url == METHODOLOGY:
+        return f"{title.partition(';')[0]} (methodology)"
+    return f"{title}, {publisher}"
+
+
+def source_link(source: Source) -> str:
+    """A source as markdown, in short, with its address where it is on the web."""
+    title = textwrap.shorten(source.title, TITLE_CHARS, placeholder=" ...")
+    words, address = source_words(title, source.publisher, source.url), source.url
+    return f"[{plain(words)}]({address})" if web_address(address) else plain(words)
 
 
 def _short(text: str) -> str:

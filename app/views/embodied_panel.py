@@ -11,11 +11,12 @@ from app import inputs, state
 from app.figures_catalog import Breakdown, BreakdownPart
 from app.text import MassUnit, capacity, number, percent, plain, sentence
 from app.views import answer as draw
-from app.views.catalog_rows import quality_words, web_address
+from app.views.catalog_rows import quality_words, source_link
 from ecoserve.embodied import Footprint, footprint, node_footprint
 from ecoserve.embodied_parts import EmbodiedPart
 from ecoserve.errors import EcoServeError
 from ecoserve.rows import Server
+from ecoserve.scenario import Hardware
 from ecoserve.units import g_from_kg
 from ecoserve.variants import trimmed
 
@@ -24,15 +25,18 @@ SET_NAMES = {
     "paper": "paper: the EcoServe authors' calculator",
     "lca_high": "lca_high: upper life-cycle values",
 }
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 PRODUCT = "in:product"
 """Key of the choice of product; what is uploaded is shown at once."""
+OFFER = "embodied:offer"
+"""Key of the offer that the product was chosen under."""
 SET_ORDER = ("pcf", "paper", "lca_high")
 
 
-def show() -> Footprint | None:
-    """Product and set, the sets side by side, what Reduce would leave out, the parts of one set.
+def show() -> tuple[Footprint, MassUnit] | None:
+    """Product and set, the sets side by side, the parts of one set with who says so.
 
-    Returns what the table of parts is to show; None where there is nothing.
+    Returns that set's footprint and the unit of the pictures; None where there is none to show.
     """
     st.markdown("##### Where does it come from?")
     product_id = _product()
@@ -48,22 +52,29 @@ def show() -> Footprint | None:
     draw.show_chart(figures.embodied_under_sets(name, breakdowns, chosen, unit), "embodied-sets")
     own = next(row for row in prints if row.coefficients == chosen)
     st.caption(plain(hourly_line(own)))
-    _trim_line(product_id, chosen, unit)
     shown = _set_to_show(prints)
-    draw.show_chart(figures.embodied_map(name, _breakdown(shown), unit), "embodied-map")
-    return shown
+    _part_table(shown)
+    return shown, unit
+
+
+def show_below(shown: Footprint, unit: MassUnit) -> None:
+    """The parts as a map, and what Reduce would leave out."""
+    chart = figures.embodied_map(product_name(shown.id), _breakdown(shown), unit)
+    draw.show_chart(chart, "embodied-map")
+    _trim_line(shown.id, state.scenario().policy.coefficients, unit)
 
 
 def _product() -> str:
     left, right = st.columns(2)
+    names, bought = _names(), _in_the_plan()
+    ranked = sorted(names, key=lambda name: (name not in bought, *_own_first(name)))
+    _follow_the_offer(ranked[0])
     with left:
-        names = _names()
-        bought = _in_the_plan()
         product_id: str = st.selectbox(
             "Server or accelerator",
-            sorted(names, key=lambda name: (name not in bought, *_own_first(name))),
+            ranked,
             key=PRODUCT,
-            format_func=lambda chosen: names.get(chosen, ""),
+            format_func=lambda chosen: f"{names[chosen]} ({chosen})" if chosen in names else "",
         )
     with right:
         path = "policy.coefficients"
@@ -73,6 +84,15 @@ def _product() -> str:
             names=SET_NAMES,
         )  # fmt: skip
     return product_id
+
+
+def _follow_the_offer(first: str) -> None:
+    """Who turns from buying to renting, or to another provider, is shown a server of theirs."""
+    hardware = state.scenario().hardware
+    now = (hardware.offer, hardware.provider)
+    if st.session_state.get(OFFER, now) != now:
+        st.session_state[PRODUCT] = first
+    st.session_state[OFFER] = now
 
 
 def sets_in_order() -> list[str]:
@@ -100,15 +120,21 @@ def _in_the_plan() -> set[str]:
 
 
 def _own_first(product_id: str) -> tuple[bool, bool, bool, bool, int, str]:
-    """The visitor's rows, then what is allowed, bought before rented, then single accelerators."""
+    """The visitor's rows, then servers on offer before others and single accelerators."""
     catalog = state.catalog()
     own = any((table, product_id) in catalog.overlay_rows for table in ("servers", "accelerators"))
     server = catalog.servers.get(product_id)
     card = catalog.accelerator(server.accelerator_id if server else product_id)
     hardware = state.scenario().hardware
     allowed = hardware.accelerators is None or card.id in hardware.accelerators
-    other = server is not None and server.offer != hardware.offer
+    other = server is None or (server.offer, server.provider_id) != _offered_by(hardware, server)
     return not own, server is None, other, not allowed, -card.launch_year, product_id
+
+
+def _offered_by(hardware: Hardware, server: Server) -> tuple[str, str | None]:
+    """The offer and the provider of what the scenario plans with; anybody's where it buys."""
+    rents = hardware.offer == "rental"
+    return hardware.offer, hardware.provider if rents else server.provider_id
 
 
 def hourly_line(row: Footprint) -> str:
@@ -174,23 +200,15 @@ def _set_to_show(prints: list[Footprint]) -> Footprint:
     return next(row for row in prints if row.coefficients == chosen)
 
 
-def part_table(row: Footprint) -> None:
-    """The parts with their arithmetic and sources."""
+def _part_table(row: Footprint) -> None:
+    """The parts with their arithmetic and sources, in few columns whose text wraps."""
     name = product_name(row.id)
     whole = f"{number(row.total_kgco2e)} kgCO2e"
     st.markdown(f"##### {plain(f'Who says so: {name} under {row.coefficients}, {whole}')}")
-    st.dataframe(
+    st.table(
         [_part_cells(part) for part in sorted(row.parts, key=lambda p: (p.side, -p.kgco2e))],
+        border="horizontal",
         hide_index=True,
-        height="content",
-        key="embodied-parts",
-        column_config={
-            "Part": st.column_config.Column(width=150),
-            "How": st.column_config.Column(width=360),
-            "Source": st.column_config.Column(width=300),
-            "Link": st.column_config.LinkColumn("Link", display_text="open"),
-        },
-        placeholder="",
         alt=f"Parts of {name} under set {row.coefficients} with their arithmetic and sources.",
     )
 
@@ -210,16 +228,19 @@ def _breakdown_part(part: EmbodiedPart) -> BreakdownPart:
     )
 
 
-def _part_cells(part: EmbodiedPart) -> dict[str, Any]:
+def _part_cells(part: EmbodiedPart) -> dict[str, str]:
     source = state.catalog().sources[part.source_id]
+    quality = quality_words(part.quality) + (", yours" if part.is_own else "")
+    note = f"  \n:small[:gray[{plain(part.note)}]]" if part.note else ""
     return {
-        "Part": part.part,
-        "Side": part.side,
-        "kgCO2e": number(part.kgco2e),
-        "Band": f"{number(part.low_kgco2e)} to {number(part.high_kgco2e)}",
-        "How": part.basis,
-        "Quality": quality_words(part.quality),
-        "Source": f"{source.title}, {source.publisher}",
-        "Link": web_address(source.url),
-        "Note": part.note,
+        "Part": f"**{plain(part.part)}**  \n:small[{part.side}]",
+        "kgCO2e": f"{number(part.kgco2e)}  \n:small[{_band_words(part)}]",
+        "How": plain(part.basis) + note,
+        "Source": f":small[**{plain(quality)}**: {source_link(source)}]",
     }
+
+
+def _band_words(part: EmbodiedPart) -> str:
+    """Low to high on one line."""
+    words = f"{number(part.low_kgco2e)} to {number(part.high_kgco2e)}"
+    return words.replace(" ", NO_BREAK_SPACE)

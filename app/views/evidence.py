@@ -10,7 +10,7 @@ import streamlit as st
 from app import evidence, inputs, state
 from app import figures_catalog as figures
 from app.figures_catalog import QUALITIES, FootprintPoint, QualityCount
-from app.text import column_words, number, percent, plain, sentence
+from app.text import band_width, column_words, number, percent, plain, sentence
 from app.views import answer as draw
 from app.views import catalog_rows, speed_panel
 from app.views.catalog_rows import quality_words, web_address
@@ -21,7 +21,7 @@ from ecoserve.footprints import FootprintCheck, check_footprints
 from ecoserve.rows import ProductFootprint
 
 Row = dict[str, Any]
-TRUST = {"A": "A, reviewed or torn down", "B": "B, vendor's tool", "C": "C, indirect"}
+TRUST = {"A": "A, reviewed or torn down", "B": "B, vendor's tool or quoted", "C": "C, indirect"}
 
 
 @st.fragment
@@ -58,14 +58,11 @@ def _counted(path: Path) -> tuple[QualityCount, ...]:
 def headline(checks: tuple[FootprintCheck, ...], counts: tuple[QualityCount, ...]) -> str:
     """Whether the numbers can be checked, in one sentence."""
     chosen = state.scenario().policy.coefficients
-    free = [c for c in checks if c.coefficients == chosen and not c.in_sample]
-    covered = sum(check.within_our_band for check in free)
     total = sum(row.total for row in counts)
     assumed = sum(row.counts["assumed"] for row in counts)
     return (
         f"Every one of {total:,} figures names its source, {percent(assumed / total, 2)} of them "
-        f"are assumed; {covered} of {len(free)} published footprints lie in the band of set "
-        f"{chosen}."
+        f"are assumed; {evidence.out_of_sample_words(checks, chosen)}."
     )
 
 
@@ -95,6 +92,7 @@ def _check_cells(check: FootprintCheck) -> Row:
         "Band": f"{number(check.low_kgco2e)} to {number(check.high_kgco2e)}",
         "Ours over published": number(check.ratio),
         "In our band": "yes" if check.within_our_band else "no",
+        "Width of it": band_width(check.band_ratio),
         "Fitted to it": "yes, in sample" if check.in_sample else "no",
         "By": row.kind,
         "Trust": TRUST[row.trust],
@@ -114,7 +112,7 @@ def _split(checks: tuple[FootprintCheck, ...]) -> None:
     st.markdown("##### The published split beside ours")
     rows: dict[str, ProductFootprint] = {name: check.footprint for name, check in known.items()}
     picked = st.selectbox(
-        "Product", sorted(rows, key=lambda name: _accelerators_first(rows[name])),
+        "Product", sorted(rows, key=lambda name: _accelerators_first(known[name])),
         key="evidence:split", format_func=lambda name: rows[name].name,
     )  # fmt: skip
     check = known[picked]
@@ -140,8 +138,9 @@ def _split(checks: tuple[FootprintCheck, ...]) -> None:
             st.caption(plain(f"{sentence(line.part)} {line.note}"))
 
 
-def _accelerators_first(row: ProductFootprint) -> tuple[bool, bool, float]:
-    return row.accelerator_id is None, not row.is_fitted, -row.kgco2e
+def _accelerators_first(check: FootprintCheck) -> tuple[bool, bool, float]:
+    row = check.footprint
+    return row.accelerator_id is None, not check.in_sample, -row.kgco2e
 
 
 def _coefficients() -> None:

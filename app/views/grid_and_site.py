@@ -10,11 +10,9 @@ import streamlit as st
 from app import figures, inputs, state
 from app.text import number, plain
 from app.views import answer as draw
-from ecoserve.operational import hourly_intensity, site_pue
+from ecoserve.notes import LARGEST_DIFFERENCE
+from ecoserve.operational import hourly_intensity, market_based_kgco2e, site_pue
 from ecoserve.rows import Row
-
-# Between the mean of the hours and the annual figure, before the page speaks of it.
-LARGEST_DIFFERENCE = 0.05
 
 
 @st.fragment
@@ -52,7 +50,12 @@ def _move_to(region_id: str) -> inputs.Changes:
     """The region's own figures take over; without hourly figures, its yearly mean."""
     zone = state.catalog().region(region_id).grid_zone_id
     intensity = state.scenario().site.intensity
-    changes: dict[str, object] = {"site.region": region_id, "site.pue": None, **inputs.ALL_HOURS}
+    changes: dict[str, object] = {
+        "site.region": region_id,
+        "site.name": place_name(state.catalog().region(region_id).name),
+        "site.pue": None,
+        **inputs.ALL_HOURS,
+    }
     if intensity != "custom":
         changes["site.intensity"] = "hourly" if zone else "annual"
     return changes
@@ -107,6 +110,18 @@ def contracts() -> None:
         bounds=(0, 3000), step=10, placeholder="location-based mean",
         help="Supplier's or residual mix. It changes no plan: plans go by the place.",
     )  # fmt: skip
+    located = float(hourly_intensity(site, state.catalog()).mean())
+    by_contract = market_based_kgco2e(site.market, located, 1000.0)
+    st.caption(
+        f"By contract {number(by_contract)} g/kWh, by place {number(located)} g/kWh; the Plan page "
+        "and every report state the year both ways."
+    )
+
+
+def place_name(region_name: str) -> str:
+    """A site's name after its region, in the letters that names may have."""
+    kept = re.sub(r"[^A-Za-z0-9 _.,:+()/&'-]", "", region_name)[:60].strip()
+    return kept or "site"
 
 
 def prices() -> None:
@@ -114,7 +129,8 @@ def prices() -> None:
     site, catalog = state.scenario().site, state.catalog()
     known = catalog.region(site.region).electricity_usd_per_kwh
     usual = catalog.price_value("electricity_usd_per_kwh")
-    hint = f"{usual:.3f}, typical; none known here" if known is None else f"{known:.3f}, wholesale"
+    basis = "yours" if ("regions", site.region) in catalog.overlay_rows else "wholesale"
+    hint = f"{usual:.3f}, typical; none known here" if known is None else f"{known:.3f}, {basis}"
     inputs.number(
         "Electricity, USD/kWh",
         "site.electricity_usd_per_kwh",

@@ -32,7 +32,7 @@ def page() -> None:
     with footprint:
         shown = embodied_panel.show()
     if shown is not None:
-        embodied_panel.part_table(shown)
+        embodied_panel.show_below(*shown)
     st.divider()
     profile_panel.show()
     st.divider()

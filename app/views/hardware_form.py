@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import inputs, state
+from app.text import plain
 from ecoserve.options import offered_servers
 from ecoserve.rows import Accelerator
 from ecoserve.scenario import ServerLimit
@@ -87,8 +88,11 @@ def _price_list(provider: str) -> None:
     """Whose list has more than one year, that is chosen; the latest is not written down."""
     years = state.catalog().rental_dates(provider)
     if len(years) < 2:
+        if years:
+            st.caption(plain(f"Price list of {_list_name(provider, years[0])}"))
         return
-    names = {year: year for year in years} | {years[-1]: f"{years[-1]}, the latest"}
+    names = {year: _list_name(provider, year) for year in years}
+    names[years[-1]] += ", the latest"
     inputs.choice(
         "Price list of",
         "hardware.price_date",
@@ -98,6 +102,14 @@ def _price_list(provider: str) -> None:
         names=names,
         help="List prices differ between years; one year holds for every server compared.",
     )
+
+
+def _list_name(provider: str, year: str) -> str:
+    """The year of a price list and where its prices hold."""
+    catalog = state.catalog()
+    prices = (price for price in catalog.rental_prices.values() if price.price_date == year)
+    places = {p.place for p in prices if catalog.server(p.server_id).provider_id == provider}
+    return f"{year}, {' and '.join(sorted(places))}"
 
 
 def _offer_changes(value: str | None, providers: list[str]) -> inputs.Changes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,14 +16,32 @@ from app.text import column_words, plain, sentence, sentence_list
 from app.views import answer as draw
 from app.views import embodied_panel
 from catalog_db.build import CatalogBuildError
-from ecoserve.errors import EcoServeError, ScenarioError
+from catalog_db.huggingface import ConfigError, own_name
+from ecoserve.errors import EcoServeError, Problem, ScenarioError
 
 UPLOAD = "own:upload"
 REFUSED = "own:refused"
+MODEL_NAME = "own:model:"
+PRESET = "own:preset"
+CONFIG_NAME = re.compile(r"config ?(\(\d+\))?\.json")
+"""What browsers call the configs of several models."""
+NAME_IT = "Not taken yet: the config.json does not say the name of its model; give it below."
+IN_USE = "Not taken off: the scenario uses your rows. Choose something else there, or:"
+NO_PRESET = "Not taken off: with the preset's values the scenario does not hold up. Correct it, or:"
+TALL_PX = 720
 MAX_FILE_MB = 5
-MAX_LISTED = 12
+MAX_LISTED = 20
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why files were not taken, or not taken off: a sentence, and one row per problem."""
+
+    heading: str
+    rows: tuple[Row, ...] = ()
+    is_taking_off: bool = False
 
 
 def show() -> None:
@@ -43,13 +64,21 @@ def show() -> None:
 def _upload() -> None:
     st.file_uploader(
         "CSV files named after a table (servers.csv), or a Hugging Face config.json per LLM, "
-        "renamed to the model (my_llm.json)",
+        "under any name",
         type=["csv", "json"],
         accept_multiple_files=True,
         max_upload_size=MAX_FILE_MB,
         key=UPLOAD,
         on_change=_take,
     )
+    for key in _nameless(st.session_state.get(UPLOAD) or ()):
+        st.text_input(
+            "Name of the model in config.json",
+            key=key,
+            placeholder="my-llm",
+            max_chars=60,
+            on_change=_take,
+        )
 
 
 def _take() -> None:
@@ -58,12 +87,42 @@ def _take() -> None:
     st.session_state.pop(REFUSED, None)
     if not given:
         return
+    names = {file.file_id: _file_name(file) for file in given}
+    if not all(names.values()):
+        st.session_state[REFUSED] = Refusal(NAME_IT)
+        return
     try:
-        state.lay_over({file.name: file.getvalue() for file in given})
+        state.lay_over({names[file.file_id]: file.getvalue() for file in given})
     except EcoServeError as error:
         st.session_state[REFUSED] = _refusal(error)
     else:
         _show_own_product()
+
+
+def _file_name(file: Any) -> str:
+    """The name to keep a file under: that of its model where it is a ``config.json``.
+
+    Empty where nobody said it yet.
+    """
+    if not CONFIG_NAME.fullmatch(file.name):
+        return str(file.name)
+    said = st.session_state.get(MODEL_NAME + file.file_id, "")
+    name = str(said or _name_inside(file)).strip().replace("/", "-")
+    return f"{name}.json" if re.search(r"[A-Za-z0-9]", name) else ""
+
+
+def _name_inside(file: Any) -> str:
+    """The model's name as its ``config.json`` says it; one that cannot be read is named below."""
+    try:
+        return own_name(file.getvalue().decode())
+    except (UnicodeDecodeError, ConfigError):
+        return "config"
+
+
+def _nameless(given: Iterable[Any]) -> list[str]:
+    """Keys of the text inputs for configs that do not say the name of their model."""
+    configs = [file for file in given if CONFIG_NAME.fullmatch(file.name)]
+    return [MODEL_NAME + file.file_id for file in configs if not _name_inside(file)]
 
 
 def _show_own_product() -> None:
@@ -76,38 +135,44 @@ def _show_own_product() -> None:
         st.session_state[embodied_panel.PRODUCT] = found[0]
 
 
-def _refusal(error: EcoServeError) -> list[Row]:
-    """One row per problem."""
+def _refusal(error: EcoServeError) -> Refusal:
+    """One row per problem, with what is not in the file's words kept from markdown."""
+    rows: tuple[Row, ...]
     if isinstance(error, CatalogBuildError):
-        return [
+        rows = tuple(
             {
-                "File": problem.file.rpartition("/")[2],
-                "Line": problem.line or None,
-                "Column": problem.column,
-                "Expected": problem.expected,
-                "Found": problem.found,
+                "File": plain(problem.file.partition("/")[2] or problem.file),
+                "Line": str(problem.line or ""),
+                "Where": plain(problem.column),
+                "Problem": plain(problem.message),
             }
             for problem in error.problems
-        ]
+        )
+    else:
+        rows = tuple({"Problem": plain(text)} for text in _sentences(error))
+    count = "1 problem" if len(rows) == 1 else f"{len(rows):,} problems"
+    heading = f"Not taken: {count}. Nothing has changed; correct the file and upload it again."
+    return Refusal(heading, rows)
+
+
+def _sentences(error: EcoServeError) -> list[str]:
     if isinstance(error, ScenarioError):
         names = [workload.name for workload in state.scenario().workloads]
-        return [{"Problem": state.problem_text(p, names)} for p in error.problems]
-    return [{"Problem": sentence(str(error))}]
+        return [state.problem_text(p, names) for p in error.problems]
+    return [sentence(str(error))]
 
 
 def _problems() -> None:
-    refused: list[Row] = st.session_state.get(REFUSED, [])
-    if not refused:
+    refused: Refusal | None = st.session_state.get(REFUSED)
+    if refused is None:
         return
-    count = "1 problem" if len(refused) == 1 else f"{len(refused):,} problems"
-    st.error(f"Not taken: {count}. Nothing has changed; correct the file and upload it again.")
-    st.dataframe(
-        refused,
-        hide_index=True,
-        height="content" if len(refused) <= MAX_LISTED else draw.TALL_TABLE_PX,
-        key="own:problems",
-        alt="What is wrong with the files.",
-    )
+    st.error(refused.heading)
+    if refused.rows:
+        tall = len(refused.rows) > MAX_LISTED
+        with st.container(height=TALL_PX if tall else "content", border=False):
+            st.table(list(refused.rows), hide_index=True, alt="What is wrong.")
+    if refused.is_taking_off:
+        _take_off_with_preset()
 
 
 def _templates() -> None:
@@ -158,11 +223,55 @@ def _summary() -> str:
 def _take_off() -> None:
     try:
         state.take_off()
-    except ScenarioError as error:
-        st.session_state[REFUSED] = _refusal(error)
+    except ScenarioError:
+        st.session_state[REFUSED] = Refusal(IN_USE, is_taking_off=True)
     else:
         st.session_state.pop(REFUSED, None)
         _show_own_product()
+
+
+def _take_off_with_preset() -> None:
+    """What the scenario uses of the visitor's rows, and a button that puts a preset's there."""
+    presets = sorted(state.presets())
+    start = presets.index(state.DEFAULT_PRESET)
+    preset = st.selectbox("Preset to take values from", presets, index=start, key=PRESET)
+    choices = state.own_choices(preset)
+    names = [workload.name for workload in state.scenario().workloads]
+    rows = [
+        {
+            "Choice": plain(state.problem_text(Problem(c.path, ""), names).rstrip(": .")),
+            "Now": plain(_in_words(c.chosen)),
+            "In the preset": plain(_in_words(c.instead)),
+        }
+        for c in choices
+    ]
+    if rows:
+        st.table(rows, hide_index=True, alt="Choices that use your rows.")
+    st.button(
+        "Use the preset's values and take my rows off",
+        on_click=_replace_and_take_off,
+        args=({c.path: c.instead for c in choices},),
+    )
+
+
+def _replace_and_take_off(replacing: dict[str, Any]) -> None:
+    try:
+        state.take_off(replacing)
+    except ScenarioError as error:
+        refusal = _refusal(error)
+        st.session_state[REFUSED] = Refusal(NO_PRESET, refusal.rows, is_taking_off=True)
+    else:
+        st.session_state.pop(REFUSED, None)
+        _show_own_product()
+
+
+def _in_words(value: Any) -> str:
+    """A value of the scenario: ids, a list of them, or limits by server."""
+    if value is None:
+        return "any"
+    if isinstance(value, list):
+        return ", ".join(_in_words(entry) for entry in value) or "none"
+    return str(value["server"] if isinstance(value, dict) else value)
 
 
 def not_yet_allowed() -> list[str]:

@@ -68,7 +68,7 @@ def answer_top(place: DeltaGenerator, answer: Answer, effort: str) -> DeltaGener
     """Headline, four figures and picture; returns the place of the line between them."""
     plan = answer.plan
     with place.container():
-        headline = plain(draw.headline(answer))
+        headline = plain(draw.headline(answer, is_final=effort != "quick"))
         if effort == "last":
             st.markdown("#### Last plan that worked")
             st.caption(headline)

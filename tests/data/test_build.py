@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from catalog_db.build import CatalogBuildError, build_catalog, catalog_version
-from catalog_db.csvfiles import BUILD_ORDER
+from catalog_db.csvfiles import BUILD_ORDER, THE_FILE, THE_HEADER, THE_LINE
 from catalog_db.reader import (
     CATALOG_VARIABLE,
     MAX_CACHED,
@@ -222,19 +222,40 @@ def test_a_wrong_file_does_not_hide_the_problems_of_others(data_dir: Path, tmp_p
     edit(data_dir, "regions", lambda rows: rows[0].update(pue="9"))
     found = problems(data_dir, tmp_path / "catalog.duckdb")
     assert found == {
-        ("sources.csv", 1, "(header)"),
-        ("prices.csv", n_lines + 1, "(row)"),
-        ("cpus.csv", 1, "(header)"),
-        ("cpus.csv", 2, "(row)"),
+        ("sources.csv", 1, THE_HEADER),
+        ("prices.csv", n_lines + 1, THE_LINE),
+        ("cpus.csv", 1, THE_HEADER),
+        ("cpus.csv", 2, THE_LINE),
         ("regions.csv", 2, "pue"),
     }
+
+
+def test_rules_across_tables_hold_beside_a_broken_file(data_dir: Path, tmp_path: Path) -> None:
+    (data_dir / "cpus.csv").write_bytes(b"")
+    edit(data_dir, "servers", lambda rows: rows[0].update(n_accelerators="72"))
+    with pytest.raises(CatalogBuildError) as caught:
+        build_catalog(tmp_path / "c.duckdb", data_dir)
+    assert [str(bad) for bad in caught.value.problems] == [
+        "cpus.csv: the file: the file is empty; write a header and rows",
+        "servers.csv:2: column n_accelerators: expected at most the accelerators that its host"
+        " takes, found 72 of 8",
+    ]
+
+
+def test_an_unknown_id_comes_with_the_nearest(data_dir: Path, tmp_path: Path) -> None:
+    edit(data_dir, "servers", lambda rows: rows[0].update(accelerator_id="h100"))
+    with pytest.raises(CatalogBuildError) as caught:
+        build_catalog(tmp_path / "c.duckdb", data_dir)
+    [problem] = map(str, caught.value.problems)
+    assert "expected an id of accelerators.csv, found h100; nearest: h100" in problem
+    assert problem.endswith("; `ecoserve catalog list accelerators` shows what there is")
 
 
 def test_missing_files_are_all_named(data_dir: Path, tmp_path: Path) -> None:
     (data_dir / "llms.csv").unlink()
     (data_dir / "hosts.csv").write_bytes(b"\xff\xfe")
     found = problems(data_dir, tmp_path / "catalog.duckdb")
-    assert found == {("llms.csv", 0, "(file)"), ("hosts.csv", 0, "(file)")}
+    assert found == {("llms.csv", 0, THE_FILE), ("hosts.csv", 0, THE_FILE)}
 
 
 def test_a_failed_build_leaves_the_old_catalog(data_dir: Path, tmp_path: Path) -> None:
@@ -374,3 +395,42 @@ def test_only_the_last_used_catalogs_are_kept(
     kept = sorted(f.name for f in folder.glob("catalog-*"))
     assert kept == sorted([built.name, *(f"catalog-{n:012}.duckdb" for n in range(MAX_CACHED - 1))])
     assert (folder / "library.duckdb").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "row_id", "change", "expected"),
+    [
+        (
+            "host_power",
+            "psu_efficiency",
+            {"value": "0", "low": "0"},
+            "an efficiency of 0.5 or more",
+        ),
+        ("host_power", "cpu_idle_ratio", {"high": "1.2"}, "ratios up to 1"),
+        ("host_power", "nic_w", {"id": "nic_watts"}, "one of cpu_idle_ratio"),
+        ("prices", "nic_usd", {"id": "nic_eur"}, "one of dram_usd_per_gb"),
+        (
+            "embodied_coefficients",
+            "pcf/nic_kg/",
+            {"unit": "g per lightyear"},
+            "a known item with its unit",
+        ),
+        (
+            "embodied_coefficients",
+            "pcf/nic_kg/",
+            {"id": "pcf/nic_kg/big", "key": "big"},
+            "a memory type, a form factor or an accelerator",
+        ),
+    ],
+)
+def test_figures_without_effect_or_sense_are_refused(
+    data_dir: Path, tmp_path: Path, table: str, row_id: str, change: dict[str, str], expected: str
+) -> None:
+    def spoil(rows: list[dict[str, str]]) -> None:
+        (row,) = [row for row in rows if row["id"] == row_id]
+        row.update(change)
+
+    edit(data_dir, table, spoil)
+    with pytest.raises(CatalogBuildError) as caught:
+        build_catalog(tmp_path / "catalog.duckdb", data_dir)
+    assert any(expected in str(problem) for problem in caught.value.problems)

@@ -133,15 +133,18 @@ def test_problems_name_the_overlays_own_file_and_line(tmp_path: Path) -> None:
         hosts='id,name\nhost_hgx_spr,"open\n',
     )  # fmt: skip
     found = "\n".join(problems(tmp_path / "c.duckdb", own))
-    assert "mine/acelerators.csv:0: column (file): expected a file named after a table" in found
-    assert "mine/llms.csv:1: column (header): expected columns out of id, name" in found
-    assert "found layerz" in found
-    assert "mine/prices.csv:1: column (header): expected the column id" in found
-    assert "mine/hosts.csv:2: column (row): expected cells in CSV" in found
+    assert "mine/acelerators.csv: the file: expected a file named after a table" in found
+    assert "; nearest: accelerators" in found
+    assert "mine/llms.csv:1: the header: expected columns out of id, name" in found
+    assert "found layerz; nearest: layers" in found
+    assert "mine/prices.csv:1: the header: the column id is missing" in found
+    assert "mine/hosts.csv:2: the whole line: expected cells in CSV" in found
     assert "mine/servers.csv:4: column id: expected a key that no earlier row has" in found
-    assert "mine/servers.csv:5: column (row): expected 12 cells, found 2" in found
+    assert "mine/servers.csv:5: the whole line: expected 12 cells, found 2" in found
     assert "mine/regions.csv:2: column pue: expected from 1 to 3, found 0.5" in found
-    assert "mine/regions.csv:3: column year: expected a whole number, the cell is empty" in found
+    missing = "the columns name, provider_id, gco2e_per_kwh, year, utc_offset_h are missing"
+    assert f"mine/regions.csv:1: the header: {missing}; rows with a new id need" in found
+    assert "regions.csv:3" not in found
     assert "\nregions.csv" not in found
     own = overlay(servers="\n".join([SERVER, good.replace(",4,112", ",4,4096")]))
     assert problems(tmp_path / "c.duckdb", own) == [
@@ -224,12 +227,85 @@ def test_what_is_no_overlay_is_named(tmp_path: Path) -> None:
         Overlay.from_folder(tmp_path)
     with pytest.raises(OverlayError, match="at most 40"):
         Overlay.from_files({f"{n}.csv": b"" for n in range(MAX_FILES + 1)})
-    with pytest.raises(OverlayError, match=r"servers\.csv is larger than 5,000,000 bytes"):
-        Overlay.from_files({"servers.csv": b"x" * (MAX_FILE_BYTES + 1)})
-    with pytest.raises(OverlayError, match=r"servers\.csv is not UTF-8"):
-        Overlay.from_files({"servers.csv": b"id\n\xff\n"})
-    with pytest.raises(OverlayError, match=r"servers\.xlsx is neither"):
-        Overlay.from_files({"servers.xlsx": b"PK"})
+    (tmp_path / "servers.xlsx").write_bytes(b"PK")
+    with pytest.raises(OverlayError, match=r"no JSON file, only servers\.xlsx; name them"):
+        Overlay.from_folder(tmp_path)
+
+
+def test_files_that_cannot_be_read_do_not_hide_the_problems_of_others(tmp_path: Path) -> None:
+    files = {
+        "servers.csv": f"{SERVER}\n".encode()
+        + b"box,B\xf6x,own,purchase,host_hgx_spr,my_card,4,112,1024,7680,4,400\n"
+        + b"bin,Bin,own,purchase,host_hgx_spr,h100,4,9999,1024,7680,4,400\n",
+        "accelerators.csv": b"id\0\n",
+        "hosts.csv": b"id;name\nmine;Mine\n",
+        "cpus.csv": b"",
+        "prices.xlsx": b"PK",
+        "sources.csv": b"x" * (MAX_FILE_BYTES + 1),
+        "regions.csv": b"id,pue\naws_eu_west_1,0.5\n",
+    }
+    found = problems(tmp_path / "c.duckdb", Overlay.from_files(files, "mine"))
+    utf8 = "save it as 'CSV UTF-8'"
+    ids = "expected an id of accelerators.csv, found "
+    lists = "`ecoserve catalog list accelerators` shows what there is"
+    first = "correct accelerators.csv first, not all of its rows could be read"
+    for problem in (
+        "mine/accelerators.csv: the file: this is no plain text; " + utf8,
+        "mine/cpus.csv: the file: the file is empty; write a header and rows",
+        "mine/hosts.csv:1: the header: separate the columns by commas, found semicolons",
+        "mine/prices.xlsx: the file: expected a CSV or a JSON file",
+        "mine/regions.csv:2: column pue: expected from 1 to 3, found 0.5",
+        "mine/servers.csv:2: the file: not UTF-8 text; " + utf8,
+        "mine/sources.csv: the file: expected at most 5,000,000 bytes; leave out rows that correct"
+        " nothing",
+    ):
+        assert problem in found
+    own_card = f"mine/servers.csv:2: column accelerator_id: {ids}my_card"
+    assert any(problem.startswith(own_card) for problem in found)
+    h100 = next(p for p in found if p.startswith("mine/servers.csv:3: column accelerator_id"))
+    assert f"{ids}h100; nearest: h100" in h100
+    assert h100.endswith(f"; {lists}; {first}")
+    assert any("mine/servers.csv:3: column vcpus: expected from 1 to 4096" in p for p in found)
+
+
+def test_a_file_that_cannot_be_read_is_never_left_out_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CATALOG_VARIABLE, str(tmp_path / "c.duckdb"))
+    files = {"regions.csv": b"id,pue\naws_eu_west_1,1.1\n"}
+    ensure_catalog(overlay=Overlay.from_files(files, "mine"))
+    for other in (b"id\0", b"id,name\nl4,\xff\n"):
+        spoilt = Overlay.from_files({**files, "accelerators.csv": other}, "mine")
+        with pytest.raises(CatalogBuildError, match=r"mine/accelerators\.csv"):
+            ensure_catalog(overlay=spoilt)
+        with pytest.raises(CatalogBuildError, match=r"mine/accelerators\.csv"):
+            ensure_catalog(overlay=Overlay.from_files({}, "mine").over(spoilt))
+
+
+def test_a_missing_column_is_told_once_and_with_those_misspelt(tmp_path: Path) -> None:
+    row = ",My box,own,purchase,host_hgx_spr,h100_sxm_80gb,4,112,1024,7680,4,400"
+    header = SERVER.replace("vcpus", "vCPUs")
+    own = overlay(servers="\n".join([header, *(f"box{n}{row}" for n in range(50))]))
+    unknown, missing = problems(tmp_path / "c.duckdb", own)[::-1]
+    assert missing == (
+        "mine/servers.csv:1: the header: the column vcpus is missing; rows with a new id need every"
+        " required column"
+    )
+    assert "found vCPUs; nearest: vcpus" in unknown
+
+
+def test_files_of_a_folder_that_are_not_read_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    (folder / "deep").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    for name in ("servers.xlsx", "deep/regions.csv", "README.txt", ".git/config", ".DS_Store"):
+        (folder / name).write_text("x", encoding="utf-8")
+    (folder / "regions.csv").write_text("id,pue\naws_eu_west_1,1.1\n", encoding="utf-8")
+    own = Overlay.from_folder(folder)
+    assert own.ignored == ("deep/regions.csv", "servers.xlsx")
+    told = own.ignored_in_words()
+    assert told.startswith("not read in mine: deep/regions.csv, servers.xlsx; an overlay has CSV")
+    assert Overlay.from_files({}).ignored_in_words() == ""
 
 
 # --- config.json of Hugging Face -------------------------------------------------------------
@@ -341,16 +417,18 @@ def test_shapes_and_formats_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[" * 100_000, "column (file): expected a config.json"),
-        ("3", "column (file): expected a config.json of Hugging Face, found no JSON object"),
-        ('{"model_type": "mamba"}', "column model_type: expected one of deepseek_v2,"),
-        (json.dumps({**LLAMA_8B, "hidden_size": None}), "column hidden_size: expected this key"),
-        (json.dumps({**LLAMA_8B, "hidden_size": "big"}), "column hidden_size: expected a whole"),
-        (json.dumps({**LLAMA_8B, "vocab_size": 0}), "column vocab_size: expected a whole number"),
-        (json.dumps({**LLAMA_8B, "torch_dtype": "int3"}), "column torch_dtype: expected bfloat16"),
+        ("[" * 100_000, "the file: expected a config.json"),
+        ("3", "the file: expected a config.json of Hugging Face, found no JSON object"),
+        ('{"model_type": "mamba"}', "key model_type: expected one of deepseek_v2,"),
+        ("{}", "the file: the key model_type is missing; it should be one of deepseek_v2,"),
+        (json.dumps({**LLAMA_8B, "hidden_size": None}), "the key hidden_size is missing"),
+        (json.dumps({**LLAMA_8B, "torch_dtype": None}), "the key torch_dtype is missing"),
+        (json.dumps({**LLAMA_8B, "hidden_size": "big"}), "key hidden_size: expected a whole"),
+        (json.dumps({**LLAMA_8B, "vocab_size": 0}), "key vocab_size: expected a whole number"),
+        (json.dumps({**LLAMA_8B, "torch_dtype": "int3"}), "key torch_dtype: expected bfloat16"),
         (
             json.dumps({**LLAMA_8B, "quantization_config": {"quant_method": "awq"}}),
-            "column quantization_config.quant_method: expected fp8 or mxfp4",
+            "key quantization_config.quant_method: expected fp8 or mxfp4",
         ),
         (json.dumps({**LLAMA_8B, "num_hidden_layers": 5000}), "column layers: expected from 1 to"),
     ],

@@ -252,3 +252,23 @@ def test_sizes_count_every_table(built: Path) -> None:
     assert sizes["llms"].n_rows == len(rows(built, "llms"))
     assert sizes["llms"].n_own == 0
     assert sizes["length_buckets"].n_rows == count(built, "length_buckets")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Filter("hourly_gco2e_per_kwh", "at_least", 3), "holds lists"),
+        (Filter("hourly_gco2e_per_kwh", "one_of", [3, 4]), "holds lists"),
+        (Filter("season", "like", "y"), "no filter 'like'"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_filter_that_does_not_fit_is_said_to_not_the_catalog(
+    built: Path, asked: Filter, said: str
+) -> None:
+    with pytest.raises(CatalogError, match=said):
+        rows(built, "grid_profiles", where=[asked])
+
+
+def test_a_page_of_rows_has_no_negative_length(built: Path) -> None:
+    with pytest.raises(CatalogError, match="no negative"):
+        rows(built, "servers", limit=-1)

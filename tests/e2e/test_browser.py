@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
 
@@ -187,6 +188,39 @@ def test_own_server_from_a_csv_file_is_bought_by_the_plan(app_server: AppServer,
     page.get_by_role("button", name="Take my rows off").click()
     expect(page.get_by_text("In use here")).to_have_count(0)
     assert hosts == {urlsplit(app_server.url).netloc}
+
+
+def test_who_turns_to_renting_sees_a_server_of_the_provider(app_server: AppServer, page: Page):
+    page.goto(f"{app_server.url}/hardware")
+    chosen = page.get_by_role("combobox", name="Server or accelerator")
+    expect(page.get_by_text("Who says so").first).to_be_visible()
+    page.get_by_role("radio", name="Rented").click()
+    expect(page.get_by_role("heading", name="Who says so: AWS")).to_be_visible()
+    expect(chosen).to_have_value(re.compile(r"^AWS .* \(aws_\w+\)$"))
+    prices = page.get_by_role("combobox", name="Price list of")
+    expect(prices).to_have_value(re.compile(r"^20\d\d, us-east-1, the latest$"))
+
+
+@pytest.mark.parametrize("path", ["", "traffic", "hardware", "evidence"])
+def test_titles_have_room_in_a_window_of_800_px(app_server: AppServer, browser: Browser, path: str):
+    visitor = browser.new_context(viewport={"width": 800, "height": 1000})
+    page = visitor.new_page()
+    page.goto(f"{app_server.url}/{path}")
+    if not path:
+        finished(page)
+    expect(page.locator(".js-plotly-plot .gtitle").first).to_be_visible()
+    page.wait_for_timeout(1000)
+    for chart in page.locator(".js-plotly-plot").all():
+        right = _right_edge(chart)
+        for words in chart.locator(".gtitle, .gtitle-subtitle").all():
+            assert _right_edge(words) <= right, words.text_content()
+    visitor.close()
+
+
+def _right_edge(found: Locator) -> float:
+    box = found.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"]
 
 
 def test_figures_of_a_row_open_from_the_table(app_server: AppServer, page: Page):

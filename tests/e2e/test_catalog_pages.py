@@ -1,6 +1,7 @@
 """The Hardware and Evidence pages: filters, figures with their sources, and one's own rows."""
 
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -10,9 +11,13 @@ from streamlit.testing.v1 import AppTest
 
 from app import state
 from app.templates import TEMPLATES, Template, template_zip
+from catalog_db.build import catalog_version
 from catalog_db.overlay import Overlay
 from catalog_db.reader import ensure_catalog, load_catalog
-from tests.e2e.test_pages import go, open_page, scenario_of, text_of
+from ecoserve import __version__
+from ecoserve.link import encode_link
+from ecoserve.scenario import Scenario
+from tests.e2e.test_pages import default, go, open_page, scenario_of, text_of
 
 LEAN = (
     "id,name,provider_id,offer,host_id,accelerator_id,n_accelerators,vcpus,dram_gib,ssd_gb,"
@@ -20,6 +25,17 @@ LEAN = (
     "my_server,My lean server,own,purchase,host_hgx_emr,b200,8,224,512,0,8,400\n"
 )
 """Like 8 x B200 in the catalog with a quarter of its DRAM and no SSD: no plan prefers the full."""
+REGION = "id,name,provider_id,gco2e_per_kwh,year,utc_offset_h\nacme_graz,Graz,own,110,2024,1\n"
+LLAMA_8B = {
+    "model_type": "llama",
+    "num_hidden_layers": 32,
+    "hidden_size": 4096,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "intermediate_size": 14336,
+    "vocab_size": 128256,
+    "torch_dtype": "bfloat16",
+}
 WRONG = (
     "id,name,provider_id,offer,host_id,accelerator_id,n_accelerators,vcpus,dram_gib,ssd_gb,"
     "n_nics,nic_gbps\n"
@@ -37,6 +53,28 @@ def table_with(page: AppTest, *columns: str) -> pd.DataFrame:
     """The table that has these columns; tables that nothing is chosen from have no key here."""
     [found] = [d.value for d in page.dataframe if {*columns} <= {*d.value.columns}]
     return found
+
+
+def text_table(page: AppTest, *columns: str) -> pd.DataFrame:
+    """The table of wrapped text that has these columns, without the escapes of markdown."""
+    [found] = [t.value for t in page.table if {*columns} <= {*t.value.columns}]
+    return found.replace(r"\\(.)", r"\1", regex=True)
+
+
+def plain_text(elements: Any) -> str:
+    return " ".join(element.value for element in elements).replace("\\", "")
+
+
+def with_own_region() -> Scenario:
+    changes = {"site.region": "acme_graz", "site.intensity": "annual"}
+    return state.changed(default(), changes)
+
+
+def link_to_own_region() -> str:
+    """As whoever has the files copies it."""
+    overlay = Overlay.from_files({"regions.csv": REGION.encode()})
+    version = catalog_version(overlay=overlay)
+    return encode_link(with_own_region(), state.presets(), __version__, version)
 
 
 def choose_row(page: AppTest, key: str, position: int) -> AppTest:
@@ -100,10 +138,39 @@ def test_where_the_carbon_comes_from_under_a_set_of_ones_choice():
     page.selectbox(key="in:product").set_value("h100_sxm_80gb").run()
     assert any(c.value.startswith("Per installed hour under pcf") for c in page.caption)
     page.button_group(key="in:parts:pcf").set_value("paper").run()
-    parts = [d.value for d in page.dataframe if "How" in d.value.columns]
-    assert sum(float(kg) for kg in parts[0]["kgCO2e"]) == pytest.approx(103.0, abs=0.1)
-    assert (parts[0]["How"] != "").all()
-    assert (parts[0]["Source"] != "").all()
+    [parts] = [table.value for table in page.table if "How" in table.value.columns]
+    kgco2e = [float(cell.split()[0]) for cell in parts["kgCO2e"]]
+    assert sum(kgco2e) == pytest.approx(103.0, abs=0.1)
+    assert (parts["How"] != "").all()
+    assert parts["Source"].str.contains(r"\]\(https://", regex=True).any()
+
+
+def test_server_is_found_by_its_accelerator_and_its_host():
+    page = open_page("hardware")
+    page.button_group(key="hardware:table").set_value("servers").run()
+    search = page.text_input(key="hardware:servers:search")
+    search.set_value("mi300x").run()
+    by_card = rows_of(page, "hardware:servers:rows")
+    assert set(by_card["Accelerator"]) == {"mi300x"}
+    page.text_input(key="hardware:servers:search").set_value("own_8x_h100").run()
+    assert "own_8x_h100_sxm" in list(rows_of(page, "hardware:servers:rows")["Id"])
+    page.text_input(key="hardware:servers:search").set_value("host_hgx_emr").run()
+    assert set(rows_of(page, "hardware:servers:rows")["Host"]) == {"host_hgx_emr"}
+    page.text_input(key="hardware:servers:search").set_value("").run()
+    page.multiselect(key="hardware:servers:accelerator_id").set_value(["b200"]).run()
+    assert set(rows_of(page, "hardware:servers:rows")["Accelerator"]) == {"b200"}
+
+
+def test_who_rents_is_shown_a_server_of_that_provider():
+    page = open_page("hardware")
+    page.selectbox(key="in:product").set_value("own_8x_h100_sxm").run()
+    page.button_group(key="in:hardware:offer").set_value("rental").run()
+    catalog = state.catalog()
+    shown = catalog.server(page.selectbox(key="in:product").value)
+    assert (shown.offer, shown.provider_id) == ("rental", scenario_of(page).hardware.provider)
+    page.selectbox(key="in:hardware:hardware.provider").set_value("gcp").run()
+    assert catalog.server(page.selectbox(key="in:product").value).provider_id == "gcp"
+    assert not page.exception
 
 
 def test_trimmed_host_stands_beside_the_full_one():
@@ -136,10 +203,13 @@ def test_bad_upload_tells_every_problem_and_changes_nothing():
     page = open_page("hardware")
     upload(page, ("servers.csv", WRONG))
     assert not page.exception
-    problems = table_with(page, "File", "Line")
+    problems = text_table(page, "File", "Line")
     assert set(problems["File"]) == {"servers.csv"}
-    assert set(problems["Line"]) == {2}
-    assert set(problems["Column"]) == {"offer", "accelerator_id", "dram_gib"}
+    assert set(problems["Line"]) == {"2"}
+    assert set(problems["Where"]) == {"offer", "accelerator_id", "dram_gib"}
+    [unknown] = problems["Problem"][problems["Where"] == "accelerator_id"]
+    assert unknown.startswith("expected an id of accelerators.csv, found b201; nearest: b200")
+    assert unknown.endswith("`ecoserve catalog list accelerators` shows what there is")
     assert "Nothing has changed" in page.error[0].value
     assert not [b for b in page.button if b.label == "Take my rows off"]
 
@@ -148,7 +218,7 @@ def test_refused_files_leave_those_taken_before():
     page = open_page("hardware")
     upload(page, ("servers.csv", LEAN))
     upload(page, ("servers.csv", WRONG))
-    assert len(table_with(page, "File", "Line")) == 3
+    assert len(text_table(page, "File", "Line")) == 3
     assert page.selectbox(key="in:product").value == "my_server"
     limits = next(m for m in page.multiselect if m.key.startswith("in:hardware:limits"))
     assert "My lean server" in limits.options
@@ -163,6 +233,9 @@ def test_own_server_is_shown_as_such_and_planned_with():
     page.button_group(key="hardware:table").set_value("servers").run()
     page.text_input(key="hardware:servers:search").set_value("lean").run()
     assert list(rows_of(page, "hardware:servers:rows")["Whose"]) == ["yours"]
+    page.text_input(key="hardware:servers:search").set_value("").run()
+    page.checkbox(key="hardware:servers:mine").check().run()
+    assert list(rows_of(page, "hardware:servers:rows")["Id"]) == ["my_server"]
     choose_row(page, "hardware:servers:rows", 0)
     figures = table_with(page, "Figure", "Link").set_index("Figure")
     assert figures.loc["DRAM", "Quality"] == "~ assumed, yours"
@@ -177,12 +250,92 @@ def test_rows_are_taken_off_again_unless_the_scenario_needs_them():
     limits = next(m for m in page.multiselect if m.key.startswith("in:hardware:limits"))
     limits.set_value(["my_server"]).run()
     next(b for b in page.button if b.label == "Take my rows off").click().run()
-    assert "my_server" in " ".join(table_with(page, "Problem")["Problem"])
+    used = text_table(page, "Choice")
+    assert list(used["Choice"]) == ["Hardware, limits"]
+    assert list(used["Now"]) == ["my_server"]
+    assert list(used["In the preset"]) == ["none"]
     limits = next(m for m in page.multiselect if m.key.startswith("in:hardware:limits"))
     limits.set_value([]).run()
     next(b for b in page.button if b.label == "Take my rows off").click().run()
     assert not page.error
     assert page.selectbox(key="in:product").value != "my_server"
+
+
+def test_a_preset_can_stand_in_for_rows_that_are_taken_off():
+    page = open_page("hardware", link_to_own_region())
+    upload(page, ("regions.csv", REGION))
+    assert scenario_of(page) == with_own_region()
+    next(b for b in page.button if b.label == "Take my rows off").click().run()
+    assert "the scenario uses your rows" in page.error[0].value
+    used = text_table(page, "Choice")
+    assert list(used["Choice"]) == ["Site, region"]
+    assert list(used["Now"]) == ["acme_graz"]
+    assert list(used["In the preset"]) == [default().site.region]
+    next(b for b in page.button if b.label.startswith("Use the preset's")).click().run()
+    assert not page.exception
+    assert not page.error
+    assert scenario_of(page).site.region == default().site.region
+    assert not [b for b in page.button if b.label == "Take my rows off"]
+
+
+def test_a_link_that_needs_own_rows_waits_for_them():
+    link = link_to_own_region()
+    page = open_page("hardware", link)
+    told = plain_text(page.error)
+    assert "made with another catalog" in told
+    assert "Site, region: no region has the id 'acme_graz'" in told
+    assert "load them on the Hardware page and this link opens" in told
+    assert page.query_params["s"] in (link, [link])
+    upload(page, ("servers.csv", LEAN))
+    assert page.query_params["s"] in (link, [link])
+    upload(page, ("regions.csv", REGION))
+    assert not page.exception
+    assert not page.error
+    assert scenario_of(page) == with_own_region()
+
+
+def test_an_edit_gives_a_waiting_link_up():
+    page = open_page("hardware", link_to_own_region())
+    page.button_group(key="in:hardware:offer").set_value("rental").run()
+    edited = scenario_of(page)
+    assert edited.site.region == default().site.region
+    upload(page, ("regions.csv", REGION))
+    assert scenario_of(page) == edited
+
+
+def test_copy_link_says_which_rows_it_does_not_carry():
+    page = open_page("hardware")
+    assert "in any browser" in plain_text(page.caption)
+    upload(page, ("servers.csv", LEAN))
+    page.run()
+    told = plain_text(page.warning)
+    assert "does not carry your own rows (my_server): whoever opens it needs your files" in told
+    assert "in any browser" not in plain_text(page.caption)
+
+
+def test_a_config_is_kept_under_the_name_of_its_model():
+    page = open_page("hardware")
+    upload(page, ("config.json", json.dumps(LLAMA_8B)))
+    assert "does not say the name of its model" in plain_text(page.error)
+    [name] = [t for t in page.text_input if t.label == "Name of the model in config.json"]
+    name.set_value("Acme 8B").run()
+    assert not page.exception
+    assert not page.error
+    assert "acme_8b" in list(table_with(page, "Row", "Id")["Id"])
+    named = json.dumps({**LLAMA_8B, "_name_or_path": "org/Other-8B"})
+    upload(page, ("config (1).json", named))
+    assert set(table_with(page, "Row", "Id")["Id"]) == {"acme_8b", "other_8b"}
+
+
+def test_many_problems_are_all_on_the_page_each_with_its_line():
+    page = open_page("hardware")
+    lines = [f"aws_eu_west_{n},0.5" for n in (1, 2, 3)]
+    upload(page, ("regions.csv", "\n".join(["id,pue", *lines])), ("cpus.csv", ""))
+    problems = text_table(page, "File", "Line")
+    assert sorted(zip(problems["File"], problems["Line"], strict=True)) == [
+        ("cpus.csv", ""), *(("regions.csv", str(line)) for line in (2, 3, 4))
+    ]  # fmt: skip
+    assert problems["Problem"][0] == "the file is empty; write a header and rows"
 
 
 def test_nobody_else_sees_ones_rows():
@@ -221,6 +374,7 @@ def test_evidence_shows_published_footprints_and_the_split_with_reasons():
     board = checks.loc["NVIDIA HGX H100 board, eight H100 SXM"]
     assert board["Fitted to it"] == "yes, in sample"
     assert 0.9 <= float(board["Ours over published"]) <= 1.1
+    assert board["Width of it"] == "high 3.0 x low"
     assert page.selectbox(key="evidence:split").value == "hgx_h100"
     assert any("no test of them" in caption.value for caption in page.caption)
     page.button_group(key="evidence:footprints:set").set_value("paper").run()

@@ -442,9 +442,13 @@ def test_published_footprints_beside_ours(run: Run):
     assert (board["published_kgco2e"], board["in_sample"]) == (1312.0, True)
     assert board["ratio"] == pytest.approx(board["ours_kgco2e"] / 1312.0)
     assert {line["part"] for line in board["lines"]} >= {"dies", "memory", "cooling"}
+    assert board["band_ratio"] == pytest.approx(board["high"] / board["low"])
+    assert found["teardown_a100_pcie_40gb", "lca_high"]["in_sample"] is True
+    assert found["teardown_a100_pcie_40gb", "pcf"]["in_sample"] is False
     assert ("calculator_l4", "pcf") not in found
     text = run("embodied", "--validate").stdout
     assert "reproduced" in text
+    assert "(high 10 x low)" in " ".join(text.split())
     assert "NOT REPRODUCED" not in text
 
 

@@ -28,18 +28,57 @@ def run(tmp_path: Path) -> Run:
     return invoke
 
 
-@pytest.mark.parametrize("kind", ["server", "accelerator", "llm"])
+TABLES = {
+    "server": ("servers",),
+    "accelerator": ("accelerators", "dies", "servers"),
+    "host": ("hosts", "servers"),
+    "cpu": ("cpus", "dies", "hosts", "servers"),
+    "region": ("regions",),
+    "llm": ("llms",),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
 def test_example_files_build_as_they_are(run: Run, tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "mine"
     assert run("catalog", "new-overlay", folder, "--kind", kind).exit_code == 0
     built = run("catalog", "build", "--overlay", folder, "--json")
     record = json.loads(built.stdout)
-    n_tables = {"server": 1, "accelerator": 3, "llm": 1}[kind]
-    assert record["n_own_rows"] == n_tables + 1  # and their source
+    assert {file.stem for file in folder.glob("*.csv")} == set(TABLES[kind])
+    assert record["n_own_rows"] == len(TABLES[kind]) + 1  # and their source
+    assert built.stderr == ""
     assert Path(record["path"]).is_file()
     again = run("catalog", "new-overlay", folder)
     assert again.exit_code == BAD_INPUT
     assert "is not empty" in again.stderr
+
+
+def test_the_text_of_example_files_says_what_each_column_may_hold(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    run("catalog", "new-overlay", folder, "--kind", "cpu")
+    text = (folder / "README.txt").read_text(encoding="utf-8")
+    for line in (
+        "cpus.csv: One socket of a host; its silicon is in dies",
+        "  tdp_w: a number; W per socket; allowed: from 20 to 1000",
+        "  memory_type: text; type of the DRAM modules it takes; allowed: one of ddr4, ddr5,"
+        " lpddr5x",
+        "  cpu_id: text; allowed: an id of cpus (ecoserve catalog list cpus)",
+        "  sockets: a whole number; CPU sockets; allowed: from 1 to 8",
+        "  Within a row: id is product_id/die; area_low_mm2, area_mm2 and area_high_mm2 in"
+        " ascending order.",
+    ):
+        assert line in text.splitlines()
+    assert "ecoserve catalog list TABLE" in text
+
+
+def test_files_that_are_not_read_are_named_in_one_line(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    run("catalog", "new-overlay", folder)
+    (folder / "prices.xlsx").write_bytes(b"PK")
+    built = run("catalog", "build", "--overlay", folder)
+    assert built.exit_code == 0
+    [told] = built.stderr.splitlines()
+    assert told.startswith("warning: not read in mine: prices.xlsx; ")
 
 
 def test_own_rows_are_marked_in_listings(run: Run, tmp_path: Path) -> None:
@@ -101,3 +140,31 @@ def test_empty_cells_can_be_looked_for(run: Run) -> None:
     listed = run("catalog", "list", "accelerators", "--where", "fp8_tflops=", "--json")
     rows = json.loads(listed.stdout)["rows"]
     assert {row["fp8_tflops"] for row in rows} == {None}
+
+
+def test_parts_on_own_figures_are_marked_and_name_them(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    coefficient = "pcf/memory_kg_per_gb/hbm3"
+    for table, text in (
+        ("embodied_coefficients", f"id,value,high\n{coefficient},1.5,2\n"),
+        ("dies", "id,area_mm2,area_low_mm2\nh100_sxm_80gb/gh100,813,810\n"),
+        ("accelerators", "id,tdp_w\nh100_sxm_80gb,650\n"),
+    ):
+        (folder / f"{table}.csv").write_text(text, encoding="utf-8")
+    shown = json.loads(run("embodied", "h100_sxm_80gb", "--overlay", folder, "--json").stdout)
+    parts = {part["part"]: part for part in shown["parts"]}
+    assert parts["memory"]["kgco2e"] == 120.0
+    theirs = {name for name, part in parts.items() if part["source_id"] == "your_overlay"}
+    assert theirs == {"memory", "dies", "cooling"}
+    assert {name for name, part in parts.items() if part["is_own"]} == {
+        *theirs, "assembly and transport",
+    }  # fmt: skip
+    assert all(parts[name]["quality"] == "assumed" for name in theirs)
+    assert "546 kg" not in parts["memory"]["note"]
+    assert f"Yours: value of {coefficient}" in parts["memory"]["note"]
+    told = " ".join(run("embodied", "h100_sxm_80gb", "--overlay", folder).stdout.split())
+    assert "assumed, yours" in told
+    assert "Your own data, mine" in told
+    ours = json.loads(run("embodied", "h100_sxm_80gb", "--json").stdout)
+    assert not any(part["is_own"] for part in ours["parts"])

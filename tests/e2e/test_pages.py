@@ -1,5 +1,6 @@
 """Each page through Streamlit's own test driver: it draws, it edits, it refuses, it remembers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from app import state
+from app.views import answer as draw
+from app.views import solve
 from ecoserve.link import decode_link, encode_link
 from ecoserve.scenario import Scenario
 
@@ -53,11 +56,11 @@ def test_page_draws_the_default_scenario(name: str):
 def test_plan_answers_in_a_sentence_and_four_figures():
     page = open_page()
     assert "less carbon than" in text_of(page)
-    assert [metric.label.split(",")[0] for metric in page.metric] == [
-        "Carbon",
-        "Less carbon than the baseline",
-        "Cost",
-        "IT power",
+    assert [metric.label for metric in page.metric] == [
+        "tCO2e per year",
+        "Less carbon",
+        "USD per hour",
+        "Mean IT power",
     ]
     assert "optimal" in text_of(page)
 
@@ -238,3 +241,12 @@ def test_no_page_says_anything_with_raw_html():
     views = MAIN.parent.rglob("*.py")
     forbidden = ("unsafe_allow_html", "st.html", "st.exception", "page_icon")
     assert not [(v.name, f) for v in views for f in forbidden if f in v.read_text("utf-8")]
+
+
+def test_first_answer_far_from_its_bound_recommends_nothing():
+    answer = solve.answer(default(), "cost", "quick")
+    far = replace(answer, plan=replace(answer.plan, gap=0.16))
+    near = replace(answer, plan=replace(answer.plan, gap=0.14))
+    assert draw.headline(far, is_final=False).startswith("Looking for a better fleet; so far ")
+    assert draw.headline(near, is_final=False).startswith("Buy ")
+    assert draw.headline(far).startswith("Buy ")

@@ -245,6 +245,108 @@ def test_the_worst_input_gives_the_quality():
     assert (line.quality, line.note) == ("assumed", "guessed")
 
 
+def corrected(catalog, *places: tuple[str, str, str]):
+    """The catalog after an overlay gave these figures: table, row id and column."""
+    given = {
+        (table, row_id, column): CellSource(
+            table_name=table, row_id=row_id, column_name=column, source_id="your_overlay",
+            quality="assumed", note="From the overlay.",
+        )
+        for table, row_id, column in places
+    }  # fmt: skip
+    return replace(catalog, cell_sources=given, overlay_figures=frozenset(places))
+
+
+def sure(row, note=""):
+    return replace(row, quality="manufacturer", source_id="maker", note=note)
+
+
+MEMORY_ID = f"{SET}/memory_kg_per_gb/hbm3"
+MAKERS = tiny_catalog(
+    sure(replace(BIG, dies=(sure(BIG.dies[0]),))),
+    sure(coefficient("memory_kg_per_gb", 0.5, "hbm3"), "546 kg for 640 GB."),
+)
+
+
+def test_what_nobody_corrected_is_the_makers():
+    line = only("memory", "big", MAKERS)
+    assert (line.is_own, line.source_id, line.quality) == (False, "maker", "manufacturer")
+    assert line.note == "546 kg for 640 GB."
+
+
+def test_a_coefficient_of_the_users_is_theirs_and_our_note_explains_it_no_more():
+    place = ("embodied_coefficients", MEMORY_ID, "value")
+    line = only("memory", "big", corrected(MAKERS, place))
+    assert (line.is_own, line.source_id, line.quality) == (True, "your_overlay", "assumed")
+    assert line.note == (f"Yours: value of {MEMORY_ID} in embodied_coefficients. From the overlay.")
+    assert line.coefficient_ids == (MEMORY_ID,)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_an_end_of_the_users_is_theirs_and_our_note_explains_the_rest(end: str):
+    line = only("memory", "big", corrected(MAKERS, ("embodied_coefficients", MEMORY_ID, end)))
+    assert (line.is_own, line.source_id, line.quality) == (True, "your_overlay", "assumed")
+    assert line.note == (
+        f"Yours: {end} of {MEMORY_ID} in embodied_coefficients. From the overlay."
+        " Otherwise: 546 kg for 640 GB."
+    )
+
+
+UPLIFT = "assembly and transport"
+
+
+@pytest.mark.parametrize(
+    ("place", "theirs"),
+    [
+        (("dies", "big/core", "area_mm2"), {"dies", UPLIFT}),
+        (("dies", "big/core", "area_high_mm2"), {"dies", UPLIFT}),
+        (("embodied_coefficients", f"{SET}/defects_per_cm2/", "value"), {"dies", "CPUs", UPLIFT}),
+        (("accelerators", "big", "memory_gb"), {"memory", UPLIFT}),
+        (("accelerators", "big", "memory_type"), {"memory", UPLIFT}),
+        (("accelerators", "big", "psu_w"), {"power delivery", UPLIFT}),
+        (("accelerators", "big", "tdp_w"), {"cooling", UPLIFT}),
+        (("accelerators", "big", "board_area_cm2"), {"board", UPLIFT}),
+        (("accelerators", "big", "capex_usd"), set()),
+        (("embodied_coefficients", f"{SET}/assembly_ratio/", "value"), {UPLIFT}),
+        (("hosts", "big_host", "n_psus"), {"power supplies"}),
+        (("hosts", "big_host", "rack_units"), {"chassis", "fans"}),
+        (("hosts", "big_host", "sockets"), {"CPUs"}),
+        (("dies", "cpu/tile", "area_mm2"), {"CPUs"}),
+        (("servers", "own_4x_big", "dram_gib"), {"DRAM"}),
+        (("servers", "own_4x_big", "ssd_gb"), {"SSD"}),
+        (("servers", "own_4x_big", "n_nics"), {"NICs"}),
+    ],
+)
+def test_parts_on_a_figure_of_the_users_name_them_and_no_others_do(
+    place: tuple[str, str, str], theirs: set[str]
+):
+    assert not any(part.is_own for part in footprint("own_4x_big", SET, MAKERS).parts)
+    own = [p for p in footprint("own_4x_big", SET, corrected(MAKERS, place)).parts if p.is_own]
+    assert {part.part for part in own} == theirs
+    for part in own:
+        table, row_id, column = place
+        if f"Yours: {column} of {row_id} in {table}." in part.note:
+            assert (part.source_id, part.quality) == ("your_overlay", "assumed")
+        else:
+            assert part.part == UPLIFT
+            assert part.note.startswith("Of figures of yours: ")
+
+
+def test_a_share_of_parts_rests_on_what_they_rest_on():
+    line = only(
+        "assembly and transport", "big", corrected(MAKERS, ("accelerators", "big", "memory_gb"))
+    )
+    assert line.is_own
+    assert line.note == "Of figures of yours: memory."
+
+
+def test_a_row_of_the_users_is_theirs_whatever_source_they_give():
+    catalog = replace(MAKERS, overlay_figures=frozenset({("accelerators", "big", "")}))
+    line = only("memory", "big", catalog)
+    assert (line.is_own, line.source_id) == (True, "maker")
+    assert catalog.overlay_rows == {("accelerators", "big")}
+
+
 def test_hours_are_spread_over_each_sides_own_life():
     # 4 x 113.6592506 kg over 2 years and 499.5534660 kg over 5 years of 8,760 h
     server = server_footprint("own_4x_big", SET, CATALOG)

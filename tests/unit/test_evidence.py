@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from app import evidence, evidence_speed
+from ecoserve.footprints import FootprintCheck
 from ecoserve.points import MeasuredPoint, PointConvention
-from ecoserve.rows import CalibrationPlan
+from ecoserve.rows import CalibrationPlan, ProductFootprint
 from tests import builders
 
 
@@ -85,3 +86,35 @@ def test_rows_of_a_calibrated_key_count_as_used_in_the_fit():
     row = known.serving_parameters[plan.id]
     inherited = replace(known, serving_parameters={plan.id: replace(row, provenance="inherited")})
     assert not any(check.in_fit for check in evidence_speed.speed_evidence(inherited).checks)
+
+
+def check(set_id: str, published: float, *, in_sample: bool = False) -> FootprintCheck:
+    """A published figure beside ours of 100 kg, 50 to 200."""
+    row = ProductFootprint(
+        id=f"p{published}", name="P", kind="teardown", boundary="", trust="A", kgco2e=published,
+        low=published, high=published, accelerator_id="big", n_accelerators=1, host_id=None,
+        dram_gb=0.0, ssd_gb=0.0, n_nics=0, fitted_sets=(), lines=(), **builders.ROW,
+    )  # fmt: skip
+    return FootprintCheck(
+        footprint=row,
+        coefficients=set_id,
+        ours_kgco2e=100.0,
+        low_kgco2e=50.0,
+        high_kgco2e=200.0,
+        in_sample=in_sample,
+        lines=(),
+    )
+
+
+def test_the_headline_counts_what_the_set_was_not_fitted_to():
+    checks = [
+        check("pcf", 100.0, in_sample=True), check("pcf", 190.0), check("pcf", 300.0),
+        check("paper", 150.0, in_sample=True),
+    ]  # fmt: skip
+    assert evidence.out_of_sample_words(checks, "pcf") == (
+        "1 of 2 published footprints that set pcf was not fitted to lie in its band, typically"
+        " high 4.0 x low"
+    )
+    assert evidence.out_of_sample_words(checks, "paper") == (
+        "no published footprint here is one that set paper was not fitted to"
+    )

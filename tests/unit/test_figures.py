@@ -33,7 +33,7 @@ def make_plan(scale: float = 1.0, **overrides: Any) -> Plan:
             gco2e_per_kwh=FLAT_DAY, it_power_kw=FLAT_DAY,
             online_it_power_kw=FLAT_DAY, offline_it_power_kw=FLAT_DAY,
         ),
-        "pue": 1.1, "market_kgco2e_per_year": None,
+        "pue": 1.1, "direct_kgco2e_per_year": None, "market_kgco2e_per_year": None,
         "output_tokens_per_year": 1e9, "slo": (), "blocked": (), "notes": (),
     }  # fmt: skip
     return Plan(**{**values, **overrides})
@@ -111,7 +111,7 @@ def test_grounds_are_transparent_and_the_title_is_in_the_download():
     chart = compared()
     assert chart.figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
     assert chart.figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
-    assert chart.title in chart.figure.layout.title.text
+    assert chart.title in chart.figure.layout.title.text.replace("<br>", " ")
     assert figures.CONFIG["displaylogo"] is False
 
 

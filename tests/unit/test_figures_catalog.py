@@ -3,6 +3,7 @@
 import pytest
 
 from app import figures_catalog as figures
+from app.figures import Chart
 from app.figures_catalog import (
     Breakdown,
     BreakdownPart,
@@ -16,6 +17,12 @@ from app.text import KILOGRAMS, TONNES
 
 def words(text: str) -> str:
     return text.replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+
+def shown_text(chart: Chart) -> str:
+    """Title and subtitle on one line."""
+    title = chart.figure.layout.title
+    return f"{title.text} {title.subtitle.text}".replace("<br>", " ")
 
 
 def part(name: str, side: str, kg: float, assumed: bool = False) -> BreakdownPart:
@@ -73,9 +80,13 @@ def test_accelerators_have_the_full_tone_and_hosts_half_of_it():
     colours = {bar.name: bar.marker.color for bar in chart.figure.data if bar.type == "bar"}
     assert colours == {
         "accelerator: dies": "#0072B2",
-        "host: DRAM": "rgba(0,114,178,0.5)",
-        "host: fans": "rgba(0,114,178,0.5)",
+        "host: DRAM": "#80B8D8",
+        "host: fans": "#80B8D8",
     }
+    tiles = figures.embodied_map("x", PCF, KILOGRAMS).figure.data[0]
+    on_map = dict(zip(tiles.ids, tiles.marker.colors, strict=True))
+    assert (on_map["accelerator/dies"], on_map["host/DRAM"]) == ("#0072B2", "#80B8D8")
+    assert "strong: accelerators, pale: host" in shown_text(chart)
 
 
 def test_one_accelerator_names_its_largest_part():
@@ -112,9 +123,11 @@ def test_checks_leave_what_was_fitted_out_of_the_finding():
     points = [point("a", 100, 100, fitted=True), point("b", 100, 80), point("c", 100, 50)]
     chart = figures.published_against_ours([*points, point("d", 100, 60)], ["pcf"], "pcf")
     assert chart.title == (
-        "Set pcf has 1 of the 3 published footprints it was not fitted to within its band; "
-        "typically it gives 0.600 times the published figure"
+        "Set pcf has 1 of the 3 published footprints it was not fitted to within its band, "
+        "typically high 3.0 x low; typically it gives 0.600 times the published figure"
     )
+    [heading] = [note.text for note in chart.figure.layout.annotations]
+    assert heading == "<b>pcf</b>: 0 of 3 not<br>fitted within 10%"
     published, ours = chart.figure.data
     assert set(published.marker.symbol.split()) == {"diamond-open"}
     assert list(ours.marker.symbol) == ["circle-open", "circle", "circle", "circle"]

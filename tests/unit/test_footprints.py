@@ -6,11 +6,13 @@ host, 500 GB, 5,000 GB and two NICs: 499.5534660 more.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.reports import verdict
 from ecoserve.catalog import Catalog, coefficient_id
 from ecoserve.footprints import FootprintCheck, check_footprints
 from ecoserve.rows import FootprintLine, ProductFootprint
@@ -34,7 +36,7 @@ def line(label: str, part: str, kgco2e: float) -> FootprintLine:
 BOARD = ProductFootprint(
     id="board", name="Four Big", kind="manufacturer", boundary="cradle to gate", trust="A",
     kgco2e=500.0, low=500.0, high=500.0, accelerator_id="big", n_accelerators=4, host_id=None,
-    dram_gb=0.0, ssd_gb=0.0, n_nics=0, is_fitted=True, note="",
+    dram_gb=0.0, ssd_gb=0.0, n_nics=0, fitted_sets=("pcf",), note="",
     lines=(
         line("screws", "connectors", 3.0), line("DRAM stacks", "memory", 200.0),
         line("plugs", "connectors", 6.0),
@@ -61,11 +63,26 @@ def test_ours_stands_beside_the_published_figure_for_every_set():
     assert not check.within_published_band
 
 
-def test_in_sample_is_the_set_that_was_fitted():
-    found = checks(BOARD)
-    assert [found["board", name].in_sample for name in ("paper", "pcf")] == [False, True]
-    unfitted = replace(BOARD, is_fitted=False)
-    assert not checks(unfitted)["board", "pcf"].in_sample
+@pytest.mark.parametrize("fitted", [(), ("pcf",), ("paper",), ("paper", "pcf")])
+def test_in_sample_are_the_sets_that_were_fitted(fitted: tuple[str, ...]):
+    found = checks(replace(BOARD, fitted_sets=fitted))
+    in_sample = {name for name in ("paper", "pcf") if found["board", name].in_sample}
+    assert in_sample == set(fitted)
+
+
+def test_the_band_tells_how_wide_it_is():
+    # Big runs from 47.4419241 to 372.3970330
+    check = checks(BOARD)["board", "pcf"]
+    assert check.band_ratio == pytest.approx(7.8495369)
+    assert replace(check, low_kgco2e=0.0).band_ratio == math.inf
+
+
+def test_the_report_says_how_wide_the_band_is_and_who_is_in_sample():
+    [paper, pcf] = checks(BOARD).values()
+    assert verdict(paper) == "in our band (high 7.8 x low)"
+    assert verdict(pcf) == "in our band (high 7.8 x low), in sample"
+    off = replace(paper, low_kgco2e=600.0, high_kgco2e=900.0)
+    assert verdict(off) == "outside our band (high 1.5 x low)"
 
 
 def test_lines_of_one_part_are_added_up_largest_first_for_pcf_alone():

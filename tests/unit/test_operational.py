@@ -10,6 +10,7 @@ import pytest
 from ecoserve.errors import MissingDataError
 from ecoserve.operational import (
     crossover_gco2e_per_kwh,
+    direct_intensity,
     electricity_usd_per_kwh,
     facility_kwh,
     hourly_intensity,
@@ -103,3 +104,13 @@ def test_the_authors_node_runs_and_crosses_over_where_they_say():
 def test_pue_multiplies_once():
     assert facility_kwh(80.0, 1.25) == 100.0
     assert facility_kwh(np.array([8.0, 16.0]), 1.25).tolist() == [10.0, 20.0]
+
+
+def test_direct_hours_are_known_or_not_but_never_guessed():
+    hours = {("year", "lifecycle"): (300.0,) * 24, ("year", "direct"): (200.0,) * 24}
+    catalog = tiny_catalog(replace(GRID, hourly_gco2e_per_kwh=hours))
+    both = direct_intensity(Site(region="sunny"), catalog)
+    assert both is not None
+    assert both.tolist() == [200.0] * 24
+    assert direct_intensity(Site(region="sunny"), CATALOG) is None
+    assert direct_intensity(Site(region="sunny", intensity="annual"), catalog) is None

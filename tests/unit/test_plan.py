@@ -35,7 +35,8 @@ BY_HAND = Plan(
         online_it_power_kw=(0.5,) * 24, offline_it_power_kw=(0.0,) * 24,
     ),
     pue=1.25,
-    market_kgco2e_per_year=None, output_tokens_per_year=5e6, slo=(), notes=(),
+    direct_kgco2e_per_year=None, market_kgco2e_per_year=None,
+    output_tokens_per_year=5e6, slo=(), notes=(),
     blocked=(BlockedSlice("chat, 1 token in", "memory: too little"),),
 )  # fmt: skip
 
