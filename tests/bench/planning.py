@@ -32,10 +32,10 @@ def main() -> None:
     memory = Memory()
     for name, asked, effort, remembers in (
         ("quick, cold", scenario, "quick", False),
-        ("within 1 %, cold", scenario, "interactive", False),
-        ("within 1 %, first with memory", scenario, "interactive", True),
+        ("interactive, cold", scenario, "interactive", False),
+        ("interactive, first with memory", scenario, "interactive", True),
         ("quick, after one edit", edited, "quick", True),
-        ("within 1 %, after one edit", edited, "interactive", True),
+        ("interactive, after one edit", edited, "interactive", True),
     ):
         wall, cpu = time.perf_counter(), time.process_time()
         plan = plan_fleet(asked, catalog, effort, memory=memory if remembers else None)
