@@ -25,8 +25,9 @@ against `schema.sql` and turns them into one DuckDB file. It reports every bad c
 failed or killed build leaves the old catalog working. The same content gives the same catalog
 version, whatever the order of rows and columns.
 
-- `quality` is `measured`, `manufacturer` (data sheets and price lists, read at the maker or in the compilation the source names), `modelled` (derived
-  from other figures) or `assumed`; what is assumed says so in its `note`.
+- `quality` is `measured`, `manufacturer` (data sheets and price lists, read at the maker or in the
+  compilation that the source names), `modelled` (derived from other figures) or `assumed`; what is
+  assumed says so in its `note`.
 - A row's source and quality hold for all of its cells but those listed in `cell_sources.csv`.
 - Units are those of the sources and stand in the column's name or description; `reader.py`
   converts them once.
