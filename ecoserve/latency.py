@@ -143,13 +143,13 @@ def queue_of(rates: Array, services_s: Array, servers: int, utilisation: float) 
 
 def on_time_share(service: Service, slo: Slo, queue: Queue) -> Array:
     """P(own TTFT + wait, with the model's error margin, <= limit) by bucket."""
-    margin = 1.0 + service.device.replica.params.error_band
+    margin = 1.0 + service.device.replica.error_band
     return np.asarray(1.0 - queue.exceedance(slo.ttft_s / margin - service.own_ttft_s))
 
 
 def _start_now(service: Service, demands: Mapping[str, WorkloadDemand]) -> Array:
     """On-time shares without any wait: 0 or 1."""
-    margin = 1.0 + service.device.replica.params.error_band
+    margin = 1.0 + service.device.replica.error_band
     return (service.own_ttft_s * margin <= _slo(service, demands).ttft_s).astype(float)
 
 
@@ -232,7 +232,7 @@ def _reason(
 
 
 def _margin(service: Service) -> str:
-    return f"with a margin of {service.device.replica.params.error_band:.0%} for the model's error"
+    return f"with a margin of {service.device.replica.error_band:.0%} for the model's error"
 
 
 def _place(service: Service) -> str:

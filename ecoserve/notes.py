@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ecoserve.catalog import Catalog
 from ecoserve.operational import hourly_intensity
 from ecoserve.options import allowed_servers, plannable
+from ecoserve.performance import MOE_ERROR_BAND
 from ecoserve.plan import Note, Pool, SloReport
 from ecoserve.rows import Server
 from ecoserve.scenario import DEFAULT_HOURS, Scenario
@@ -35,6 +36,7 @@ def plan_notes(
         *_late(late),
         *_held(held),
         *_parameters(pools, catalog),
+        *_experts(pools, catalog),
         *_power(pools),
         *_turns(scenario, pools),
         *_year(),
@@ -130,6 +132,16 @@ def _parameters(pools: Sequence[Pool], catalog: Catalog) -> Iterator[Note]:
     )
     if weak:
         yield Note("power_inherited", f"power parameters not measured on {', '.join(weak)}")
+
+
+def _experts(pools: Sequence[Pool], catalog: Catalog) -> Iterator[Note]:
+    names = sorted({pool.llm for pool in pools if catalog.llm(pool.llm).n_experts})
+    if names:
+        yield Note(
+            "speed_of_experts",
+            f"{', '.join(names)}: the speed of mixtures of experts is known only to "
+            f"{MOE_ERROR_BAND:.0%}, and planned with that margin",
+        )
 
 
 def _place(pool: Pool) -> str:

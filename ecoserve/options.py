@@ -367,7 +367,7 @@ def operating_point(
     limit = kv_batch_limit(replica, demand.isl_tokens, demand.osl_tokens, max_num_seqs)
     alone = np.ones_like(limit)
     chosen, keeps_tpot = np.maximum(limit, 1.0), np.ones(len(limit), dtype=bool)
-    slo, margin = demand.workload.slo, 1.0 + replica.params.error_band
+    slo, margin = demand.workload.slo, 1.0 + replica.error_band
     if slo is not None:
         first = step_of(alone)
         keeps_tpot = first * margin <= slo.tpot_s
@@ -493,7 +493,7 @@ def _serves_no_worse(better: Service, worse: Service) -> bool:
     where = worse.fits
     pace = better.keeps_tpot >= worse.keeps_tpot
     space = better.device.tp * better.load_s <= worse.device.tp * worse.load_s
-    replicas = better.device.replica.params.error_band <= worse.device.replica.params.error_band
+    replicas = better.device.replica.error_band <= worse.device.replica.error_band
     energy = better.dynamic_w * better.load_s <= worse.dynamic_w * worse.load_s
     latency = (better.own_ttft_s <= worse.own_ttft_s) & (better.queued_s <= worse.queued_s)
     latency &= better.unloaded_s <= worse.unloaded_s

@@ -50,6 +50,9 @@ GQA_EXPONENT = 0.1
 """KV reads slow down with the query heads that share one KV head, to this power."""
 MOE_LAYER_S = 20e-6
 """Router, permutation and grouped products of a layer with experts: some six kernels more."""
+MOE_ERROR_BAND = 0.31
+"""Error of mixtures of experts under parameters of dense models, on points no fit has seen
+(``ecoserve.accuracy``)."""
 
 WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5625}
 """Bytes per weight; 4-bit formats carry a scale of 8 bits for every 16 weights."""
@@ -96,6 +99,13 @@ class Replica:
     """Over the bus, all layers of a step."""
     bus_bytes_per_s: float
     params: ServingParameters
+
+    @property
+    def error_band(self) -> float:
+        """Relative error of TPOT to plan against, 0.1 = 10 %; wider for mixtures of experts."""
+        if self.moe_layer_s > 0:
+            return max(self.params.error_band, MOE_ERROR_BAND)
+        return self.params.error_band
 
     @property
     def allreduce_latency_s(self) -> float:

@@ -116,7 +116,7 @@ def predict(point: MeasuredPoint, catalog: Catalog) -> Prediction | Unpredicted:
         output_tokens_per_s=tokens_per_s,
         power_w=watts if point.convention.power_scope == "per_gpu" else total_w,
         j_per_output_token=total_w / tokens_per_s if total_w and tokens_per_s else None,
-        error_band=params.error_band,
+        error_band=setup.replica.error_band,
         provenance=params.provenance,
     )
 

@@ -117,7 +117,7 @@ def profile_at_slo(
     limit = _memory_limit(setup)
     if limit < 1:
         raise _does_not_fit(query)
-    margin = 1.0 + setup.replica.params.error_band
+    margin = 1.0 + setup.replica.error_band
 
     def keeps(batch: Array) -> NDArray[np.bool_]:
         paces = _tpot_s(setup, batch) * margin <= tpot_s
@@ -297,7 +297,7 @@ def _profile(setup: _Setup, batch: int) -> ServingProfile:
         decode_j_per_token=float(energy.decode_j_per_output_token[0]),
         memory_gb=float((replica.resident_bytes + kv_bytes)[0]) / BYTES_PER_GB,
         bound_by=_bound_by(setup, b, float(busy.prefill_s[0])),
-        error_band=replica.params.error_band,
+        error_band=replica.error_band,
         provenance=replica.params.provenance,
         parameters=replica.params.id,
         power_error_band=power.params.error_band,

@@ -306,3 +306,12 @@ def test_a_queue_of_ten_with_even_service():
 def test_two_thirds_of_a_half_busy_pair_do_not_wait():
     # Erlang's C of 1/3
     assert Queue(2, 0.5, 1.0, 1.0).exceedance(np.array(0.0)) == pytest.approx(1 / 3)
+
+
+def test_mixtures_of_experts_are_planned_with_the_error_they_showed():
+    params = serving("big_family", error_band=0.1)
+    dense = accelerator_replica(TOY, BIG, 1, "bf16", params)
+    experts = accelerator_replica(TOY_MOE, BIG, 1, "bf16", params)
+    assert (dense.error_band, experts.error_band) == (0.1, 0.31)
+    rough = accelerator_replica(TOY_MOE, BIG, 1, "bf16", serving("big_family", error_band=0.4))
+    assert rough.error_band == 0.4
