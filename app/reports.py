@@ -223,12 +223,6 @@ def _power_origin(profile: ServingProfile) -> str:
     return f"band; parameters {profile.power_provenance}{inside}"
 
 
-def record_report(record: Mapping[str, Any], title: str) -> Report:
-    """One row of the catalog, a line per column."""
-    rows = [(key, cell(value)) for key, value in record.items()]
-    return [table(title, ("column", "value"), rows)]
-
-
 def rows_report(rows: Sequence[Mapping[str, Any]], title: str, columns: Sequence[str]) -> Report:
     """Rows of the catalog, the named columns only."""
     lines = [[cell(row.get(column)) for column in columns] for row in rows]

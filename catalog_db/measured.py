@@ -16,7 +16,7 @@ from catalog_db.csvfiles import shortened
 from ecoserve.errors import Problem, ScenarioError
 from ecoserve.points import BatchMeans, Load, MeasuredPoint, Phase, PointConvention, PowerScope
 from ecoserve.prediction import Prediction, Unpredicted
-from ecoserve.rows import CalibrationPlan, MeasuredCpu, PowerParameters, ServingParameters
+from ecoserve.rows import CalibrationPlan, PowerParameters, ServingParameters
 from ecoserve.units import s_from_ms, s_from_us
 
 Record = Mapping[str, Any]
@@ -138,15 +138,6 @@ def conventions_from(rows: Iterable[Record]) -> dict[tuple[str, str], PointConve
 def aliases_from(rows: Iterable[Record]) -> dict[str, str]:
     """Accelerator ids by the names measurements give them."""
     return {row["id"]: row["accelerator_id"] for row in rows}
-
-
-def cpus_from(rows: Iterable[Record]) -> dict[str, MeasuredCpu]:
-    """Measured CPUs by name."""
-    numbers = ("memory_gb_per_s", "bf16_tflops", "dram_gb")
-    return {
-        row["id"]: MeasuredCpu(**{**row, **{name: float(row[name]) for name in numbers}})
-        for row in rows
-    }
 
 
 def plans_from(rows: Iterable[Record]) -> dict[str, CalibrationPlan]:

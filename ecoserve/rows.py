@@ -124,13 +124,6 @@ class Accelerator(Row):
         }
         return rates[precision]
 
-    @property
-    def native_precisions(self) -> tuple[str, ...]:
-        """Formats the hardware computes in, widest first."""
-        wide = "bf16" if self.has_bf16 else "fp16"
-        narrow = {"fp8": self.fp8_tflops, "int8": self.int8_tops, "fp4": self.fp4_tflops}
-        return wide, *(name for name, rate in narrow.items() if rate is not None)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cpu(Row):
