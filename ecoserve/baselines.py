@@ -17,12 +17,12 @@ from ecoserve.errors import InfeasibleError, Problem, ScenarioError
 from ecoserve.options import allowed_servers
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort, plan_fleet
-from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.scenario import Levers, Scenario, read_scenario
 from ecoserve.structure import Memory
 
 PriceColumn = Literal["as_sold", "same"]
 COLUMNS: tuple[PriceColumn, ...] = ("as_sold", "same")
-AS_SOLD = {"reuse": False, "shift": False, "phases_apart": False}
+AS_SOLD = {name: False for name in Levers.model_fields}
 """Levers of what is bought today: whole requests on one pool, offline work as it arrives."""
 COST = "cost"
 SINGLE = "single:"

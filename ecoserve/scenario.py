@@ -27,6 +27,8 @@ from ecoserve.problems import problems_of
 from ecoserve.rows import IntensityKind, Region, Season
 
 MAX_WORKLOADS = 30
+MAX_SITES = 8
+MAX_STOCK_ROWS = 50
 SCENARIO_VERSION: Final = 1
 
 Name = Annotated[
@@ -80,6 +82,8 @@ class Workload(Part):
     """Formats of the weights that this workload's users consent to."""
     prefix_cache_hit: float = Field(default=0.0, ge=0, le=HIGHEST_PREFIX_CACHE_HIT)
     """Share of the prompt tokens found in the prefix cache, whose prefill is left out."""
+    sites: tuple[Name, ...] | None = None
+    """Names of the sites that may serve it; None for all."""
 
     @field_validator("precisions")
     @classmethod
@@ -131,6 +135,12 @@ class Site(Part):
     electricity_usd_per_kwh: float | None = Field(default=None, ge=0, le=5)
     market: Market | None = None
     """Contracts for electricity, for the market-based scope 2 figure; they change no plan."""
+    round_trip_s: float = Field(default=0.0, ge=0, le=10)
+    """Network time between this site's users and its servers and back; part of TTFT."""
+    max_it_power_kw: float | None = Field(default=None, gt=0, le=1e7)
+    """IT power the site can feed in its busiest hour."""
+    max_rack_units: float | None = Field(default=None, gt=0, le=1e7)
+    """Rack units the site has room for."""
 
     @model_validator(mode="after")
     def _custom_has_figures(self) -> Self:
@@ -145,10 +155,28 @@ class Site(Part):
 
 
 class ServerLimit(Part):
-    """At most this many servers of one kind can be had."""
+    """Between so many and so many servers of one kind are bought or rented, over all sites."""
 
     server: Id
     max_count: int = Field(ge=0, le=1_000_000)
+    min_count: int = Field(default=0, ge=0, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _range_is_open(self) -> Self:
+        if self.min_count > self.max_count:
+            raise ValueError(f"min_count {self.min_count} is above max_count {self.max_count}")
+        return self
+
+
+class Stock(Part):
+    """Servers of one kind that are already there: made and paid for, they only draw power."""
+
+    server: Id
+    count: int = Field(ge=1, le=1_000_000)
+    age_years: float = Field(default=0.0, ge=0, le=30)
+    """Since they went into service; past the accelerators' life they are retired."""
+    site: Name | None = None
+    """Where they stand; None for the first site."""
 
 
 class Hardware(Part):
@@ -162,6 +190,8 @@ class Hardware(Part):
     accelerators: tuple[Id, ...] | None = None
     """Allowed accelerators; None for all in the catalog."""
     limits: tuple[ServerLimit, ...] = ()
+    stock: tuple[Stock, ...] = Field(default=(), max_length=MAX_STOCK_ROWS)
+    """What is owned already. It may serve, be parked part of the day, or stay off."""
     accelerator_years: float = Field(default=4.0, ge=0.5, le=20)
     host_years: float = Field(default=4.0, ge=0.5, le=20)
     stack: Id = "vllm_v1"
@@ -214,6 +244,10 @@ class Levers(Part):
     """Offline work moved within its deadline; off: it runs as it arrives."""
     phases_apart: bool = True
     """Prefill and decode on pools of their own where that is better."""
+    reduce: bool = True
+    """Hosts bought with their DRAM and SSD trimmed to what serving needs."""
+    park: bool = True
+    """Servers switched off in the parts of the day that do not need them."""
 
 
 class Policy(Part):
@@ -229,6 +263,10 @@ class Policy(Part):
     """Peak over mean within the busiest hour."""
     min_replicas: int = Field(default=2, ge=1, le=10)
     """At least this many replicas able to serve each online workload."""
+    max_kgco2e_per_year: float | None = Field(default=None, gt=0, le=1e12)
+    """Carbon that the fleet may emit in a year, making included."""
+    max_usd_per_h: float | None = Field(default=None, gt=0, le=1e9)
+    """What an hour of the fleet may cost."""
 
 
 class Scenario(Part):
@@ -238,6 +276,9 @@ class Scenario(Part):
     name: Name = "scenario"
     workloads: tuple[Workload, ...] = Field(min_length=1, max_length=MAX_WORKLOADS)
     site: Site
+    """Where the users are; rate profiles are on its clock."""
+    other_sites: tuple[Site, ...] = Field(default=(), max_length=MAX_SITES - 1)
+    """Where else servers may stand."""
     hardware: Hardware = Hardware()
     levers: Levers = Levers()
     policy: Policy = Policy()
@@ -261,15 +302,34 @@ class Scenario(Part):
             raise ValueError("all rates are zero: nothing to plan for; give a workload a rate_rps")
         return self
 
+    @model_validator(mode="after")
+    def _names_its_sites(self) -> Self:
+        names = [site.name for site in self.sites]
+        if len(set(names)) < len(names):
+            raise ValueError(f"site names must differ: {', '.join(names)}")
+        asked = {name for workload in self.workloads for name in workload.sites or ()}
+        asked |= {row.site for row in self.hardware.stock if row.site is not None}
+        if unknown := sorted(asked - set(names)):
+            there = ", ".join(names)
+            raise ValueError(f"no site is called {', '.join(unknown)}; there are: {there}")
+        return self
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """All sites, the users' own first."""
+        return (self.site, *self.other_sites)
+
     def fingerprint(self) -> str:
         """Twelve hex digits that name exactly this scenario.
 
         A field that came later only counts where it is set, so that links from before stay exact.
         """
         data = self.model_dump(mode="json")
-        for part in (data["hardware"], *data["workloads"]):
+        parts = ("hardware", "levers", "policy", "site")
+        rows = (*data["workloads"], *data["hardware"]["limits"])
+        for part in (data, *(data[name] for name in parts), *rows):
             for name, default in _CAME_LATER.items():
-                if part.get(name) == default:
+                if name in part and part[name] == default:
                     del part[name]
         return hashlib.sha256(_minified(data).encode()).hexdigest()[:12]
 
@@ -279,6 +339,17 @@ _CAME_LATER: Final[Mapping[str, object]] = {
     "max_num_seqs": 256,
     "power_cap_ratios": [1.0],
     "prefix_cache_hit": 0.0,
+    "sites": None,
+    "other_sites": [],
+    "round_trip_s": 0.0,
+    "max_it_power_kw": None,
+    "max_rack_units": None,
+    "stock": [],
+    "min_count": 0,
+    "reduce": True,
+    "park": True,
+    "max_kgco2e_per_year": None,
+    "max_usd_per_h": None,
 }
 """Fields that the first scenarios did not have, with their defaults in JSON."""
 
@@ -308,7 +379,7 @@ def read_scenario(data: Mapping[str, Any], catalog: Catalog | None = None) -> Sc
     return scenario
 
 
-PARTS = (Scenario, Workload, Slo, Site, Market, Hardware, ServerLimit, Levers, Policy)
+PARTS = (Scenario, Workload, Slo, Site, Market, Hardware, ServerLimit, Stock, Levers, Policy)
 """Every kind of object a scenario is made of."""
 
 
@@ -333,6 +404,10 @@ def _unknown_ids(data: Mapping[str, Any], catalog: Catalog) -> list[Problem]:
         for name, look_up in look_ups.items()
     ]
     asked.append(("site.region", _part(data, "site").get("region"), catalog.region))
+    asked += [
+        (f"other_sites.{i}.region", site.get("region"), catalog.region)
+        for i, site in enumerate(_rows(data.get("other_sites")))
+    ]
     hardware = _part(data, "hardware")
     asked += [
         (f"hardware.accelerators.{i}", accelerator_id, catalog.accelerator)
@@ -341,6 +416,10 @@ def _unknown_ids(data: Mapping[str, Any], catalog: Catalog) -> list[Problem]:
     asked += [
         (f"hardware.limits.{i}.server", limit.get("server"), catalog.server)
         for i, limit in enumerate(_rows(hardware.get("limits")))
+    ]
+    asked += [
+        (f"hardware.stock.{i}.server", row.get("server"), catalog.server)
+        for i, row in enumerate(_rows(hardware.get("stock")))
     ]
     found = [_unknown_id(field, wanted, look_up) for field, wanted, look_up in asked]
     return [problem for problem in found if problem is not None]
@@ -368,10 +447,13 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _mismatches(scenario: Scenario, catalog: Catalog) -> list[Problem]:
     """Choices that exist but not together, and names of sets, stacks and providers."""
-    site, hardware, problems = scenario.site, scenario.hardware, []
-    region = catalog.regions.get(site.region)
-    if site.intensity == "hourly" and region is not None:
-        problems += _no_hours(site, region, catalog)
+    hardware, problems = scenario.hardware, []
+    for number, site in enumerate(scenario.sites):
+        region = catalog.regions.get(site.region)
+        if site.intensity == "hourly" and region is not None:
+            where = "site" if number == 0 else f"other_sites.{number - 1}"
+            problems += _no_hours(where, site, region, catalog)
+    problems += _rented_stock(hardware, catalog)
     providers = tuple({s.provider_id for s in catalog.servers.values() if s.offer == "rental"})
     if hardware.offer == "rental":
         problems += _not_among("hardware.provider", hardware.provider, "provider", providers)
@@ -385,16 +467,27 @@ def _mismatches(scenario: Scenario, catalog: Catalog) -> list[Problem]:
     return problems
 
 
-def _no_hours(site: Site, region: Region, catalog: Catalog) -> list[Problem]:
+def _rented_stock(hardware: Hardware, catalog: Catalog) -> list[Problem]:
+    return [
+        Problem(
+            f"hardware.stock.{i}.server",
+            f"{row.server} is rented out by its provider; stock is what you own",
+        )
+        for i, row in enumerate(hardware.stock)
+        if row.server in catalog.servers and catalog.server(row.server).offer != "purchase"
+    ]
+
+
+def _no_hours(where: str, site: Site, region: Region, catalog: Catalog) -> list[Problem]:
     if region.grid_zone_id is None:
         hint = "choose intensity 'annual' or 'custom'"
-        return [Problem("site.intensity", f"{region.id} has no hourly profile; {hint}")]
+        return [Problem(f"{where}.intensity", f"{region.id} has no hourly profile; {hint}")]
     known = catalog.grid_zone(region.grid_zone_id).hourly_gco2e_per_kwh
     if (site.season, site.intensity_kind) in known:
         return []
     what = f"{region.grid_zone_id} has no {site.intensity_kind} hours for season {site.season!r}"
     there = ", ".join(f"{season} {kind}" for season, kind in sorted(known))
-    return [Problem("site.season", f"{what}; there are: {there}")]
+    return [Problem(f"{where}.season", f"{what}; there are: {there}")]
 
 
 def _not_among(field: str, given: str | None, what: str, known: tuple[str, ...]) -> list[Problem]:

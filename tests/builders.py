@@ -339,18 +339,26 @@ def offline(name: str = "batch", **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
-def scenario_data(*workloads: Mapping[str, Any], **parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data of a scenario; ``site``, ``hardware``, ``levers``, ``policy`` add to the usual."""
+def scenario_data(
+    *workloads: Mapping[str, Any],
+    other_sites: Sequence[Mapping[str, Any]] = (),
+    **parts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Plain data of a scenario; ``site``, ``hardware``, ``levers``, ``policy`` add to the usual.
+
+    Usually hosts are whole and servers always on, which keeps the arithmetic short.
+    """
     usual: dict[str, dict[str, Any]] = {
         "site": {"region": "sunny"},
         "hardware": {},
-        "levers": {},
+        "levers": {"reduce": False, "park": False},
         "policy": {"coefficients": SET},
     }
     merged = {name: part | dict(parts.get(name, {})) for name, part in usual.items()}
-    return {"name": "tiny", "workloads": list(workloads or (online(),)), **merged}
+    sites = {"other_sites": list(other_sites)}
+    return {"name": "tiny", "workloads": list(workloads or (online(),)), **merged, **sites}
 
 
-def tiny_scenario(*workloads: Mapping[str, Any], **parts: Mapping[str, Any]) -> Scenario:
+def tiny_scenario(*workloads: Mapping[str, Any], **parts: Any) -> Scenario:
     """A scenario of the tiny world; see :func:`scenario_data`."""
     return read_scenario(scenario_data(*workloads, **parts))

@@ -14,6 +14,8 @@ from tests.builders import offline, online, scenario_data, tiny_catalog, tiny_sc
 
 CATALOG = tiny_catalog()
 
+FAR = {"name": "far", "region": "sunny"}
+
 
 def problems(data: dict[str, Any]) -> dict[str, str]:
     """Field -> message of everything that is wrong with plain data."""
@@ -202,11 +204,17 @@ def test_a_scenario_of_before_formats_and_caps_still_reads():
 
 
 def test_links_from_before_formats_and_caps_stay_exact():
-    new = tiny_scenario(online())
+    new = tiny_scenario(online(), levers={"reduce": True, "park": True})
     old = new.model_dump(mode="json")
-    for name in ("kv_precision", "max_num_seqs", "power_cap_ratios"):
+    for name in ("kv_precision", "max_num_seqs", "power_cap_ratios", "stock"):
         del old["hardware"][name]
-    del old["workloads"][0]["prefix_cache_hit"]
+    for name in ("prefix_cache_hit", "sites"):
+        del old["workloads"][0][name]
+    for name in ("round_trip_s", "max_it_power_kw", "max_rack_units"):
+        del old["site"][name]
+    for name in ("max_kgco2e_per_year", "max_usd_per_h"):
+        del old["policy"][name]
+    del old["levers"]["reduce"], old["levers"]["park"], old["other_sites"]
     text = json.dumps(old, sort_keys=True, separators=(",", ":"))
     assert new.fingerprint() == hashlib.sha256(text.encode()).hexdigest()[:12]
     changed = [
@@ -214,8 +222,27 @@ def test_links_from_before_formats_and_caps_stay_exact():
         tiny_scenario(hardware={"kv_precision": "fp8"}),
         tiny_scenario(hardware={"max_num_seqs": 255}),
         tiny_scenario(hardware={"power_cap_ratios": [1.0, 0.9]}),
+        tiny_scenario(hardware={"stock": [{"server": "own_4x_big", "count": 1}]}),
+        tiny_scenario(levers={"park": True, "reduce": False}),
+        tiny_scenario(policy={"max_usd_per_h": 10.0}),
+        tiny_scenario(site={"max_rack_units": 42.0}),
     ]
-    assert len({each.fingerprint() for each in [new, *changed]}) == 5
+    assert len({each.fingerprint() for each in [new, *changed]}) == 9
+
+
+def test_sites_are_named_once_and_only_those_are_asked_for():
+    assert len(tiny_scenario(other_sites=[FAR]).sites) == 2
+    twice = scenario_data(other_sites=[FAR | {"name": "site"}])
+    assert "site names must differ" in problems(twice)[""]
+    lost = scenario_data(hardware={"stock": [{"server": "own_4x_big", "count": 1, "site": "moon"}]})
+    assert problems(lost)[""] == "no site is called moon; there are: site"
+    unknown = scenario_data(other_sites=[FAR | {"region": "moon"}])
+    assert "no region" in problems(unknown)["other_sites.0.region"]
+
+
+def test_stock_is_owned_and_not_rented():
+    rented = scenario_data(hardware={"stock": [{"server": "cloud_2x_big", "count": 1}]})
+    assert "stock is what you own" in problems(rented)["hardware.stock.0.server"]
 
 
 def test_power_caps_are_few_and_the_loosest_comes_first():
