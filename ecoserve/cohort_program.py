@@ -5,11 +5,13 @@ Columns, for accelerators (in sets, those of one server) and hosts:
     buy(side,b)    bought at the start of year b
     x(side,b,r)    of these, retired at the start of year r; r - b is at most the side's life
     on(side,b,y)   of these, at work during year y
+    last(side,b)   of these, at work when the horizon ends
 
 Rows: ``retire`` sum_r x(b,r) = buy(b); ``there`` on(b,y) <= sum_{r>y} x(b,r); ``work``
-sum_b work(b) on(accelerator,b,y) >= servers demand(y); ``seat`` as many hosts as sets at work.
-A unit is charged n/life of its making where it still serves when the horizon ends, after n years,
-and all of it where it is retired before.
+sum_b work(b) on(accelerator,b,y) >= servers demand(y); ``seat`` as many hosts as sets at work;
+``last`` last(b) <= x(b,horizon) and last(b) <= on(b,horizon-1).
+A unit is charged n/life of its making where it is at work when the horizon ends, after n years,
+and all of it where it is retired before or off by then.
 """
 
 from __future__ import annotations
@@ -75,12 +77,12 @@ class Market:
             ratio = trends.host_making_ratio(bought)
         return (whole - (sunk if bought == 0 else 0.0)) * ratio / fleet.servers
 
-    def making_kgco2e_per_year(self, life: Life) -> float:
-        """What a unit is charged in each year that it serves."""
-        side, bought, retired = life
-        served = retired - bought
-        over = self.life_years(side) if retired == self.horizon else served
-        return self.making_kgco2e(side, bought) / over
+    def credit_ratio(self, side: Side, bought: int) -> float:
+        """Of a unit's making, what is left to years after the horizon if it is at work till then.
+
+        0 where its life is over by then.
+        """
+        return max(0.0, 1.0 - (self.horizon - bought) / self.life_years(side))
 
     def running_kgco2e(self, side: Side, bought: int, year: int) -> float:
         """Of a set of accelerators at full work, or of a host that is on, in a year."""
@@ -107,17 +109,24 @@ def cohort_program(market: Market, whole_year: int | None, held: Mapping[Life, i
         for year in range(market.horizon)
     }
     on = {key: lp.add_variable(column("on", *key), 0) for key in market.at_work()}
+    last = {
+        (side, year): lp.add_variable(column("last", side, year), 0)
+        for side, year in buy
+        if market.credit_ratio(side, year) > 0.0
+    }
     _define_retire(lp, buy, lives)
     _define_there(lp, on, lives)
     _define_work(lp, market, on)
     _define_seat(lp, market, on)
+    _define_last(lp, market, last, on, lives)
     per_day = 1.0 / (market.horizon * DAYS_PER_YEAR)
-    making = [
-        (x, market.making_kgco2e_per_year(life) * (life[2] - life[1]) * per_day)
-        for life, x in lives.items()
+    making = [(x, market.making_kgco2e(*key) * per_day) for key, x in buy.items()]
+    credit = [
+        (x, -market.making_kgco2e(*key) * market.credit_ratio(*key) * per_day)
+        for key, x in last.items()
     ]
     running = [(x, market.running_kgco2e(*key) * per_day) for key, x in on.items()]
-    lp.setObjective(pulp.LpAffineExpression(making + running))
+    lp.setObjective(pulp.LpAffineExpression(making + credit + running))
     return Program.of(lp)
 
 
@@ -185,6 +194,20 @@ def _define_seat(lp: pulp.LpProblem, market: Market, on: Mapping[Life, Any]) -> 
     for year in range(market.horizon):
         seats = [(x, sign[side]) for (side, _, y), x in on.items() if y == year]
         _row(lp, column("seat", year), seats, GE, 0.0)
+
+
+def _define_last(
+    lp: pulp.LpProblem,
+    market: Market,
+    last: Mapping[tuple[Side, int], Any],
+    on: Mapping[Life, Any],
+    lives: Mapping[Life, Any],
+) -> None:
+    """Only what is there and at work when the horizon ends has years left."""
+    for (side, bought), at_end in last.items():
+        there, at_work = lives[side, bought, market.horizon], on[side, bought, market.horizon - 1]
+        for name, limit in (("there", there), ("at_work", at_work)):
+            _row(lp, column("last", name, side, bought), [(at_end, 1.0), (limit, -1.0)], LE, 0.0)
 
 
 EQ, LE, GE = pulp.LpConstraintEQ, pulp.LpConstraintLE, pulp.LpConstraintGE

@@ -160,13 +160,13 @@ def _cohorts(held: Mapping[Life, int], trends: LifecycleAssumptions) -> tuple[Co
     )
 
 
-def _year(market: Market, held: Mapping[Life, int], solution: Solution, year: int) -> YearCarbon:
+def _year(market: Market, counts: Mapping[Life, int], solution: Solution, year: int) -> YearCarbon:
     """Making from the whole counts, running from what is at work."""
     making = {
         side: sum(
-            count * market.making_kgco2e_per_year((s, bought, retired))
-            for (s, bought, retired), count in held.items()
-            if s == side and bought <= year < retired
+            _charge(market, life, count, solution)
+            for life, count in counts.items()
+            if life[0] == side and life[1] <= year < life[2]
         )
         for side in SIDES
     }
@@ -184,3 +184,13 @@ def _year(market: Market, held: Mapping[Life, int], solution: Solution, year: in
         embodied_accelerator=making["accelerator"],
         embodied_host=making["host"],
     )
+
+
+def _charge(market: Market, life: Life, count: int, solution: Solution) -> float:
+    """kgCO2e of making that units of one life are charged in each year that they are there."""
+    side, bought, retired = life
+    at_end = 0.0
+    if retired == market.horizon:
+        at_end = min(solution.values.get(column("last", side, bought), 0.0), count)
+    left = at_end * market.credit_ratio(side, bought)
+    return market.making_kgco2e(side, bought) * (count - left) / (retired - bought)

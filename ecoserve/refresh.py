@@ -21,8 +21,9 @@ from ecoserve.trends import LifecycleAssumptions
 from ecoserve.variants import trimmed
 
 CONVENTION = (
-    "Embodied carbon: parts still serving when the horizon ends are charged straight-line, for the "
-    "years they served of the life they were bought for; parts retired before are charged whole."
+    "Embodied carbon: parts still at work when the horizon ends are charged straight-line, for the "
+    "years they served of the life they were bought for; parts retired before, or off by then, are "
+    "charged whole."
 )
 ACCELERATOR_YEARS = tuple(range(2, 9))
 HOST_YEARS = tuple(range(2, 13))
@@ -223,8 +224,8 @@ def refresh(
             operational_host=fleet.host_kgco2e_per_year
             * trends.intensity_ratio(year)
             * hosts.total(year, trends.host_energy_ratio),
-            embodied_accelerator=cards.straight_line(card_kg, year),
-            embodied_host=hosts.straight_line(host_kg, year),
+            embodied_accelerator=cards.charge(card_kg, year),
+            embodied_host=hosts.charge(host_kg, year),
         )
         for year in horizon
     )
@@ -268,7 +269,14 @@ class _Side:
         kgco2e = {start: fleet_kgco2e * n * ratio(start) for start, n in self.bought.items()}
         return {**kgco2e, 0: kgco2e[0] - sunk_kgco2e}
 
-    def straight_line(self, made_kgco2e: Mapping[int, float], year: int) -> float:
-        """A year's share of what serves in it: what is replaced is charged whole by then."""
-        serving = (k for start, k in made_kgco2e.items() if 0 <= year - start < self.life_years)
-        return sum(serving) / self.life_years
+    def charge(self, made_kgco2e: Mapping[int, float], year: int) -> float:
+        """A year's share of what is there: straight-line, but whole for what is off at the end."""
+        there = (start for start in self.bought if start <= year < start + self.life_years)
+        return sum(made_kgco2e[start] * self._charged_ratio(start) for start in there)
+
+    def _charged_ratio(self, start: int) -> float:
+        """Of its making, what a purchase is charged in each year that it is there."""
+        horizon = len(self.needs)
+        served = min(self.life_years, horizon - start)
+        at_work = dict(self._in_use(horizon - 1)).get(start, 0.0) / self.bought[start]
+        return at_work / self.life_years + (1.0 - at_work) / served
