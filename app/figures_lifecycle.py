@@ -102,7 +102,8 @@ def policy_grid(study: Lifecycle) -> Chart:
             type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5,
             line={"color": colour, "width": 4},
         )  # fmt: skip
-    title = finding(study)
+    worst = max(policies.values(), key=lambda policy: policy.kgco2e_per_year)
+    title = f"{unit.text(low)} a year at best; {unit.text(high)} with {lives_words(worst)}"
     subtitle = (
         f"{unit.name}CO2e a year, mean of {study.assumptions.horizon_years} years; framed: best "
         "split (green), best joint refresh (grey)"
@@ -158,7 +159,7 @@ def carbon_by_year(study: Lifecycle) -> Chart:
         legend={"orientation": "h", "traceorder": "normal", "y": -0.14, "yanchor": "top", "x": 0},
     )  # fmt: skip
     figure.update_annotations(font={"size": 13})
-    figure.update_xaxes(showgrid=False)
+    figure.update_xaxes(showgrid=False, type="category")
     figure.update_yaxes(rangemode="tozero", gridcolor=GRID_LINE)
     words = "; ".join(
         f"{lives_words(policy)}: {unit.text(policy.years[0].total)} in year 1, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -65,14 +65,20 @@ def published_sentence(study: Lifecycle) -> str:
     """The published lives beside joint refreshes, in the figures of this study."""
     savings = study.published_savings
     lives = study.published.accelerator_years, study.published.host_years
-    others = ", ".join(
-        f"{percent(savings[f'joint_{years}'])} against every {years} years"
-        for years in PUBLISHED_JOINT_YEARS
-    )
     return (
         f"Published: accelerators every {lives[0]} and hosts every {lives[1]} years save about"
-        f" {percent(PUBLISHED_SAVING)} over a decade. Here: {percent(savings['best_joint'])}"
-        f" against the best joint refresh, {others}."
+        f" {number(100 * PUBLISHED_SAVING)} % over a decade. Here they emit"
+        f" {compared_words(savings)}."
+    )
+
+
+def compared_words(savings: Mapping[str, float]) -> str:
+    """The published lives against joint refreshes, each saving in words."""
+    named = [("best_joint", "the best joint refresh")]
+    named += [(f"joint_{years}", f"every {years} years") for years in PUBLISHED_JOINT_YEARS]
+    return ", ".join(
+        f"{percent(abs(savings[key]))} {'less' if savings[key] >= 0 else 'more'} than {name}"
+        for key, name in named
     )
 
 

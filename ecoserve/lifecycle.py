@@ -16,7 +16,7 @@ from typing import Any
 from ecoserve.catalog import Catalog
 from ecoserve.cohort_program import SIDES
 from ecoserve.cohorts import CohortPlan, plan_cohorts
-from ecoserve.plan import Note, Plan
+from ecoserve.plan import Note, Plan, Status
 from ecoserve.planner import Effort
 from ecoserve.refresh import (
     CONVENTION,
@@ -75,6 +75,9 @@ class Lifecycle:
     engine_version: str
     catalog_version: str
     scenario_fingerprint: str
+    plan_status: Status
+    plan_gap: float
+    """Of the plan whose years these are."""
     fleet: PlannedFleet
     assumptions: LifecycleAssumptions
     grid: RefreshGrid
@@ -125,6 +128,8 @@ def study_lifecycle(
         engine_version=plan.engine_version,
         catalog_version=plan.catalog_version,
         scenario_fingerprint=plan.scenario_fingerprint,
+        plan_status=plan.status,
+        plan_gap=plan.gap,
         fleet=fleet,
         assumptions=assumptions,
         grid=grid,
@@ -145,7 +150,7 @@ def study_lifecycle(
             nodes=NODES[effort],
             on_progress=on_progress,
         ),
-        notes=tuple(_notes(plan, catalog, assumptions)),
+        notes=tuple(_notes(plan, catalog, assumptions, grid)),
     )
 
 
@@ -161,7 +166,9 @@ def _effects(
                 yield Effect.of(refresh_grid(fleet, moved), names, end)
 
 
-def _notes(plan: Plan, catalog: Catalog, assumptions: LifecycleAssumptions) -> Iterator[Note]:
+def _notes(
+    plan: Plan, catalog: Catalog, assumptions: LifecycleAssumptions, grid: RefreshGrid
+) -> Iterator[Note]:
     yield Note("embodied_convention", CONVENTION)
     yield Note(
         "continuous_amounts",
@@ -177,8 +184,19 @@ def _notes(plan: Plan, catalog: Catalog, assumptions: LifecycleAssumptions) -> I
         "trends_extrapolated",
         "Trends of the past years are carried on at the same pace to the end of the horizon.",
     )
+    cards, hosts = ({lives[side] for lives in grid.policies} for side in (0, 1))
+    split = grid.best_split
+    if split.accelerator_years in (min(cards), max(cards)) or split.host_years in (
+        min(hosts),
+        max(hosts),
+    ):
+        yield Note(
+            "edge_of_range",
+            f"The best split refresh lies at the edge of what is tried, accelerators every "
+            f"{min(cards)} to {max(cards)} years and hosts every {min(hosts)} to {max(hosts)}.",
+        )
     used = [catalog.trend(name) for name in uncertain_trends(assumptions, catalog)]
-    assumed = [row.id for row in used if row.quality == "assumed"]
+    assumed = [row.id.replace("_", " ") for row in used if row.quality == "assumed"]
     if assumed:
         yield Note("trends_assumed", f"Assumed, for lack of a source: {', '.join(assumed)}.")
     if len({(entry.server, entry.variant) for entry in plan.fleet}) > 1:
@@ -207,6 +225,7 @@ def lifecycle_record(study: Lifecycle, seconds: float) -> dict[str, Any]:
         "seconds": seconds,
         "convention": CONVENTION,
         "assumptions": asdict(study.assumptions),
+        "plan": {"status": study.plan_status.value, "gap": study.plan_gap},
         "fleet": asdict(study.fleet),
         "policies": [_policy_record(policy) for policy in grid.policies.values()],
         "best_joint": {

@@ -10,18 +10,18 @@ import streamlit as st
 
 from app import figures_lifecycle as figures
 from app import inputs, state
-from app.text import column_words, mass_unit, number, percent, plain, sentence
+from app.reports_lifecycle import compared_words
+from app.text import MassUnit, column_words, mass_unit, number, percent, plain, sentence
 from app.views import answer as draw
 from app.views import solve
 from ecoserve.cohort_program import SIDES
 from ecoserve.errors import EcoServeError, InfeasibleError
-from ecoserve.lifecycle import PUBLISHED_JOINT_YEARS, PUBLISHED_SAVING, Effect, Lifecycle
+from ecoserve.lifecycle import ENDS, PUBLISHED_SAVING, Effect, Lifecycle
 from ecoserve.plan import Status
 from ecoserve.trends import DEFAULT_HORIZON_YEARS, RANGES, catalog_assumptions
 
 HORIZON = "horizon_years"
-LONGEST_SHOWN_YEARS = 15
-"""Beyond it purchases take long to find; the terminal has more."""
+LONGEST_SHOWN_YEARS = 15  # purchases over more take long to find; the terminal has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +141,19 @@ def answer(study: Lifecycle) -> None:
     """The finding, three pictures, and the purchases as a table."""
     st.subheader(plain(sentence(figures.finding(study))), anchor=False)
     st.markdown(plain(range_words(study)))
-    st.caption(plain(published_words(study)))
+    st.caption(plain(f"{plan_words(study)} {published_words(study)}"))
     draw.show_chart(figures.policy_grid(study), "policies")
     draw.show_chart(figures.carbon_by_year(study), "carbon-by-year")
     draw.show_chart(figures.purchases_by_year(study.cohorts), "purchases")
     st.markdown(plain(purchases_words(study)))
     draw.show_table(purchase_rows(study), "")
+
+
+def plan_words(study: Lifecycle) -> str:
+    """Whose years these are."""
+    number_of = f"{study.fleet.servers:,} server{'' if study.fleet.servers == 1 else 's'}"
+    sure = "proven optimal" if study.plan_status is Status.OPTIMAL else "not proven optimal"
+    return f"For the fleet of the Plan page, {number_of}, {sure}, and its traffic."
 
 
 def range_words(study: Lifecycle) -> str:
@@ -164,14 +171,9 @@ def range_words(study: Lifecycle) -> str:
 def published_words(study: Lifecycle) -> str:
     """The published lives, in the figures of this study."""
     savings, lives = study.published_savings, study.published
-    others = ", ".join(
-        f"{percent(savings[f'joint_{years}'])} against every {years} years"
-        for years in PUBLISHED_JOINT_YEARS
-    )
     return (
-        f"Published: {figures.lives_words(lives)} save about {percent(PUBLISHED_SAVING)} over a "
-        f"decade. Here they save {percent(savings['best_joint'])} against the best joint refresh, "
-        f"{others}."
+        f"Published: {figures.lives_words(lives)} save about {percent(PUBLISHED_SAVING, 2)} over a "
+        f"decade. Here they emit {compared_words(savings)}."
     )
 
 
@@ -227,7 +229,7 @@ def trend_rows(study: Lifecycle) -> list[dict[str, Any]]:
     """One row per trend: its value, its band, and Recycle's saving at the ends."""
     catalog, unit = state.catalog(), mass_unit(study.grid.best_joint.kgco2e_per_year)
     effects = {(effect.trends, effect.end): effect for effect in study.effects}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in RANGES:
         row, value = catalog.trend(name), getattr(study.assumptions, name)
         is_own = value != row.value
@@ -243,10 +245,14 @@ def trend_rows(study: Lifecycle) -> list[dict[str, Any]]:
                 "Source": "" if is_own else catalog.sources[row.source_id].title,
             }
         )
+    together = {effect.end: effect for effect in study.effects if len(effect.trends) > 1}
+    if together:
+        ends = {f"Recycle at {end}, {unit.name}CO2e": _saved(together[end], unit) for end in ENDS}
+        rows.append({"Trend": "All at once", **ends})
     return rows
 
 
-def _saved(effect: Effect | None, unit: Any) -> str:
+def _saved(effect: Effect | None, unit: MassUnit) -> str:
     return "" if effect is None else number(unit.value(effect.recycle_kgco2e_per_year))
 
 
