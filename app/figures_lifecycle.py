@@ -9,7 +9,6 @@ from plotly.subplots import make_subplots
 
 from app.figures import (
     BASELINE,
-    DEMAND_DARKEST,
     EMBODIED,
     GRID_LINE,
     HATCH,
@@ -93,20 +92,20 @@ def policy_grid(study: Lifecycle) -> Chart:
             textfont={"color": "#FFFFFF" if strong else None, "size": 12},
             hoverinfo="skip",
         )
-    for policy, colour in (
-        (study.grid.best_joint, BASELINE),
-        (study.grid.best_split, OURS),
-    ):
+    framed = [(p, {"color": BASELINE, "width": 1, "dash": "dot"}) for p in policies.values()]
+    framed = [(policy, line) for policy, line in framed if policy.is_joint]
+    framed.append((study.grid.best_joint, {"color": BASELINE, "width": 4}))
+    framed.append((study.grid.best_split, {"color": OURS, "width": 4}))
+    for policy, line in framed:
         x, y = hosts.index(policy.host_years), cards.index(policy.accelerator_years)
         figure.add_shape(
-            type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5,
-            line={"color": colour, "width": 4},
+            type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line=line
         )  # fmt: skip
     worst = max(policies.values(), key=lambda policy: policy.kgco2e_per_year)
     title = f"{unit.text(low)} a year at best; {unit.text(high)} with {lives_words(worst)}"
     subtitle = (
         f"{unit.name}CO2e a year, mean of {study.assumptions.horizon_years} years; framed: best "
-        "split (green), best joint refresh (grey)"
+        "split (green), best joint refresh (grey), other joint ones (dotted)"
     )
     dress(figure, title, subtitle, height=160 + CELL_PX * len(cards))
     figure.update_xaxes(title="hosts replaced every so many years", type="category", showgrid=False)
@@ -211,7 +210,7 @@ def purchases_by_year(cohorts: CohortPlan) -> Chart:
         )  # fmt: skip
         figure.add_scatter(
             x=years, y=there, name="there", legendgroup="there", showlegend=place == 1,
-            mode="lines", line={"color": DEMAND_DARKEST, "width": 2, "shape": "hvh"},
+            mode="lines", line={"color": BASELINE, "width": 2, "shape": "hvh"},
             row=1, col=place,
             hovertemplate=f"year %{{x}}: %{{y:,}} there, {name.lower()}<extra></extra>",
         )  # fmt: skip

@@ -65,11 +65,11 @@ def page() -> None:
     with controls:
         assume()
     with result:
-        place = st.empty()
-        with place.container(), st.spinner("Planning the fleet and its years"):
-            study = studied()
-        place.empty()
-        if study is None:
+        try:
+            with st.spinner("Planning the fleet and its years"):
+                study = studied()
+        except EcoServeError as error:
+            failed(error)
             return
         answer(study)
     behind(study)
@@ -122,19 +122,20 @@ def _forget() -> None:
         st.session_state.pop(_key(name), None)
 
 
-def studied() -> Lifecycle | None:
-    """The study of the current scenario; a notice and None where there is no plan to study."""
+def studied() -> Lifecycle:
+    """The study of the current scenario under the visitor's assumptions."""
     given: dict[str, float | int] = dict(state.session().trends)
     if HORIZON in given:
         given[HORIZON] = int(given[HORIZON])
-    try:
-        return solve.lifecycle(state.scenario(), catalog_assumptions(state.catalog(), given))
-    except EcoServeError as error:
-        st.error(plain(sentence(state.readable(str(error)))))
-        if isinstance(error, InfeasibleError):
-            draw.show_table(draw.blocked_rows(error.blocked), "")
-        st.caption("There is no fleet to refresh; the Plan page says what stands in its way.")
-        return None
+    return solve.lifecycle(state.scenario(), catalog_assumptions(state.catalog(), given))
+
+
+def failed(error: EcoServeError) -> None:
+    """Says why there is nothing to study."""
+    st.error(plain(sentence(state.readable(str(error)))))
+    if isinstance(error, InfeasibleError):
+        draw.show_table(draw.blocked_rows(error.blocked), "")
+    st.caption("There is no fleet to refresh; the Plan page says what stands in its way.")
 
 
 def answer(study: Lifecycle) -> None:
@@ -152,7 +153,9 @@ def answer(study: Lifecycle) -> None:
 def plan_words(study: Lifecycle) -> str:
     """Whose years these are."""
     number_of = f"{study.fleet.servers:,} server{'' if study.fleet.servers == 1 else 's'}"
-    sure = "proven optimal" if study.plan_status is Status.OPTIMAL else "not proven optimal"
+    sure = "proven optimal"
+    if study.plan_status is not Status.OPTIMAL:
+        sure = f"within {percent(study.plan_gap, 2)} of the best possible"
     return f"For the fleet of the Plan page, {number_of}, {sure}, and its traffic."
 
 
@@ -248,7 +251,7 @@ def trend_rows(study: Lifecycle) -> list[dict[str, Any]]:
     together = {effect.end: effect for effect in study.effects if len(effect.trends) > 1}
     if together:
         ends = {f"Recycle at {end}, {unit.name}CO2e": _saved(together[end], unit) for end in ENDS}
-        rows.append({"Trend": "All at once", **ends})
+        rows.append(dict.fromkeys(rows[0], "") | {"Trend": "All at once", **ends})
     return rows
 
 
