@@ -109,3 +109,26 @@ def test_the_program_has_a_row_of_every_family() -> None:
     assert whole == {f"buy({side},0)" for side in SIDES} | {f"x({side},0,1)" for side in SIDES}
     # Rows: retire 4, there 2 x 3, work 2, seat 2, last 2 for each purchase with years left.
     assert len(program.row_lower) == 4 + 6 + 2 + 2 + 2 * 3
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    trends = replace(
+        NO_TRENDS, horizon_years=8, accelerator_efficiency_gain=0.3, demand_growth=0.2,
+        accelerator_throughput_gain=0.3, grid_decline=0.04,
+    )  # fmt: skip
+    assert plan_cohorts(FLEET, trends, 4, 6) == plan_cohorts(FLEET, trends, 4, 6)
+
+
+def test_a_horizon_of_one_year_buys_once() -> None:
+    plan = plan_cohorts(FLEET, replace(TWICE, horizon_years=1), 4, 8)
+    assert [(c.side, c.bought, c.retired, c.count) for c in plan.cohorts] == [
+        ("accelerator", 0, 1, 2),
+        ("host", 0, 1, 2),
+    ]
+    assert plan.kgco2e_per_year == pytest.approx(2000 / 4 + 200 / 8 + 4000)
+
+
+def test_owned_servers_are_charged_nothing_until_replaced() -> None:
+    owned = replace(FLEET, sunk_accelerator_kgco2e=2000.0, sunk_host_kgco2e=100.0)
+    plan = plan_cohorts(owned, replace(NO_TRENDS, horizon_years=2), 2, 2)
+    assert plan.kgco2e_per_year == pytest.approx((100 + 2 * 4000) / 2)
