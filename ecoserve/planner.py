@@ -25,6 +25,7 @@ from ecoserve.account import (
 )
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
+from ecoserve.infeasible import explanation
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
     direct_intensity,
@@ -97,10 +98,12 @@ def plan_fleet(
     memory = memory or Memory()
     first = _attempt(scenario, catalog, {}, effort, least_carbon_tie_break, memory)
     if not first.solution.is_feasible:
-        raise InfeasibleError(
-            "no combination of the allowed servers serves this traffic within its limits; raise "
-            "the server limits, allow more kinds of hardware, or loosen TTFT or TPOT"
-        )
+        structure = memory.structure(structure_key(scenario, catalog, {}))
+        assert structure is not None, "the attempt has just kept it"
+        problem, terms = structure.problem, first.terms
+        account = price_account(problem, terms)
+        caps = account_caps(scenario)
+        raise explanation(structure.program, problem, terms, account, caps)
     attempts = [first]
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
@@ -204,7 +207,7 @@ class Search:
         program = base.with_objective(goal)
         program = program.with_closed([problem.x[kind] for kind in closed])
         for terms, at_most in caps:
-            program = program.with_row_at_most(terms, at_most)
+            program = program.with_row_at_most("cap", terms, at_most)
         return program
 
     def _solve(
