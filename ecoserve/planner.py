@@ -326,6 +326,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
     days = site_days(operation, terms, intensities)
     reports = slo_reports(operation, terms)
     pools = pool_rows(operation, terms, catalog)
+    fleet = _fleet(operation, terms)
     proven = solution.gap <= PROVEN_GAP and not attempt.held
     return Plan(
         engine_version=ecoserve.__version__,
@@ -336,7 +337,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         bound=solution.bound,
         objective=solution.objective,
         objective_name=objective_name(scenario, least_carbon=least_carbon),
-        fleet=_fleet(operation, terms),
+        fleet=fleet,
         pools=pools,
         carbon_parts=carbon_parts(operation, terms, scenario, catalog),
         cost_parts=cost_parts(operation, terms, scenario, catalog, days),
@@ -350,6 +351,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         notes=plan_notes(
             scenario=scenario,
             catalog=catalog,
+            fleet=fleet,
             pools=pools,
             reports=reports,
             late=late_requests(operation, terms),
@@ -369,6 +371,7 @@ def _fleet(operation: Operation, terms: FleetTerms) -> tuple[FleetEntry, ...]:
             variant=kind.variant,
             count=operation.counts[kind.id],
             owned=kind.is_owned,
+            on_by_hour=tuple(int(n) for n in operation.servers_on(kind.id, terms)),
         )
         for kind in terms.servers
         if kind.id in operation.counts
