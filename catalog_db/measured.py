@@ -158,15 +158,16 @@ def plans_from(rows: Iterable[Record]) -> dict[str, CalibrationPlan]:
 SERVING_COLUMNS = (
     "id", "family", "stack", "precision", "mbu", "mbu_kv", "mfu_decode", "mfu_prefill",
     "allreduce_latency_us", "t0_ms", "t_layer_us", "t_seq_us", "t_request_ms", "bus_ratio",
-    "overlap_norm", "error_band", "provenance", "source_id", "quality", "note",
+    "overlap_norm", "error_band", "provenance", "measured_on", "sibling_error_band", "source_id",
+    "quality", "note",
 )  # fmt: skip
 SCALED = {"us": 1e6, "ms": 1e3}
 
 
 POWER_COLUMNS = (
     "id", "family", "p0_ratio", "a_ratio", "b_ratio", "sequence_layer_us", "cap_ratio", "phases",
-    "precisions", "u_mem_max", "u_cmp_max", "error_band", "provenance", "source_id", "quality",
-    "note",
+    "precisions", "u_mem_min", "u_mem_max", "u_cmp_min", "u_cmp_max", "error_band", "provenance",
+    "measured_on", "sibling_error_band", "source_id", "quality", "note",
 )  # fmt: skip
 POWER_DIGITS = 6
 SPEED_DIGITS = 3
@@ -201,6 +202,8 @@ def _cell(row: Record, column: str, digits: int) -> str:
     value = row[f"{stem}_s"] * SCALED[unit] if unit in SCALED else row[column]
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]"
+    if column == "sibling_error_band" and not value:
+        return ""
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 

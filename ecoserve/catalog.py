@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -216,6 +216,11 @@ class Catalog:
             )
         return row
 
+    def serving_on(self, accelerator: Accelerator, stack: str, precision: str) -> ServingParameters:
+        """Parameters of its family's key, as ``inherited`` where others of the family were measured
+        and it was not: the error band is then at least that of unseen accelerators."""
+        return _standing_on(accelerator, self.serving(accelerator.family, stack, precision))
+
     def has_serving(self, family: str, stack: str, precision: str) -> bool:
         """Whether parameters exist for exactly this key."""
         return serving_id(family, stack, precision) in self.serving_parameters
@@ -226,6 +231,11 @@ class Catalog:
         if row is None:
             raise MissingDataError(f"no power parameters for {family}")
         return row
+
+    def power_on(self, accelerator: Accelerator) -> PowerParameters:
+        """Power parameters of its family, likewise; what was seen of siblings counts as unseen."""
+        row = _standing_on(accelerator, self.power(accelerator.family))
+        return row if _is_covered(accelerator, row) else replace(row, phases=(), precisions=())
 
     @property
     def stacks(self) -> tuple[str, ...]:
@@ -263,6 +273,21 @@ def coefficient_id(set_id: str, item: str, key: str) -> str:
 def serving_id(family: str, stack: str, precision: str) -> str:
     """The row id of a set of serving parameters."""
     return f"{family}/{stack}/{precision}"
+
+
+_Fit = TypeVar("_Fit", ServingParameters, PowerParameters)
+
+
+def _standing_on(accelerator: Accelerator, row: _Fit) -> _Fit:
+    if _is_covered(accelerator, row):
+        return row
+    band = max(row.error_band, row.sibling_error_band)
+    is_fitted = row.provenance == "calibrated"
+    return replace(row, error_band=band, provenance="inherited" if is_fitted else row.provenance)
+
+
+def _is_covered(accelerator: Accelerator, row: ServingParameters | PowerParameters) -> bool:
+    return not row.measured_on or accelerator.id in row.measured_on
 
 
 def _find(table: Mapping[str, T], what: str, wanted_id: str) -> T:

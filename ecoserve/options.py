@@ -40,6 +40,7 @@ from ecoserve.power import (
     cpu_pool_w,
     decode_utilisation,
     is_measured,
+    power_model,
     prefill_pace,
     prefill_utilisation,
     step_s,
@@ -178,13 +179,6 @@ def kv_precision_on(accelerator: Accelerator, wanted: KvPrecision) -> KvPrecisio
     return wanted if accelerator.rate_tflops(wanted) is not None else "bf16"
 
 
-def power_model(accelerator: Accelerator, catalog: Catalog) -> PowerModel:
-    """Its family's power parameters on its own TDP and idle draw."""
-    return PowerModel(
-        params=catalog.power(accelerator.family), tdp_w=accelerator.tdp_w, idle_w=accelerator.idle_w
-    )
-
-
 def services(
     scenario: Scenario, catalog: Catalog, demands: Sequence[WorkloadDemand]
 ) -> tuple[Service, ...]:
@@ -235,7 +229,7 @@ def _accelerator_devices(
         for precision in offered_precisions(accelerator, hardware.stack, catalog):
             if precision not in accepted:
                 continue
-            params = catalog.serving(accelerator.family, hardware.stack, precision)
+            params = catalog.serving_on(accelerator, hardware.stack, precision)
             caps = _possible_caps(accelerator, hardware, catalog)
             for tp in (tp for tp in TP_DEGREES if tp <= most):
                 replica = accelerator_replica(llm, accelerator, tp, precision, params, kv_precision)

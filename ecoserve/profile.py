@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, MissingDataError, Problem, ScenarioError
-from ecoserve.options import TP_DEGREES, largest_batch, power_model, runs
+from ecoserve.options import TP_DEGREES, largest_batch, runs
 from ecoserve.performance import (
     KV_BYTES,
     MAX_NUM_SEQS,
@@ -30,6 +30,7 @@ from ecoserve.power import (
     decode_utilisation,
     is_measured,
     part_load,
+    power_model,
     request_energy,
 )
 from ecoserve.rows import Accelerator
@@ -198,7 +199,7 @@ def _setup(catalog: Catalog, query: ProfileQuery) -> _Setup:
     if problems:
         raise ScenarioError(problems)
     _check_runs(accelerator, query)
-    params = catalog.serving(accelerator.family, query.stack, query.precision)
+    params = catalog.serving_on(accelerator, query.stack, query.precision)
     return _Setup(
         query=query,
         replica=accelerator_replica(
