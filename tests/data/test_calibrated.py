@@ -47,8 +47,9 @@ def test_power_rows_as_text(catalog: Catalog) -> None:
     header, line = power_csv([catalog.power("blackwell_sxm")]).splitlines()
     assert tuple(header.split(",")) == POWER_COLUMNS
     assert line.startswith(
-        'blackwell_sxm,blackwell_sxm,0.3,0.83,1.5222,0.4422,0.985,"[decode, mixed]",[bf16],0.588,'
+        'blackwell_sxm,blackwell_sxm,0.3,0.83,1.5222,0.4422,0.985,"[decode, mixed]",[bf16],'
     )
+    assert ",calibrated,[b200],0." in line
 
 
 def test_a_plan_of_ones_own_takes_what_is_fixed_from_the_hardware_only(catalog: Catalog) -> None:

@@ -25,7 +25,7 @@ from ecoserve.errors import MissingDataError
 from ecoserve.points import MeasuredPoint
 from ecoserve.prediction import Prediction, predict
 from ecoserve.rows import CalibrationPlan, ServingParameters
-from tests.builders import ROW, TOY, TOY_MOE, serving
+from tests.builders import BIG, ROW, TOY, TOY_MOE, serving
 from tests.unit.test_prediction import CPU, catalog, point
 
 KEY = "big_family/vllm_v1/bf16"
@@ -53,6 +53,7 @@ def world(**params: Any) -> Catalog:
     base = catalog(**params)
     return replace(
         base,
+        accelerators={**base.accelerators, "big": replace(BIG, memory_gb=400.0)},
         llms={**base.llms, "toy_7b": TOY_7B, "toy_20b": TOY_20B},
         calibration_plans={KEY: PLAN},
     )
