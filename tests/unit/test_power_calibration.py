@@ -40,8 +40,9 @@ def point(model: str, u_mem: float, u_cmp: float, rate: float, factor: float = 1
     ratio = min(CAP_RATIO, 0.3 + 0.5 * u_mem + TRUE.b_ratio * u_cmp + 1e-6 * rate)
     return PowerPoint(
         source="paper", model=model, hardware="Big-80GB", accelerator_id="big", phase="decode",
-        precision="bf16", tp=2, running=10.0, prefill_ratio=0.1, tdp_w=500.0, accelerator_w=500.0 * ratio * factor,
-        period_s=0.02, u_mem=u_mem, u_cmp=u_cmp, sequence_layers_per_s=rate,
+        precision="bf16", tp=2, running=10.0, prefill_ratio=0.1, tdp_w=500.0,
+        accelerator_w=500.0 * ratio * factor, period_s=0.02, u_mem=u_mem, u_cmp=u_cmp,
+        sequence_layers_per_s=rate,
     )  # fmt: skip
 
 
