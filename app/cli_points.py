@@ -29,8 +29,8 @@ Points = Annotated[
     typer.Argument(
         metavar="POINTS.csv",
         help="Measurements: source, model, hardware, tp, precision, stack, phase, batch, input_len,"
-        " output_len, context_len, latency_ms, throughput_tok_s, power_w, energy_j_per_token; a cell"
-        " is blank where nothing was measured;"
+        " output_len, context_len, latency_ms, throughput_tok_s, power_w, energy_j_per_token; cells"
+        " are blank where nothing was measured;"
         " optional power_scope (replica, per_gpu) and load (isolated, closed_loop).",
     ),
 ]
@@ -173,7 +173,9 @@ def _write_overlay(folder: Path, fits: OwnFits) -> list[str]:
 
     files = {}
     if fits.speed:
-        files["serving_parameters.csv"] = serving_csv([found.fit.params for found in fits.speed])
+        files["serving_parameters.csv"] = serving_csv(
+            [row for found in fits.speed for row in (found.fit.params, *found.moved_along)]
+        )
     if fits.power:
         files["power_parameters.csv"] = power_csv([found.row for found in fits.power])
     target = folder.expanduser()

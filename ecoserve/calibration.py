@@ -302,14 +302,22 @@ def band_of(error: float) -> float:
 def _error_band(
     fit: ServingFit, plan: CalibrationPlan, neighbour: ServingParameters | None
 ) -> float:
-    """What to plan with: the held-out error; of few points, that of the neighbour if larger."""
-    smallest = MOE_BAND if fit.rests_on_experts else SMALLEST_BAND
+    """What to plan with: the held-out error; the fewer points, the more the neighbour's band."""
+    band = _own_band(fit)
     if fit.n_points < FEW_POINTS and neighbour is not None:
-        return min(1.0, max(fit.in_sample_mape, neighbour.error_band * plan.error_factor))
+        factor = 1.0 if neighbour.id == plan.id else plan.error_factor
+        share = fit.n_points / FEW_POINTS
+        mixed = share * band + (1.0 - share) * neighbour.error_band * factor
+        band = max(fit.in_sample_mape, mixed)
+    return min(1.0, band)
+
+
+def _own_band(fit: ServingFit) -> float:
+    smallest = MOE_BAND if fit.rests_on_experts else SMALLEST_BAND
     if fit.cross_validated_mape is None:
-        return min(1.0, max(smallest, 2.0 * fit.in_sample_mape))
+        return max(smallest, 2.0 * fit.in_sample_mape)
     factor = 1.0 if fit.held_out == "model" else SAME_MODEL_FACTOR
-    return min(1.0, max(smallest, factor * fit.cross_validated_mape))
+    return max(smallest, factor * fit.cross_validated_mape)
 
 
 def serving_rows(

@@ -355,8 +355,9 @@ def operating_point(
 
     Shape (buckets,) all: ``interference_s``, what each other sequence adds to a token;
     ``before_first_s``, what comes before a request's first step in this pool; ``step_of`` gives
-    the step of a batch. TTFT only counts where a batch of one would keep it. Larger batches have
-    longer steps, so the search halves the range.
+    the step of a batch. Where even one request alone would start late, it starts least late alone:
+    a batch of one, so that a looser limit never lowers the throughput. Larger batches have longer
+    steps, so the search halves the range.
     """
     limit = kv_batch_limit(replica, demand.isl_tokens, demand.osl_tokens, max_num_seqs)
     alone = np.ones_like(limit)
@@ -370,9 +371,9 @@ def operating_point(
         def keeps(batch: Array) -> Mask:
             step = step_of(batch)
             in_time = (step + (batch - 1) * interference_s) * margin <= slo.tpot_s
-            return in_time & (~starts | ((before_first_s + step) * margin <= slo.ttft_s))
+            return in_time & ((before_first_s + step) * margin <= slo.ttft_s)
 
-        chosen = largest_batch(keeps, np.where(keeps_tpot, chosen, alone))
+        chosen = largest_batch(keeps, np.where(keeps_tpot & starts, chosen, alone))
     return OperatingPoint(
         fits=limit >= 1, keeps_tpot=keeps_tpot, batch=chosen, step_s=step_of(chosen)
     )
