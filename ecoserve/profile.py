@@ -135,7 +135,7 @@ def profile_at_slo(
         paces = _tpot_s(setup, batch) * margin <= tpot_s
         return np.asarray(paces & (_ttft_s(setup, batch) * margin <= ttft_s))
 
-    if setup.grid is None:
+    if setup.local is None:
         batch = int(largest_batch(keeps, np.array([float(limit)]))[0])
     else:
         batch = _best_batch(setup, keeps, limit)
@@ -225,8 +225,8 @@ class _Setup:
     power: PowerModel
     isl: Array
     osl: Array
-    grid: Grid | None
-    """Measured over predicted steps of exactly this configuration."""
+    local: _Local | None
+    """None where nothing was measured with exactly this configuration."""
     notes: Callable[[bool], Sequence[Note]]
     """Remarks, given whether power was fitted at the operating point."""
 
@@ -247,15 +247,17 @@ def _setup(catalog: Catalog, query: ProfileQuery) -> _Setup:
             )
         )
 
+    replica = accelerator_replica(
+        llm, accelerator, query.tp, query.precision, params, query.kv_precision
+    )
+    grid = step_grid(catalog, key, query.kv_precision)
     return _Setup(
         query=query,
-        replica=accelerator_replica(
-            llm, accelerator, query.tp, query.precision, params, query.kv_precision
-        ),
+        replica=replica,
         power=power_model(accelerator, catalog),
         isl=np.array([query.isl_tokens], dtype=float),
         osl=np.array([query.osl_tokens], dtype=float),
-        grid=step_grid(catalog, key, query.kv_precision),
+        local=None if grid is None else _local(grid, query, replica.error_band),
         notes=notes,
     )
 
@@ -311,22 +313,37 @@ def _step_s(setup: _Setup, batch: Array) -> Array:
 
 def _ratio(setup: _Setup, batch: Array) -> Array:
     """Measured over predicted step, 1 outside what was measured; shape of ``batch``."""
-    if setup.grid is None:
+    if setup.local is None:
         return np.ones_like(batch)
-    context = float(mean_context_tokens(setup.isl, setup.osl)[0])
-    ratio = setup.grid.ratios(batch, context)
-    return np.where(np.isnan(ratio), 1.0, ratio)
+    return np.asarray(setup.local.ratio[batch.astype(int)])
 
 
 def _error_band(setup: _Setup, batch: Array) -> Array:
-    """Relative error of TPOT: the parameters' own, or where steps are corrected how far the
-    neighbouring measurements lie apart; shape of ``batch``."""
-    own = np.full_like(batch, setup.replica.error_band)
-    if setup.grid is None:
-        return own
-    context = float(mean_context_tokens(setup.isl, setup.osl)[0])
-    spread = setup.grid.spreads(batch, context)
-    return np.where(np.isnan(spread), own, np.maximum(spread, SMALLEST_BAND))
+    """Relative error of TPOT; shape of ``batch``."""
+    if setup.local is None:
+        return np.full_like(batch, setup.replica.error_band)
+    return np.asarray(setup.local.error_band[batch.astype(int)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """What measurements of exactly this configuration say at each whole batch, 0 first."""
+
+    ratio: Array
+    """Measured over predicted step, 1 outside what was measured."""
+    error_band: Array
+    """The parameters' own, or where steps are corrected how far the neighbouring measurements lie
+    apart."""
+
+
+def _local(grid: Grid, query: ProfileQuery, own_band: float) -> _Local:
+    every = np.maximum(np.arange(query.max_num_seqs + 1.0), 1.0)
+    context = query.isl_tokens + query.osl_tokens / 2.0
+    ratio, spread = grid.ratios(every, context), grid.spreads(every, context)
+    return _Local(
+        np.where(np.isnan(ratio), 1.0, ratio),
+        np.where(np.isnan(spread), own_band, np.maximum(spread, SMALLEST_BAND)),
+    )
 
 
 def _interference_s(setup: _Setup) -> Array:
