@@ -253,6 +253,24 @@ def _cell(row: Record, column: str, digits: int) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
+POINT_COLUMNS = ("id", *TEXTS, "tp", *NUMBERS, "source_id", "quality", "note")
+
+
+def points_csv(text: str, source_id: str) -> str:
+    """The text of an overlay's ``measured_points.csv`` from a file of points.
+
+    Rows that say themselves what their power or load means are left out: in a catalog a source's
+    convention says so.
+    """
+    lines = [
+        [f"own_{line:05d}", *(row[name].strip() for name in (*TEXTS, "tp", *NUMBERS)), source_id,
+         "measured", str(row.get("note") or "")]
+        for line, row in _rows(text)
+        if not any((row.get(name) or "").strip() for name in OVERRIDES)
+    ]  # fmt: skip
+    return _csv(POINT_COLUMNS, lines) if lines else ""
+
+
 PREDICTED_COLUMNS = (
     "predicted_latency_ms", "predicted_throughput_tok_s", "predicted_power_w",
     "predicted_energy_j_per_token", "error_band", "provenance", "unpredicted_reason",

@@ -111,6 +111,7 @@ def _interrupted_after(cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> I
         yield
     finally:
         timer.cancel()
+        timer.join()  # Until it ends it holds the cursor, at exit to the binding's complaint.
 
 
 @contextmanager

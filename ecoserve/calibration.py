@@ -230,6 +230,8 @@ def key_of(point: MeasuredPoint, catalog: Catalog) -> tuple[str, str, str]:
     cpu = catalog.measured_cpus.get(point.hardware)
     if cpu is not None:
         return cpu.family, CPU_STACK, precision
+    if not point.stack.strip():
+        raise MissingDataError("no stack")
     return catalog.accelerator(point.hardware).family, stack_id(point.stack), precision
 
 
@@ -246,7 +248,8 @@ def fit_serving(
     """
     setups, left_out = points_of(points, catalog, plan)
     if len(setups) < MIN_POINTS:
-        raise MissingDataError(f"{plan.id}: {len(setups)} usable points, {MIN_POINTS} are needed")
+        why = "".join(f"; {reason}" for reason in dict.fromkeys(left_out))
+        raise MissingDataError(f"{len(setups)} usable points, {MIN_POINTS} are needed{why}")
     layers = layers_of(catalog, plan) if neighbour is None else None
     priors = priors_of(plan, neighbour, layers.params() if layers else None)
     params, identified = _fit(setups, plan, priors)

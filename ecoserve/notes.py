@@ -157,8 +157,9 @@ def _power(pools: Sequence[Pool]) -> Iterator[Note]:
     if outside:
         yield Note(
             "power_outside_fit",
-            f"no measurement behind the power (this precision, pure prefill, a mixture of experts, "
-            f"a power cap, or beyond the fitted utilisation) on {', '.join(outside)}",
+            f"no measurement behind the power (this accelerator or precision, pure prefill, a "
+            f"mixture of experts, a power cap, or outside the fitted utilisation) on "
+            f"{', '.join(outside)}",
         )
 
 

@@ -29,6 +29,8 @@ from ecoserve.power_calibration import (
 from ecoserve.prediction import replica_of
 from ecoserve.rows import PowerParameters, PowerPlan, Provenance
 
+LARGEST_OF_TDP = 1.2
+"""Mean draw over TDP beyond which a measurement is not of one accelerator."""
 DIGITS = 4
 """Decimals of the coefficients."""
 RANGE_DIGITS = 3
@@ -73,7 +75,13 @@ def _usable(point: MeasuredPoint, catalog: Catalog) -> tuple[str, PowerPoint]:
     if replica.expert_bytes:
         raise MissingDataError("a mixture of experts, whose power utilisation does not tell")
     accelerator = catalog.accelerator(point.hardware)
-    return accelerator.family, power_point(point, replica, accelerator)
+    made = power_point(point, replica, accelerator)
+    if made.accelerator_w > LARGEST_OF_TDP * accelerator.tdp_w:
+        raise MissingDataError(
+            f"{made.accelerator_w:,.0f} W on one {accelerator.id} of {accelerator.tdp_w:,.0f} W: "
+            "check power_scope (per_gpu or replica) and tp"
+        )
+    return accelerator.family, made
 
 
 def power_rows(points: Iterable[MeasuredPoint], catalog: Catalog) -> tuple[PowerParameters, ...]:

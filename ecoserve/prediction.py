@@ -196,6 +196,8 @@ def _stated(value: float | None, column: str) -> float:
 
 
 def _check_stack(point: MeasuredPoint) -> None:
+    if not point.stack.strip():
+        raise MissingDataError("no stack")
     if stack_id(point.stack) == OPERATOR_STACK and point.phase not in OPERATOR_PHASES:
         raise MissingDataError(
             f"stack {OPERATOR_STACK} is single layers measured alone: it has no {point.phase}"

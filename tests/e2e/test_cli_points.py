@@ -175,7 +175,7 @@ def test_twelve_measurements_change_the_plan(run: Run, twelve: Path, tmp_path: P
     assert fit["in_sample_mape"] < 0.1
     assert "t_layer_s" in fit["identified"]
     assert fit["cross_validated_mape"] is None
-    assert answer["files"] == ["serving_parameters.csv"]
+    assert answer["files"] == ["serving_parameters.csv", "measured_points.csv"]
     again = run("validate", twelve, "--overlay", overlay, "--json")
     (group,) = json.loads(again.stdout)["groups"]
     assert group["mape"] == pytest.approx(fit["in_sample_mape"], abs=0.01)
@@ -310,3 +310,31 @@ def test_unmeasured_precisions_move_along(run: Run, store: Path, tmp_path: Path)
     assert fp8["provenance"] == "inherited"
     shown = run("catalog", "show", "serving_parameters", "ada/vllm_v1/fp8", "--overlay", out)
     assert "in proportion to ada/vllm_v1/bf16" in " ".join(shown.stdout.split())
+
+
+def test_what_was_calibrated_is_shown_as_ones_own(run: Run, twelve: Path, tmp_path: Path):
+    out = tmp_path / "mine"
+    run("calibrate", twelve, "--out", out)
+    row = ("serving_parameters", "hopper_sxm/vllm_v1/bf16", "--overlay", out, "--json")
+    shown = json.loads(run("catalog", "show", *row).stdout)["row"]
+    assert shown["note"].startswith("12 points of 1 models on H100")
+    assert (shown["quality"], shown["source_id"]) == ("modelled", "your_overlay")
+    profile = (
+        "profile", "--llm", "llama_3_1_8b", "--accelerator", "h100_sxm_80gb", "--isl", 1300,
+        "--osl", 400, "--batch", 32, "--json",
+    )  # fmt: skip
+    before, after = (json.loads(run(*profile, *o).stdout) for o in ((), ("--overlay", out)))
+    assert "corrected_locally" not in {note["code"] for note in before["notes"]}
+    assert "corrected_locally" in {note["code"] for note in after["notes"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"stack": ""}, "no stack"), ({"stack": "operator"}, "single layers measured alone")],
+)
+def test_points_without_a_serving_stack_are_named(run: Run, tmp_path: Path, changes, said: str):
+    points = file_of(tmp_path, *[line(batch=batch, **changes) for batch in (1, 2, 4, 8, 16, 32)])
+    assert said in " ".join(run("calibrate", points).stderr.split())
+    answer = json.loads(run("validate", points, "--json").stdout)
+    assert all(said in row["reason"] for row in answer["unpredicted"])
+    assert len(answer["unpredicted"]) == 6
