@@ -53,13 +53,13 @@ class Grid:
         """The same for batches of shape (n,) at one length; NaN outside the grid."""
         return np.exp(self._at(batch, tokens)[0])
 
-    def spreads(self, batch: Array, tokens: float) -> Array:
-        """How far the neighbours' ratios lie from the interpolated one at most, 0.1 = 10 %.
+    def ratios_and_spreads(self, batch: Array, tokens: float) -> tuple[Array, Array]:
+        """Ratios, and how far the neighbours' lie from them at most, 0.1 = 10 %.
 
-        Shape (n,); NaN outside the grid.
+        Shape (n,) each; NaN outside the grid.
         """
         value, low, high = self._at(batch, tokens)
-        return np.asarray(np.maximum(np.expm1(high - value), -np.expm1(low - value)))
+        return np.exp(value), np.maximum(np.expm1(high - value), -np.expm1(low - value))
 
     def _at(self, batch: Array, tokens: float) -> tuple[Array, Array, Array]:
         """Logarithm of the ratio, and the least and largest of those it is interpolated from."""

@@ -339,7 +339,7 @@ class _Local:
 def _local(grid: Grid, query: ProfileQuery, own_band: float) -> _Local:
     every = np.maximum(np.arange(query.max_num_seqs + 1.0), 1.0)
     context = query.isl_tokens + query.osl_tokens / 2.0
-    ratio, spread = grid.ratios(every, context), grid.spreads(every, context)
+    ratio, spread = grid.ratios_and_spreads(every, context)
     return _Local(
         np.where(np.isnan(ratio), 1.0, ratio),
         np.where(np.isnan(spread), own_band, np.maximum(spread, SMALLEST_BAND)),

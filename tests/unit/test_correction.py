@@ -92,7 +92,7 @@ def test_the_spread_is_that_of_the_neighbours():
     ratios = line.ratios(np.array([2.0, 4.0, 32.0]), 100.0)
     assert ratios[:2] == pytest.approx([1.1, 1.21])
     assert np.isnan(ratios[2])
-    assert line.spreads(np.array([2.0]), 100.0)[0] == pytest.approx(0.1)
+    assert line.ratios_and_spreads(np.array([2.0]), 100.0)[1][0] == pytest.approx(0.1)
     # a triangle: at its corner of 1 the neighbours are 1.1 and 1.3
     area = Grid(np.log([[1.0, 100.0], [4.0, 100.0], [1.0, 400.0]]), np.log([1.0, 1.1, 1.3]))
-    assert area.spreads(np.array([1.0]), 100.0)[0] == pytest.approx(0.3)
+    assert area.ratios_and_spreads(np.array([1.0]), 100.0)[1][0] == pytest.approx(0.3)
