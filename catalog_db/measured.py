@@ -134,7 +134,7 @@ def _kind(name: str) -> str:
         return "a whole number of accelerators"
     if name in MEASURED:
         return "above 0, or blank where it was not measured"
-    return "a number of 0 or more"
+    return f"a number from 0 to {LARGEST_NUMBER:g}"
 
 
 def point_from(row: Record, conventions: Conventions) -> MeasuredPoint:

@@ -165,8 +165,10 @@ def setup_of(
 
 def _batch(point: MeasuredPoint) -> float:
     batch = _stated(point.batch, "batch")
-    if not 1.0 <= batch <= LARGEST_BATCH:
-        raise MissingDataError(f"batch {batch:g} is not 1 to {LARGEST_BATCH:,.0f}")
+    if batch < 1.0:
+        raise MissingDataError(f"batch {batch:g} is below 1")
+    if batch > LARGEST_BATCH:
+        raise MissingDataError(f"batch {batch:g} is beyond {LARGEST_BATCH:g}")
     is_bytes = point.convention.batch_means == "bytes"
     return batch / ACTIVATION_BYTES_PER_VALUE if is_bytes else batch
 
