@@ -163,7 +163,10 @@ def profile(
     overlay: OverlayFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Speed and power of one replica, at a batch or at the largest one within latency targets."""
+    """Speed and power of one replica, at a batch or at the largest one within latency targets.
+
+    Give either --batch, or both --ttft-s and --tpot-s.
+    """
     from ecoserve.profile import ProfileQuery, load_power, profile_at_batch, profile_at_slo
 
     catalog = open_catalog(records.read_overlay(overlay))

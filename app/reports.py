@@ -211,7 +211,8 @@ def profile_report(profile: ServingProfile, quarter: LoadPower, title: str) -> R
         ("error of speed", percent(profile.error_band), _speed_origin(profile)),
         ("error of power", percent(profile.power_error_band), _power_origin(profile)),
     ]
-    return [Text(title, style="bold"), table("Profile", ("figure", "value >", "unit"), rows)]
+    figures = table("Profile", ("figure", "value >", "unit"), rows)
+    return [Text(title, style="bold"), figures, *_notes(profile.notes)]
 
 
 def _speed_origin(profile: ServingProfile) -> str:

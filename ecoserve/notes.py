@@ -11,6 +11,7 @@ from ecoserve.performance import MOE_ERROR_BAND
 from ecoserve.plan import FleetEntry, Note, Pool, SloReport
 from ecoserve.rows import Server
 from ecoserve.scenario import DEFAULT_HOURS, Scenario
+from ecoserve.standing import basis
 from ecoserve.terms import FULL
 
 LARGEST_DIFFERENCE = 0.05
@@ -121,23 +122,26 @@ def _held(held: bool) -> Iterator[Note]:
 
 def _parameters(pools: Sequence[Pool], catalog: Catalog) -> Iterator[Note]:
     for provenance in ("inherited", "assumed"):
-        places = sorted({_place(pool) for pool in pools if pool.provenance == provenance})
+        places = sorted({_speed_of(p, catalog) for p in pools if p.provenance == provenance})
         if places:
             yield Note(
                 f"speed_{provenance}",
-                f"speed parameters {provenance}, not measured, on {', '.join(places)}",
+                f"speed parameters {provenance}, not measured, on {'; '.join(places)}",
             )
-    weak = sorted(
-        {
-            pool.accelerator
-            for pool in pools
-            if pool.accelerator
-            and catalog.power(catalog.accelerator(pool.accelerator).family).provenance
-            != "calibrated"
-        }
-    )
+    cards = [catalog.accelerator(card) for card in sorted({p.accelerator for p in pools} - {""})]
+    rows = [(card, catalog.power_on(card)) for card in cards]
+    weak = [f"{c.id} ({basis(row, c)})" for c, row in rows if row.provenance != "calibrated"]
     if weak:
-        yield Note("power_inherited", f"power parameters not measured on {', '.join(weak)}")
+        yield Note("power_inherited", f"power parameters not measured on {'; '.join(weak)}")
+
+
+def _speed_of(pool: Pool, catalog: Catalog) -> str:
+    """Where a pool runs and what the parameters of its speed rest on."""
+    if not pool.accelerator:
+        return _place(pool)
+    accelerator = catalog.accelerator(pool.accelerator)
+    row = catalog.serving_on(accelerator, pool.stack, pool.precision)
+    return f"{_place(pool)} ({basis(row, accelerator)})"
 
 
 def _experts(pools: Sequence[Pool], catalog: Catalog) -> Iterator[Note]:
@@ -159,8 +163,9 @@ def _power(pools: Sequence[Pool]) -> Iterator[Note]:
     if outside:
         yield Note(
             "power_outside_fit",
-            f"no measurement behind the power (this precision, pure prefill, a mixture of experts, "
-            f"a power cap, or beyond the fitted utilisation) on {', '.join(outside)}",
+            f"no measurement behind the power (this accelerator or precision, pure prefill, a "
+            f"mixture of experts, a power cap, or outside the fitted utilisation) on "
+            f"{', '.join(outside)}",
         )
 
 

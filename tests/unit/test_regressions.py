@@ -84,7 +84,9 @@ def test_an_unmatched_precision_is_not_called_memory():
     scenario = tiny_scenario(online(precisions=["fp8"]), hardware={"accelerators": ["small"]})
     with pytest.raises(InfeasibleError) as caught:
         plan_fleet(scenario, tiny_catalog(), "quick")
-    assert caught.value.blocked[0].reason == "precision: no allowed hardware runs Toy at fp8"
+    assert caught.value.blocked[0].reason.startswith(
+        "precision: no allowed hardware runs Toy at fp8"
+    )
 
 
 def test_a_stack_for_host_cpus_is_no_stack_for_accelerators():
