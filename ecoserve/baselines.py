@@ -9,7 +9,7 @@ optimum, so that ties neither flatter nor shame anyone.
     energy                 least facility energy
     performance            each LLM on its fastest option, then the fewest servers
     splitwise              least USD/h, prefill and decode pools on the flagship only
-    splitwise:two          the same, prefill on the newest accelerator, decode on the one before
+    splitwise:two          the same, prefill on the flagship, decode on the one of earlier years
     single:<accelerator>   least carbon with that accelerator only
     given:<name>           the user's own fleet; only how it is run is chosen, for least carbon
 
@@ -57,8 +57,9 @@ def plan_key(name: str, column: PriceColumn) -> str:
 
 def baseline_names(scenario: Scenario, catalog: Catalog) -> tuple[str, ...]:
     """Every baseline of this scenario, without columns."""
-    generations = {accelerator.launch_year for accelerator in _choices(scenario, catalog)}
-    splits = (SPLITWISE, SPLITWISE_TWO)[: len(generations)]
+    splits: tuple[str, ...] = (SPLITWISE,) if _choices(scenario, catalog) else ()
+    if splits and one_before(scenario, catalog) is not None:
+        splits += (SPLITWISE_TWO,)
     given = (f"{GIVEN}{fleet.name}" for fleet in scenario.given)
     singles = single_names(scenario, catalog)
     return (COST, ENERGY, PERFORMANCE, *splits, *singles, *given)
@@ -204,21 +205,21 @@ def flagship(scenario: Scenario, catalog: Catalog) -> Accelerator:
     return max(_choices(scenario, catalog), key=_strength)
 
 
-def newest_two(scenario: Scenario, catalog: Catalog) -> tuple[Accelerator, Accelerator]:
-    """The strongest of the latest launch year, and the strongest of the latest year before it."""
-    choices = _choices(scenario, catalog)
-    newest = max(choices, key=_age_and_strength)
-    earlier = [a for a in choices if a.launch_year < newest.launch_year]
-    return newest, max(earlier, key=_age_and_strength)
+def one_before(scenario: Scenario, catalog: Catalog) -> Accelerator | None:
+    """The strongest allowed accelerator launched in an earlier year than the flagship, if any.
+
+    Strongest of the earlier ones, not the latest of them: a small card launched in between is no
+    generation of flagships, and would hobble the baseline.
+    """
+    newest = flagship(scenario, catalog)
+    earlier = [a for a in _choices(scenario, catalog) if a.launch_year < newest.launch_year]
+    return max(earlier, key=_strength, default=None)
 
 
 def _splitwise_pair(name: str, scenario: Scenario, catalog: Catalog) -> tuple[str, str]:
     """Accelerators of the prefill and of the decode pools."""
-    if name == SPLITWISE_TWO:
-        newest, before = newest_two(scenario, catalog)
-        return newest.id, before.id
-    best = flagship(scenario, catalog)
-    return best.id, best.id
+    newest, before = flagship(scenario, catalog), one_before(scenario, catalog)
+    return newest.id, (newest if name == SPLITWISE or before is None else before).id
 
 
 def _choices(scenario: Scenario, catalog: Catalog) -> list[Accelerator]:
@@ -230,10 +231,6 @@ def _choices(scenario: Scenario, catalog: Catalog) -> list[Accelerator]:
 
 def _strength(accelerator: Accelerator) -> tuple[float, float]:
     return accelerator.bf16_tflops, accelerator.memory_gb_per_s
-
-
-def _age_and_strength(accelerator: Accelerator) -> tuple[int, float, float]:
-    return accelerator.launch_year, *_strength(accelerator)
 
 
 def _given_fleet(name: str, scenario: Scenario) -> GivenFleet:

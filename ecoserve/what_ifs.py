@@ -93,7 +93,9 @@ def _elsewhere(scenario: Scenario, catalog: Catalog) -> Iterator[ChangedWorld]:
         if not _has_hours(region, scenario, catalog):
             season, kind = DEFAULT_HOURS
             data["site"] |= {"intensity": "annual", "season": season, "intensity_kind": kind}
-        what = f"the site were in {region.name} ({region.gco2e_per_kwh:.0f} g/kWh a year)"
+        what = (
+            f"the site were in {region.name} ({region.gco2e_per_kwh:.0f} g/kWh in the yearly mean)"
+        )
         yield _world(f"{REGION}{region.id}", what, data)
 
 

@@ -13,6 +13,7 @@ from ecoserve.baselines import plan_baseline
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, ScenarioError
 from ecoserve.planner import plan_fleet
+from ecoserve.restriction import Restriction
 from ecoserve.scenario import Scenario, read_scenario
 from ecoserve.structure import Structure
 from tests.builders import (
