@@ -109,8 +109,8 @@ def _what_ifs(comparison: Comparison) -> Table:
         if plan is None:
             rows.append((world.what, "", "", "", "cannot be served", world.reason))
             continue
-        change = 100.0 * (plan.kgco2e_per_year / ours - 1.0)
-        figures = (mass(unit, plan.kgco2e_per_year), f"{change:+.3g} %", number(plan.usd_per_h))
+        change = percent(plan.kgco2e_per_year / ours - 1.0)
+        figures = (mass(unit, plan.kgco2e_per_year), change, number(plan.usd_per_h))
         rows.append((world.what, *figures, _certainty(plan), _fleet(plan)))
     heads = ("what if", f"{unit.name} CO2e a year >", "change >", "USD/h >", "answer", "fleet")
     return table("What if, with the same objective and levers", heads, rows)
