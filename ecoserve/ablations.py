@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ecoserve.baselines import free_data, sell_whole, stay_at_home
+from ecoserve.baselines import free_data, keep_to, sell_whole, stay_at_home
 from ecoserve.catalog import Catalog
 from ecoserve.cost import server_cost
 from ecoserve.plan import Plan
 from ecoserve.questions import Question
+from ecoserve.restriction import ANYWHERE
 from ecoserve.scenario import Levers, Scenario, read_scenario
 
 RIGHTSIZE = "rightsize"
@@ -68,15 +69,19 @@ def without_questions(
         if lever == RIGHTSIZE:
             if cost is None:
                 continue
-            data["hardware"]["accelerators"] = [main_accelerator(cost, scenario, catalog)]
+            pattern = keep_to(main_accelerator(cost, scenario, catalog), data)
         else:
+            pattern = ANYWHERE
             data["levers"][lever] = False
-        questions[f"{WITHOUT}{lever}"] = Question(scenario=read_scenario(data))
+        questions[f"{WITHOUT}{lever}"] = Question(scenario=read_scenario(data), restriction=pattern)
     return questions
 
 
 def main_accelerator(plan: Plan, scenario: Scenario, catalog: Catalog) -> str:
-    """The accelerator on whose servers the plan spends most per hour, electricity aside."""
+    """The accelerator on whose servers the plan spends most per hour, electricity aside.
+
+    Servers in stock count at what they would cost.
+    """
     usd_per_h: dict[str, float] = {}
     for entry in sorted(plan.fleet, key=lambda entry: entry.server):
         server = catalog.server(entry.server)

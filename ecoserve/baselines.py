@@ -109,9 +109,9 @@ def baseline_question(
         data["hardware"]["accelerators"] = sorted({prefill_on, decode_on})
         pattern = Restriction(prefill_on=(prefill_on,), decode_on=(decode_on,), mixed_on=())
     elif name.startswith(SINGLE):
-        data["hardware"]["accelerators"] = [name.removeprefix(SINGLE)]
+        pattern = keep_to(name.removeprefix(SINGLE), data)
     elif name.startswith(GIVEN):
-        _hold_fleet(data, _given_fleet(name, scenario), scenario, catalog)
+        _hold_fleet(data, given_fleet(name, scenario), scenario, catalog)
     return Question(scenario=read_scenario(data), restriction=pattern)
 
 
@@ -129,7 +129,8 @@ def plan_baseline(
         return answer(question, catalog, effort, memory)
     except InfeasibleError as error:
         if name.startswith(GIVEN):
-            reason = why_given_fails(question, str(error), catalog, memory)
+            fleet = given_fleet(name, scenario)
+            reason = why_given_fails(fleet, question, str(error), catalog, memory)
             raise InfeasibleError(reason, error.blocked) from error
         raise
 
@@ -161,6 +162,13 @@ def stay_at_home(data: dict[str, Any]) -> None:
     data["workloads"] = [{**workload, "sites": None} for workload in data["workloads"]]
     stock = data["hardware"]["stock"]
     data["hardware"]["stock"] = [row for row in stock if row["site"] in (None, home)]
+
+
+def keep_to(accelerator_id: str, data: dict[str, Any]) -> Restriction:
+    """Lets the scenario buy one accelerator only, and use no other that is owned."""
+    data["hardware"]["accelerators"] = [accelerator_id]
+    only = (accelerator_id,)
+    return Restriction(prefill_on=only, decode_on=only, mixed_on=only)
 
 
 def single_names(scenario: Scenario, catalog: Catalog) -> tuple[str, ...]:
@@ -233,7 +241,8 @@ def _strength(accelerator: Accelerator) -> tuple[float, float]:
     return accelerator.bf16_tflops, accelerator.memory_gb_per_s
 
 
-def _given_fleet(name: str, scenario: Scenario) -> GivenFleet:
+def given_fleet(name: str, scenario: Scenario) -> GivenFleet:
+    """The fleet behind ``given:<name>``."""
     wanted = name.removeprefix(GIVEN)
     return next(fleet for fleet in scenario.given if fleet.name == wanted)
 
@@ -241,19 +250,30 @@ def _given_fleet(name: str, scenario: Scenario) -> GivenFleet:
 def _hold_fleet(
     data: dict[str, Any], fleet: GivenFleet, scenario: Scenario, catalog: Catalog
 ) -> None:
-    """Exactly these servers, whole, and none of any other kind."""
+    """Exactly these servers, whole, and none of any other kind.
+
+    As many of them as are in stock are owned; the rest is bought.
+    """
+    counts = {row.server: row.count for row in fleet.servers}
+    to_buy = dict(counts)
+    stock = []
+    for row in scenario.hardware.stock:
+        in_service = row.age_years < scenario.hardware.accelerator_years
+        if owned := min(row.count, to_buy.get(row.server, 0)) if in_service else 0:
+            stock.append(row.model_dump(mode="json") | {"count": owned})
+            to_buy[row.server] -= owned
     offered = {server.id: server for server in offered_servers(scenario.hardware, catalog)}
-    if missing := ", ".join(row.server for row in fleet.servers if row.server not in offered):
+    if missing := ", ".join(key for key, count in to_buy.items() if count and key not in offered):
         seller = scenario.hardware.provider
         where = "for sale" if seller is None else f"in the price list of {seller}"
         raise InfeasibleError(f"{missing}: not {where}, so there is no price for this fleet")
-    counts = {row.server: row.count for row in fleet.servers}
-    used = sorted({offered[server_id].accelerator_id for server_id in counts})
+    used = sorted({catalog.server(server_id).accelerator_id for server_id in counts})
     data["levers"]["reduce"] = False
     data["hardware"] |= {
         "accelerators": used,
+        "stock": stock,
         "limits": [
-            {"server": key, "max_count": counts.get(key, 0), "min_count": counts.get(key, 0)}
+            {"server": key, "max_count": to_buy.get(key, 0), "min_count": to_buy.get(key, 0)}
             for key, server in offered.items()
             if server.accelerator_id in used
         ],
@@ -261,32 +281,29 @@ def _hold_fleet(
 
 
 def why_given_fails(
-    question: Question, reason: str, catalog: Catalog, memory: Memory | None = None
+    fleet: GivenFleet,
+    question: Question,
+    reason: str,
+    catalog: Catalog,
+    memory: Memory | None = None,
 ) -> str:
     """Why a given fleet cannot serve: with more of the same servers it could, or not even so."""
+    counts = {row.server: row.count for row in fleet.servers}
     data = question.scenario.model_dump(mode="json")
-    counts = {limit["server"]: limit["max_count"] for limit in data["hardware"]["limits"]}
-    data["hardware"]["limits"] = [
-        {"server": server_id, "max_count": 0} for server_id, count in counts.items() if count == 0
-    ]
+    limits = data["hardware"]["limits"]
+    data["hardware"]["limits"] = [limit for limit in limits if limit["server"] not in counts]
     free = replace(question, scenario=read_scenario(data))
     try:
         enough = answer(free, catalog, "quick", memory)
     except InfeasibleError as error:
         return f"not even with more of the same servers: {error}"
-    needed = _bought(enough)
+    needed: dict[str, int] = {}
+    for entry in enough.fleet:
+        needed[entry.server] = needed.get(entry.server, 0) + entry.count
     if all(count <= counts[server_id] for server_id, count in needed.items()):
         return reason
     return f"too small for this traffic: {_in_words(counts)}; {_in_words(needed)} would do"
 
 
-def _bought(plan: Plan) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for entry in plan.fleet:
-        if not entry.owned:
-            counts[entry.server] = counts.get(entry.server, 0) + entry.count
-    return counts
-
-
 def _in_words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} x {server_id}" for server_id, count in counts.items() if count)
+    return ", ".join(f"{count:,} x {server_id}" for server_id, count in counts.items())

@@ -22,6 +22,7 @@ from ecoserve.baselines import (
     baseline_names,
     baseline_question,
     chosen_names,
+    given_fleet,
     plan_key,
     why_given_fails,
 )
@@ -118,7 +119,8 @@ def compare_plans(
     reasons = {key: found.reasons[key] for key in asked if key in found.reasons} | final.reasons
     for key in reasons:
         if key.startswith(GIVEN):
-            reasons[key] = why_given_fails(asked[key], reasons[key], catalog, memory)
+            fleet = given_fleet(key.removesuffix(":same"), scenario)
+            reasons[key] = why_given_fails(fleet, asked[key], reasons[key], catalog, memory)
     tell.the_end()
     plans = {OURS: ours, **{key: found.plans[key] for key in asked if key in found.plans}}
     return Comparison(

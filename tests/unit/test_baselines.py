@@ -19,6 +19,7 @@ from ecoserve.baselines import (
 )
 from ecoserve.errors import InfeasibleError, ScenarioError
 from ecoserve.planner import plan_fleet
+from ecoserve.restriction import Restriction
 from ecoserve.scenario import Scenario
 from tests.builders import (
     BIG,
@@ -97,7 +98,11 @@ def test_the_same_choices_keep_every_lever(name):
 
 def test_a_single_accelerator_fleet_may_buy_that_accelerator_only():
     for column in ("as_sold", "same"):
-        assert asked("single:small", column).hardware.accelerators == ("small",)
+        question = baseline_question("single:small", column, SCENARIO, CATALOG)
+        assert question.scenario.hardware.accelerators == ("small",)
+        # Not even one in stock.
+        only = Restriction(prefill_on=("small",), decode_on=("small",), mixed_on=("small",))
+        assert question.restriction == only
 
 
 @pytest.mark.parametrize(
@@ -201,6 +206,25 @@ def test_a_given_fleet_is_held_whole_and_buys_nothing_else():
     assert not asked("given:both", "same").levers.reduce
     only_few = asked("given:few", "as_sold").hardware
     assert only_few.accelerators == ("small",)
+
+
+def test_what_a_given_fleet_has_in_stock_is_not_bought_again():
+    stock = [
+        {"server": "own_2x_small", "count": 1, "age_years": 1.0},
+        {"server": "own_2x_small", "count": 9, "age_years": 9.0},
+        {"server": "own_4x_big", "count": 7},
+    ]
+    scenario = tiny_scenario(given=FLEETS, hardware={"stock": stock})
+    hardware = asked("given:both", "same", scenario).hardware
+    # One small of two is owned, nine are past their life; one big of seven is in the fleet.
+    assert [(row.server, row.count) for row in hardware.stock] == [
+        ("own_2x_small", 1),
+        ("own_4x_big", 1),
+    ]
+    assert {limit.server: (limit.min_count, limit.max_count) for limit in hardware.limits} == {
+        "own_4x_big": (0, 0),
+        "own_2x_small": (1, 1),
+    }
 
 
 @pytest.mark.parametrize("column", ["as_sold", "same"])
