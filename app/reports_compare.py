@@ -12,7 +12,7 @@ from app.reports import Report, blocked_report, mass, notes_report, percent, tab
 from app.text import MassUnit, mass_unit, number
 from ecoserve.ablations import ONLY, WITHOUT
 from ecoserve.baselines import GIVEN
-from ecoserve.plan import Plan, Status
+from ecoserve.plan import FleetEntry, Plan, Status
 
 if TYPE_CHECKING:
     from ecoserve.comparison import Comparison
@@ -80,7 +80,12 @@ def _certainty(plan: Plan) -> str:
 
 
 def _fleet(plan: Plan) -> str:
-    return ", ".join(f"{e.count:,} x {e.server}" for e in plan.fleet)
+    return ", ".join(f"{e.count:,} x {_kind(e)}" for e in plan.fleet)
+
+
+def _kind(entry: FleetEntry) -> str:
+    variant = "" if entry.variant == "full" else entry.variant
+    return " ".join(word for word in (entry.server, variant, "owned" * entry.owned) if word)
 
 
 def _waterfall(comparison: Comparison, unit: MassUnit) -> Table:

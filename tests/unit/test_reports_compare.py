@@ -15,7 +15,7 @@ from ecoserve.comparison import Comparison, Wishes, compare_plans
 from ecoserve.what_ifs import WhatIf
 from tests.builders import given_fleet, tiny_catalog, tiny_scenario
 
-FLEETS = [given_fleet("mine", own_4x_big=3), given_fleet("few", own_2x_small=1)]
+FLEETS = [given_fleet("mine", own_4x_big=1), given_fleet("few", own_2x_small=1)]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,15 @@ def test_people_see_every_group_step_and_world(comparison: Comparison):
     assert "−50.0 %" in next(line for line in text.splitlines() if "fp8 were accepted" in line)
     assert "no air there" in text
     assert "too small for this traffic: 1 x own_2x_small" in text
+
+
+def test_a_fleet_names_what_is_trimmed_and_what_is_owned(comparison: Comparison):
+    ours = comparison.plans["ecoserve"]
+    lean = replace(ours.fleet[0], server="own_4x_big", variant="trimmed", count=1200)
+    fleet = (lean, replace(lean, variant="full", count=2, owned=True))
+    plans = {**comparison.plans, "ecoserve": replace(ours, fleet=fleet)}
+    text = shown(replace(comparison, plans=plans))
+    assert "1,200 x own_4x_big trimmed, 2 x own_4x_big owned" in text
 
 
 def test_programs_get_the_same_under_stable_keys(comparison: Comparison):
