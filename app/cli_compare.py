@@ -61,7 +61,7 @@ def compare(
         start = time.perf_counter()
         comparison = compare_plans(
             scenario, catalog, effort, on_progress,
-            wishes=_wishes(baselines, ablations, what_ifs), workers=workers,
+            wishes=_wishes(baselines, given is not None, ablations, what_ifs), workers=workers,
         )  # fmt: skip
         seconds = time.perf_counter() - start
     if as_json:
@@ -70,10 +70,12 @@ def compare(
         emit(comparison_report(comparison, f"{scenario.name}, compared in {seconds:.2g} s"))
 
 
-def _wishes(baselines: str | None, ablations: bool, what_ifs: bool) -> Wishes:
+def _wishes(baselines: str | None, has_given: bool, ablations: bool, what_ifs: bool) -> Wishes:
+    """Whoever hands in fleets wants to see them, whatever else is left out."""
     from ecoserve.comparison import Wishes
 
     names = None
     if baselines is not None:
         names = tuple(name.strip() for name in baselines.split(",") if name.strip())
+        names += ("given",) if has_given else ()
     return Wishes(baselines=names, ablations=ablations, what_ifs=what_ifs)

@@ -95,7 +95,7 @@ def _waterfall(comparison: Comparison, unit: MassUnit) -> Table:
         (
             step.step,
             mass(unit, step.kgco2e_per_year),
-            mass(unit, step.kgco2e_per_year - last.kgco2e_per_year),
+            mass(unit, round(step.kgco2e_per_year - last.kgco2e_per_year, 3)),
             number(step.usd_per_h),
             "within the gap" if step.within_gap else "",
         )

@@ -227,7 +227,7 @@ def fleets(tmp_path: Path) -> Path:
 
 
 def test_compare_with_fleets_of_ones_own_and_every_lever(run: Run, small: Path, fleets: Path):
-    asked = ("--given", fleets, "--baselines", "given,cost", "--ablations", "--no-what-ifs")
+    asked = ("--given", fleets, "--baselines", "cost", "--ablations", "--no-what-ifs")
     record = answer(run("compare", small, *asked, "--json"))
     found = set(record["plans"]) | {row["slice"] for row in record["blocked"]}
     levers = ("rightsize", "phases_apart", "reuse", "reduce", "shift", "park")

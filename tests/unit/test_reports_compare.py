@@ -25,7 +25,11 @@ def comparison() -> Comparison:
     ours = found.plans["ecoserve"]
     steps = [
         WaterfallStep(step=step, kgco2e_per_year=kg, usd_per_h=1.0, within_gap=within)
-        for step, kg, within in (("cost as sold", 8000.0, False), ("reuse", 7600.0, True))
+        for step, kg, within in (
+            ("cost as sold", 8000.0, False),
+            ("rightsize", 8000.0 - 1e-9, True),
+            ("reuse", 7600.0, True),
+        )
     ]
     worlds = (
         WhatIf(key="fp8", what="fp8 were accepted", plan=scaled(ours, 0.5), reason=""),
@@ -70,6 +74,8 @@ def test_people_see_every_group_step_and_world(comparison: Comparison):
         assert group in text
     for key in comparison.plans:
         assert key in text
+    rightsize = next(line for line in text.splitlines() if line.strip().startswith("rightsize"))
+    assert rightsize.split()[:3] == ["rightsize", "8,000", "0"]
     reuse = next(line for line in text.splitlines() if line.strip().startswith("reuse"))
     assert reuse.split() == ["reuse", "7,600", "−400", "1.00", "within", "the", "gap"]
     assert "−50.0 %" in next(line for line in text.splitlines() if "fp8 were accepted" in line)
@@ -88,7 +94,7 @@ def test_a_fleet_names_what_is_trimmed_and_what_is_owned(comparison: Comparison)
 
 def test_programs_get_the_same_under_stable_keys(comparison: Comparison):
     record = comparison_record(comparison, seconds=1.5)
-    assert record["waterfall"][1] == {
+    assert record["waterfall"][2] == {
         "step": "reuse", "kgco2e_per_year": 7600.0, "usd_per_h": 1.0, "within_gap": True,
     }  # fmt: skip
     fp8, moon = record["what_ifs"]
