@@ -98,7 +98,7 @@ def solve(
 
     Raises :class:`SolverError` when it gives neither an answer nor a proof that there is none.
     """
-    highs = _new_highs(limits or Limits())
+    highs = new_highs(limits or Limits())
     _expect_ok(highs.passModel(program.model(relaxed=False)), "the program")
     if start is not None:
         point = highspy.HighsSolution()
@@ -156,7 +156,7 @@ class BranchAndBound:
     ) -> None:
         self._matrix = program
         known = [[c for c in level if c.name in program.index] for level in levels]
-        self._highs = _new_highs(Limits())
+        self._highs = new_highs(Limits())
         _expect_ok(self._highs.passModel(self._matrix.model(relaxed=True)), "the program")
         self._whole = np.array(
             [self._matrix.index[column.name] for level in known for column in level],
@@ -344,7 +344,7 @@ class BranchAndBound:
         col_lower, col_upper = self._matrix.lower.copy(), self._matrix.upper.copy()
         col_lower[self._whole], col_upper[self._whole] = lower, upper
         model.col_lower_, model.col_upper_ = col_lower, col_upper
-        highs = _new_highs(Limits(gap=self._gap / 2, nodes=POLISH_NODES))
+        highs = new_highs(Limits(gap=self._gap / 2, nodes=POLISH_NODES))
         for option in ("mip_heuristic_run_rins", "mip_heuristic_run_rens", "mip_allow_restart"):
             highs.setOptionValue(option, False)  # they take longer than so small a search saves
         highs.setOptionValue("objective_bound", self.objective)
@@ -380,7 +380,8 @@ class BranchAndBound:
         )
 
 
-def _new_highs(limits: Limits) -> highspy.Highs:
+def new_highs(limits: Limits) -> highspy.Highs:
+    """A silent solver with one thread and a fixed seed."""
     highs = highspy.Highs()
     options: dict[str, Any] = {
         "output_flag": False,

@@ -208,6 +208,28 @@ def test_a_given_fleet_is_held_whole_and_buys_nothing_else():
     assert only_few.accelerators == ("small",)
 
 
+@pytest.mark.parametrize("column", ["as_sold", "same"])
+def test_a_given_fleet_stands_whole_in_its_plan(column):
+    plan = plan_baseline("given:both", column, SCENARIO, CATALOG, "report")
+    assert {(e.server, e.variant, e.count, e.owned) for e in plan.fleet} == {
+        ("own_4x_big", "full", 1, False),
+        ("own_2x_small", "full", 2, False),
+    }
+
+
+def test_a_given_fleet_from_stock_costs_no_making():
+    stock = [{"server": "own_4x_big", "count": 1}, {"server": "own_2x_small", "count": 1}]
+    scenario = tiny_scenario(*TRAFFIC, given=FLEETS, hardware={"stock": stock})
+    plan = plan_baseline("given:both", "as_sold", scenario, CATALOG, "report")
+    bought = {(e.server, e.count) for e in plan.fleet if not e.owned}
+    assert bought == {("own_2x_small", 1)}
+    new = plan_baseline("given:both", "as_sold", SCENARIO, CATALOG, "report")
+    assert plan.embodied_kgco2e_per_year < new.embodied_kgco2e_per_year
+    # Nobody else's accelerators serve where the fleet is one accelerator's.
+    single = plan_baseline("single:small", "as_sold", scenario, CATALOG, "report")
+    assert {pool.accelerator for pool in single.pools} == {"small"}
+
+
 def test_what_a_given_fleet_has_in_stock_is_not_bought_again():
     stock = [
         {"server": "own_2x_small", "count": 1, "age_years": 1.0},
