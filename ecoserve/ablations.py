@@ -13,7 +13,7 @@ electricity aside). Levers that the scenario does not allow are left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecoserve.baselines import free_data, keep_to, sell_whole, stay_at_home
 from ecoserve.catalog import Catalog
@@ -53,6 +53,21 @@ def only_questions(scenario: Scenario) -> dict[str, Question]:
     return {
         f"{ONLY}{lever}": _carbon_as_sold(scenario, lever) for lever in allowed_levers(scenario)
     }
+
+
+def no_worse(plans: Mapping[str, Plan]) -> dict[str, Plan]:
+    """Where a lever alone was searched to something worse than no lever, the latter stands.
+
+    That plan stays possible with the lever; its gap is then the one to the lever's own bound.
+    """
+    sold = plans.get(f"{ONLY}{RIGHTSIZE}")
+    found = dict(plans)
+    for key, plan in plans.items():
+        if key.startswith(ONLY) and sold is not None and sold.objective < plan.objective:
+            bound = min(plan.bound, sold.objective)
+            gap = 1.0 - bound / sold.objective
+            found[key] = replace(sold, bound=bound, gap=gap, status=plan.status)
+    return found
 
 
 def without_questions(

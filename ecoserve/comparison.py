@@ -9,6 +9,7 @@ from ecoserve.ablations import (
     WITHOUT,
     WaterfallStep,
     allowed_levers,
+    no_worse,
     only_questions,
     read_waterfall,
     waterfall_questions,
@@ -124,7 +125,7 @@ def compare_plans(
     tell.the_end()
     plans = {OURS: ours, **{key: found.plans[key] for key in asked if key in found.plans}}
     return Comparison(
-        plans=plans | final.plans,
+        plans=no_worse(plans) | final.plans,
         blocked=blocked | reasons,
         best_single=_best_single(plans),
         waterfall=_waterfall(steps, found),

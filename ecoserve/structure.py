@@ -38,7 +38,7 @@ from ecoserve.options import (
 )
 from ecoserve.power import server_idle_w
 from ecoserve.program import Cut, Program
-from ecoserve.restriction import Restriction
+from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario, Site
 from ecoserve.solver import Limits, Solution, Start, new_highs
@@ -140,7 +140,10 @@ def _cuts(structure: Structure) -> list[Cut]:
 
 
 def structure_key(
-    scenario: Scenario, catalog: Catalog, held: Mapping[str, int], restriction: Restriction
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    restriction: Restriction = ANYWHERE,
 ) -> str:
     """Equal keys have equal structures: all of the scenario but what only prices columns."""
     data = scenario.model_dump(mode="json")
@@ -165,7 +168,10 @@ def picks_fastest(scenario: Scenario) -> bool:
 
 
 def build_structure(
-    scenario: Scenario, catalog: Catalog, held: Mapping[str, int], restriction: Restriction
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    restriction: Restriction = ANYWHERE,
 ) -> Structure:
     """Builds it; raises :class:`InfeasibleError` with the slices nobody can serve."""
     demands = workload_demands(scenario, catalog)

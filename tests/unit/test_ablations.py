@@ -10,6 +10,7 @@ from ecoserve.ablations import (
     LEVERS,
     allowed_levers,
     main_accelerator,
+    no_worse,
     only_questions,
     read_waterfall,
     waterfall_questions,
@@ -126,3 +127,16 @@ def test_a_step_never_rises_and_says_when_it_lies_within_the_gap(plan: Plan):
     assert [step.within_gap for step in steps] == [False, True, True, False]
     spent = [step.usd_per_h / cost.usd_per_h for step in steps]
     assert spent == pytest.approx([1.0, 1 / 0.97, 1 / 0.97, 1 / 0.90])
+
+
+def test_a_lever_alone_is_never_shown_worse_than_none(plan: Plan):
+    sold = replace(plan, objective=10.0, bound=10.0, gap=0.0)
+    worse = replace(scaled(plan, 1.2, gap=0.25), objective=12.0, bound=9.0)
+    better = replace(scaled(plan, 0.8, gap=0.0), objective=8.0, bound=8.0)
+    cost = replace(worse, objective=99.0)
+    found = no_worse(
+        {"cost": cost, "only:rightsize": sold, "only:reuse": worse, "only:shift": better}
+    )
+    assert found["only:reuse"].carbon_parts == sold.carbon_parts
+    assert (found["only:reuse"].bound, found["only:reuse"].gap) == (9.0, pytest.approx(0.1))
+    assert (found["cost"], found["only:shift"]) == (cost, better)
