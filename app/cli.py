@@ -16,7 +16,15 @@ from app import records, reports
 from app.cli_compare import compare
 from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
-from app.cli_options import OVERLAY_VARIABLE, Coefficients, Effort, OverlayFolder, finite, positive
+from app.cli_lifecycle import lifecycle
+from app.cli_options import (
+    OVERLAY_VARIABLE,
+    Coefficients,
+    Effort,
+    OverlayFolder,
+    finite,
+    positive,
+)
 from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
@@ -41,6 +49,7 @@ app.add_typer(catalog_app)
 app.add_typer(link_app)
 app.command()(compare)
 app.command()(embodied)
+app.command()(lifecycle)
 app.command()(validate)
 app.command()(calibrate)
 

@@ -8,9 +8,10 @@ from ecoserve.catalog import Catalog
 from ecoserve.operational import hourly_intensity
 from ecoserve.options import allowed_servers, plannable
 from ecoserve.performance import MOE_ERROR_BAND
-from ecoserve.plan import Note, Pool, SloReport
+from ecoserve.plan import FleetEntry, Note, Pool, SloReport
 from ecoserve.rows import Server
 from ecoserve.scenario import DEFAULT_HOURS, Scenario
+from ecoserve.terms import FULL
 
 LARGEST_DIFFERENCE = 0.05
 """Between the mean of the hours and the annual figure, before it is worth a word."""
@@ -20,6 +21,7 @@ def plan_notes(
     *,
     scenario: Scenario,
     catalog: Catalog,
+    fleet: Sequence[FleetEntry],
     pools: Sequence[Pool],
     reports: Sequence[SloReport],
     late: Mapping[str, float],
@@ -47,6 +49,10 @@ def plan_notes(
         *_precision(pools),
         *_cached(scenario),
         *_capped(pools),
+        *_trimmed(fleet, catalog),
+        *_parked(fleet),
+        *_stock(scenario, fleet),
+        *_elsewhere(scenario, pools),
     )
 
 
@@ -275,4 +281,51 @@ def _capped(pools: Sequence[Pool]) -> Iterator[Note]:
             "power_cap_assumed",
             f"power capped, of TDP: {', '.join(places)}; how a cap slows work is assumed, not "
             f"measured",
+        )
+
+
+def _trimmed(fleet: Sequence[FleetEntry], catalog: Catalog) -> Iterator[Note]:
+    for name in sorted({entry.variant for entry in fleet} - {FULL}):
+        variant = catalog.host_variant(name)
+        yield Note(
+            "trimmed_hosts",
+            f"hosts {variant.name.lower()}: {variant.dram_base_gb:.3g} GB of DRAM and "
+            f"{variant.dram_gb_per_accelerator_gb:g} GB per GB of accelerator memory, "
+            f"{variant.quality}; ask whoever sells the servers",
+        )
+
+
+def _parked(fleet: Sequence[FleetEntry]) -> Iterator[Note]:
+    parked = [entry for entry in fleet if min(entry.on_by_hour) < entry.count]
+    if parked:
+        most = sum(entry.count - min(entry.on_by_hour) for entry in parked)
+        yield Note(
+            "parked_servers",
+            f"up to {most} servers are off for part of the day; the minutes they take to wake are "
+            f"not in the plan, start them ahead of the rise",
+        )
+
+
+def _stock(scenario: Scenario, fleet: Sequence[FleetEntry]) -> Iterator[Note]:
+    stock = scenario.hardware.stock
+    years = scenario.hardware.accelerator_years
+    retired = sum(row.count for row in stock if row.age_years >= years)
+    if retired:
+        yield Note("stock_retired", f"{retired} owned servers are past {years:g} years and retired")
+    unused = sum(row.count for row in stock) - retired - sum(e.count for e in fleet if e.owned)
+    if unused > 0:
+        yield Note(
+            "stock_unused",
+            f"{unused} owned servers stay switched off: what they would draw weighs more than what "
+            f"is bought instead",
+        )
+
+
+def _elsewhere(scenario: Scenario, pools: Sequence[Pool]) -> Iterator[Note]:
+    away = sorted({pool.site for pool in pools} - {scenario.site.name})
+    if away:
+        yield Note(
+            "served_elsewhere",
+            f"served at {', '.join(away)}: the round trip counts into TTFT, the network's own "
+            f"energy and price are not in the plan",
         )

@@ -25,6 +25,7 @@ from ecoserve.account import (
 )
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
+from ecoserve.infeasible import explanation
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
     direct_intensity,
@@ -101,10 +102,12 @@ def plan_fleet(
     tie_break = least_carbon_tie_break
     first = _attempt(scenario, catalog, {}, effort, tie_break, restriction, memory)
     if not first.solution.is_feasible:
-        raise InfeasibleError(
-            "no combination of the allowed servers serves this traffic within its limits; raise "
-            "the server limits, allow more kinds of hardware, or loosen TTFT or TPOT"
-        )
+        structure = memory.structure(structure_key(scenario, catalog, {}))
+        assert structure is not None, "the attempt has just kept it"
+        problem, terms = structure.problem, first.terms
+        account = price_account(problem, terms)
+        caps = account_caps(scenario)
+        raise explanation(structure.program, problem, terms, account, caps)
     attempts = [first]
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
@@ -209,7 +212,7 @@ class Search:
         program = base.with_objective(goal)
         program = program.with_closed([problem.x[kind] for kind in closed])
         for terms, at_most in caps:
-            program = program.with_row_at_most(terms, at_most)
+            program = program.with_row_at_most("cap", terms, at_most)
         return program
 
     def _solve(
@@ -328,6 +331,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
     days = site_days(operation, terms, intensities)
     reports = slo_reports(operation, terms)
     pools = pool_rows(operation, terms, catalog)
+    fleet = _fleet(operation, terms)
     proven = solution.gap <= PROVEN_GAP and not attempt.held
     return Plan(
         engine_version=ecoserve.__version__,
@@ -338,7 +342,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         bound=solution.bound,
         objective=solution.objective,
         objective_name=objective_name(scenario, least_carbon=least_carbon),
-        fleet=_fleet(operation, terms),
+        fleet=fleet,
         pools=pools,
         carbon_parts=carbon_parts(operation, terms, scenario, catalog),
         cost_parts=cost_parts(operation, terms, scenario, catalog, days),
@@ -352,6 +356,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         notes=plan_notes(
             scenario=scenario,
             catalog=catalog,
+            fleet=fleet,
             pools=pools,
             reports=reports,
             late=late_requests(operation, terms),
@@ -371,6 +376,7 @@ def _fleet(operation: Operation, terms: FleetTerms) -> tuple[FleetEntry, ...]:
             variant=kind.variant,
             count=operation.counts[kind.id],
             owned=kind.is_owned,
+            on_by_hour=tuple(int(n) for n in operation.servers_on(kind.id, terms)),
         )
         for kind in terms.servers
         if kind.id in operation.counts
