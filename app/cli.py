@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from app import records, reports
+from app.cli_compare import compare
 from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
 from app.cli_lifecycle import lifecycle
@@ -27,7 +28,7 @@ from app.cli_options import (
 from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
-from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text, progress
+from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text
 from ecoserve import __version__
 from ecoserve.scenario import (
     KvPrecision,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(catalog_app)
 app.add_typer(link_app)
+app.command()(compare)
 app.command()(embodied)
 app.command()(lifecycle)
 app.command()(validate)
@@ -118,29 +120,6 @@ def plan(
         emit_json(plan_record(answer, seconds))
     else:
         emit(reports.plan_report(answer, f"{scenario.name}, planned in {seconds:.2g} s"))
-
-
-@app.command()
-def compare(
-    source: Source,
-    effort: Effort = "interactive",
-    overlay: OverlayFolder = None,
-    as_json: Json = False,
-) -> None:
-    """Plan a scenario and the fleets people would buy instead."""
-    from ecoserve.baselines import compare_plans
-
-    catalog = open_catalog(records.read_overlay(overlay))
-    scenario = open_scenario(source, catalog)
-    with records.failure_as_json(as_json, catalog, scenario), progress("planning") as on_progress:
-        check_scenario(scenario, catalog)
-        start = time.perf_counter()
-        comparison = compare_plans(scenario, catalog, effort=effort, on_progress=on_progress)
-        seconds = time.perf_counter() - start
-    if as_json:
-        emit_json(records.comparison_record(comparison, seconds))
-    else:
-        emit(reports.comparison_report(comparison, f"{scenario.name}, compared in {seconds:.2g} s"))
 
 
 @app.command()

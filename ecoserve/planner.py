@@ -44,6 +44,7 @@ from ecoserve.pricing import (
     price_account,
 )
 from ecoserve.program import Program
+from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
 from ecoserve.solver import BranchAndBound, Limits, Solution, Start, Termination, solve
 from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
@@ -84,19 +85,22 @@ def plan_fleet(
     effort: Effort = "interactive",
     *,
     least_carbon_tie_break: bool = False,
+    restriction: Restriction = ANYWHERE,
     memory: Memory | None = None,
 ) -> Plan:
     """The best fleet for the scenario's objective that the effort allows.
 
     ``least_carbon_tie_break`` then takes the least-carbon plan within 0.5 % of that optimum, as
-    baselines are defined. ``memory`` makes plans after a small edit quicker. Raises
-    :class:`~ecoserve.errors.ScenarioError` for a scenario that contradicts the catalog,
+    baselines are defined. ``restriction`` names the accelerators of each role. ``memory`` makes
+    plans after a small edit quicker. Raises :class:`~ecoserve.errors.ScenarioError` for a scenario
+    that contradicts the catalog,
     :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
     check_scenario(scenario, catalog)
     memory = memory or Memory()
-    first = _attempt(scenario, catalog, {}, effort, least_carbon_tie_break, memory)
+    tie_break = least_carbon_tie_break
+    first = _attempt(scenario, catalog, {}, effort, tie_break, restriction, memory)
     if not first.solution.is_feasible:
         structure = memory.structure(structure_key(scenario, catalog, {}))
         assert structure is not None, "the attempt has just kept it"
@@ -108,7 +112,7 @@ def plan_fleet(
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
         try:
-            attempt = _attempt(scenario, catalog, held, effort, least_carbon_tie_break, memory)
+            attempt = _attempt(scenario, catalog, held, effort, tie_break, restriction, memory)
         except InfeasibleError:  # at the sizes held; the rounds before it stand
             break
         if not attempt.solution.is_feasible:
@@ -117,7 +121,7 @@ def plan_fleet(
     best = min(attempts, key=lambda a: (len(_late_workloads(a)), a.solution.objective))
     bound = min(attempt.solution.bound for attempt in attempts)
     best = replace(best, solution=replace(best.solution, bound=bound))
-    return _plan(scenario, catalog, best, least_carbon_tie_break)
+    return _plan(scenario, catalog, best, tie_break)
 
 
 def _attempt(
@@ -126,12 +130,13 @@ def _attempt(
     held: Mapping[str, int],
     effort: Effort,
     tie_break: bool,
+    restriction: Restriction,
     memory: Memory,
 ) -> Attempt:
-    key = structure_key(scenario, catalog, held)
+    key = structure_key(scenario, catalog, held, restriction)
     structure = memory.structure(key)
     if structure is None:
-        structure = build_structure(scenario, catalog, held)
+        structure = build_structure(scenario, catalog, held, restriction)
         memory.keep_structure(key, structure)
     terms = price_terms(scenario, catalog, structure.demands, structure.options, structure.eligible)
     search = Search(
