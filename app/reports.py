@@ -201,7 +201,7 @@ def profile_report(profile: ServingProfile, quarter: LoadPower, title: str) -> R
         ("error of power", percent(profile.power_error_band), _power_origin(profile)),
     ]
     figures = table("Profile", ("figure", "value >", "unit"), rows)
-    return [Text(title, style="bold"), figures, *_notes(profile.notes)]
+    return [Text(title, style="bold"), figures, *notes_report(profile.notes)]
 
 
 def _speed_origin(profile: ServingProfile) -> str:
