@@ -25,6 +25,7 @@ from app.cli_options import (
     finite,
     positive,
 )
+from app.cli_paper import paper_claims
 from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
@@ -50,6 +51,7 @@ app.add_typer(link_app)
 app.command()(compare)
 app.command()(embodied)
 app.command()(lifecycle)
+app.command()(paper_claims)
 app.command()(validate)
 app.command()(calibrate)
 

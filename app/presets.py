@@ -14,6 +14,8 @@ from ecoserve.link import LINK_VERSION, DecodedLink, decode_link, parse_json
 from ecoserve.scenario import Scenario, read_scenario
 
 MAX_FILE_BYTES = 5_000_000
+PAPER_SCENE = "paper-scene"
+"""The preset in which the paper's claims are tried."""
 STAMP_KEYS = ("engine_version", "catalog_version", "scenario_fingerprint", "notes")
 """What ``--json`` adds to every object; a scenario printed that way reads back."""
 

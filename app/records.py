@@ -117,6 +117,7 @@ def comparison_record(comparison: Comparison, seconds: float) -> Record:
                 "kgco2e_per_year": step.kgco2e_per_year,
                 "usd_per_h": step.usd_per_h,
                 "within_gap": step.within_gap,
+                "worth_kgco2e_per_year_range": step.worth_range_kgco2e_per_year,
             }
             for step in comparison.waterfall
         ],

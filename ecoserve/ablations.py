@@ -12,6 +12,7 @@ electricity aside). Levers that the scenario does not allow are left out.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -39,7 +40,10 @@ class WaterfallStep:
     usd_per_h: float
     """Of the same plan: some levers save carbon with more servers."""
     within_gap: bool
-    """Whether the change is smaller than what the solver left open."""
+    """Whether the change is smaller than what the searches of this step and of the one before it
+    left open together."""
+    worth_range_kgco2e_per_year: tuple[float, float]
+    """Least and most that the lever can be worth here, by the bounds proven for both."""
 
 
 def allowed_levers(scenario: Scenario) -> tuple[str, ...]:
@@ -114,32 +118,55 @@ def waterfall_questions(scenario: Scenario) -> dict[str, Question]:
 def read_waterfall(cost: Plan, plans: Mapping[str, Plan]) -> tuple[WaterfallStep, ...]:
     """The steps, each from the better of its own plan and the one before, which stays possible.
 
-    ``cost`` is that baseline's plan as sold, ``plans`` those of :func:`waterfall_questions`.
+    ``cost`` is that baseline's plan as sold, ``plans`` those of :func:`waterfall_questions`. What
+    more levers are proven to need, fewer need as well, so a bound holds for all steps before it.
     """
-    best = cost
-    steps = [
-        WaterfallStep(
-            step=COST_AS_SOLD,
-            kgco2e_per_year=best.kgco2e_per_year,
-            usd_per_h=best.usd_per_h,
-            within_gap=False,
-        )
-    ]
-    for name, plan in plans.items():
-        steps.append(_step(name, best, plan))
-        best = min(best, plan, key=lambda p: p.kgco2e_per_year)
-    return tuple(steps)
+    bounds: list[float] = []
+    for plan in reversed([cost, *plans.values()]):
+        bounds.insert(0, max([_bound(plan), *bounds[:1]]))
+    stands = [_Standing(cost, bounds[0])]
+    for plan, bound in zip(plans.values(), bounds[1:], strict=True):
+        best = min(stands[-1].plan, plan, key=lambda p: p.kgco2e_per_year)
+        stands.append(_Standing(best, bound))
+    first = WaterfallStep(
+        step=COST_AS_SOLD,
+        kgco2e_per_year=cost.kgco2e_per_year,
+        usd_per_h=cost.usd_per_h,
+        within_gap=False,
+        worth_range_kgco2e_per_year=(0.0, 0.0),
+    )
+    pairs = zip(plans, itertools.pairwise(stands), strict=True)
+    return (first, *(_step(name, before, after) for name, (before, after) in pairs))
 
 
-def _step(name: str, before: Plan, after: Plan) -> WaterfallStep:
-    """It is proven to help only below what the plan before could still have reached by itself."""
-    best = min(before, after, key=lambda plan: plan.kgco2e_per_year)
-    reachable = before.kgco2e_per_year * (1.0 - before.gap)
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The best plan up to a step, and what that step is proven to need, kgCO2e a year."""
+
+    plan: Plan
+    bound: float
+
+    @property
+    def open_kgco2e_per_year(self) -> float:
+        return max(0.0, self.plan.kgco2e_per_year - self.bound)
+
+
+def _bound(plan: Plan) -> float:
+    return plan.kgco2e_per_year * (1.0 - plan.gap)
+
+
+def _step(name: str, before: _Standing, after: _Standing) -> WaterfallStep:
+    change = before.plan.kgco2e_per_year - after.plan.kgco2e_per_year
+    still_open = before.open_kgco2e_per_year + after.open_kgco2e_per_year
     return WaterfallStep(
         step=name,
-        kgco2e_per_year=best.kgco2e_per_year,
-        usd_per_h=best.usd_per_h,
-        within_gap=best.kgco2e_per_year >= reachable,
+        kgco2e_per_year=after.plan.kgco2e_per_year,
+        usd_per_h=after.plan.usd_per_h,
+        within_gap=change <= still_open,
+        worth_range_kgco2e_per_year=(
+            max(0.0, change - before.open_kgco2e_per_year),
+            change + after.open_kgco2e_per_year,
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ecoserve.ablations import (
@@ -31,7 +31,7 @@ from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort, plan_fleet
-from ecoserve.questions import Answers, Question, answer_all
+from ecoserve.questions import Answers, Question, answer_all, answer_in_turn
 from ecoserve.scenario import Scenario
 from ecoserve.structure import Memory
 from ecoserve.what_ifs import ChangedWorld, WhatIf, changed_worlds
@@ -92,6 +92,7 @@ def compare_plans(
     *,
     wishes: Wishes = EVERY_BASELINE,
     workers: int = 1,
+    memory: Memory | None = None,
 ) -> Comparison:
     """Our plan, the baselines in both columns, the waterfall, ablations and what-ifs.
 
@@ -105,17 +106,21 @@ def compare_plans(
         asked |= only_questions(scenario)
     steps = waterfall_questions(scenario) if COST in names else {}
     worlds = changed_worlds(scenario, catalog) if wishes.what_ifs else ()
-    every = asked | {f"{STEP}{name}": question for name, question in steps.items()}
-    every |= {world.key: world.question for world in worlds}
+    every = asked | {world.key: world.question for world in worlds}
+    falling = [f"{STEP}{name}" for name in steps]
     last = [f"{WITHOUT}{lever}" for lever in allowed_levers(scenario)] if wishes.ablations else []
-    tell = _Told(labels=[OURS, *every, *last, "done"], on_progress=on_progress)
-    memory = Memory()
+    tell = _Told(labels=[OURS, *every, *falling, *last, "done"], on_progress=on_progress)
+    memory = memory or Memory()
     ours = plan_fleet(scenario, catalog, effort, memory=memory)
     tell(OURS)
     found = answer_all(every, catalog, effort, memory, workers=workers, on_answer=tell)
+    cost = found.plans.get(COST)
+    fallen = Answers()
+    if cost is not None:
+        fallen = answer_in_turn(steps, catalog, effort, memory, cost, tell)
     final = Answers()
     if wishes.ablations:
-        rest = without_questions(scenario, catalog, found.plans.get(COST))
+        rest = without_questions(scenario, catalog, cost)
         final = answer_all(rest, catalog, effort, memory, workers=workers, on_answer=tell)
     reasons = {key: found.reasons[key] for key in asked if key in found.reasons} | final.reasons
     for key in reasons:
@@ -124,11 +129,14 @@ def compare_plans(
             reasons[key] = why_given_fails(fleet, asked[key], reasons[key], catalog, memory)
     tell.the_end()
     plans = {OURS: ours, **{key: found.plans[key] for key in asked if key in found.plans}}
+    better = {question.identity: fallen.plans.get(name) for name, question in steps.items()}
+    for key, question in {OURS: Question(scenario=scenario), **asked}.items():
+        plans |= _better(key, plans.get(key), better.get(question.identity))
     return Comparison(
         plans=no_worse(plans) | final.plans,
         blocked=blocked | reasons,
         best_single=_best_single(plans),
-        waterfall=_waterfall(steps, found),
+        waterfall=() if cost is None else read_waterfall(cost, fallen.plans),
         what_ifs=tuple(_what_if(world, found) for world in worlds),
     )
 
@@ -186,12 +194,11 @@ def _best_single(plans: Mapping[str, Plan]) -> str:
     return min(singles, key=lambda key: plans[key].kgco2e_per_year, default="")
 
 
-def _waterfall(steps: Iterable[str], found: Answers) -> tuple[WaterfallStep, ...]:
-    cost = found.plans.get(COST)
-    if cost is None:
-        return ()
-    named = ((name, found.plans.get(f"{STEP}{name}")) for name in steps)
-    return read_waterfall(cost, {name: plan for name, plan in named if plan is not None})
+def _better(key: str, plan: Plan | None, other: Plan | None) -> dict[str, Plan]:
+    """The same question was asked twice, once with a start: the better answer stands for both."""
+    if plan is None or other is None or plan.objective <= other.objective:
+        return {}
+    return {key: other}
 
 
 def _what_if(world: ChangedWorld, found: Answers) -> WhatIf:

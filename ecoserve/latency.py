@@ -218,7 +218,8 @@ def _reason(
             "speed with this stack is known"
         )
     fitting = [s for s in mine if s.fits[bucket] and s.role in ("mixed", "decode", "host_cpu")]
-    if not fitting or slo is None:
+    starting = [s for s in mine if s.fits[bucket] and s.role in ("mixed", "prefill")]
+    if not fitting or not starting or slo is None:
         return "memory: no allowed hardware holds the model and one such request"
     if not any(service.keeps_tpot[bucket] for service in fitting):
         best = min(fitting, key=lambda s: float(s.tpot_s[bucket]))
@@ -226,7 +227,6 @@ def _reason(
             f"TPOT: {best.tpot_s[bucket] * 1000:.3g} ms at best, alone on {_place(best)}; "
             f"the limit is {slo.tpot_s * 1000:.3g} ms, {_margin(best)}"
         )
-    starting = [s for s in mine if s.fits[bucket] and s.role in ("mixed", "prefill")]
     best = max(starting, key=lambda s: (float(on_time[s.id][bucket]), -float(s.own_ttft_s[bucket])))
     return (
         f"TTFT: {on_time[best.id][bucket]:.0%} on time at best, {best.own_ttft_s[bucket]:.3g} s "

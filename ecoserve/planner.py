@@ -47,6 +47,7 @@ from ecoserve.program import Program
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
 from ecoserve.solver import BranchAndBound, Limits, Solution, Start, Termination, solve
+from ecoserve.starting import start_values
 from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
 from ecoserve.terms import FleetTerms
 from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY, kg_from_g
@@ -87,20 +88,22 @@ def plan_fleet(
     least_carbon_tie_break: bool = False,
     restriction: Restriction = ANYWHERE,
     memory: Memory | None = None,
+    start: Plan | None = None,
 ) -> Plan:
     """The best fleet for the scenario's objective that the effort allows.
 
     ``least_carbon_tie_break`` then takes the least-carbon plan within 0.5 % of that optimum, as
     baselines are defined. ``restriction`` names the accelerators of each role. ``memory`` makes
-    plans after a small edit quicker. Raises :class:`~ecoserve.errors.ScenarioError` for a scenario
-    that contradicts the catalog,
+    plans after a small edit quicker. ``start`` is the plan of a like question: where its fleet serves
+    here too, nothing worse is returned. Raises :class:`~ecoserve.errors.ScenarioError` for a
+    scenario that contradicts the catalog,
     :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
     check_scenario(scenario, catalog)
     memory = memory or Memory()
     tie_break = least_carbon_tie_break
-    first = _attempt(scenario, catalog, {}, effort, tie_break, restriction, memory)
+    first = _attempt(scenario, catalog, {}, effort, tie_break, restriction, memory, start)
     if not first.solution.is_feasible:
         structure = memory.structure(structure_key(scenario, catalog, {}))
         assert structure is not None, "the attempt has just kept it"
@@ -112,7 +115,9 @@ def plan_fleet(
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
         try:
-            attempt = _attempt(scenario, catalog, held, effort, tie_break, restriction, memory)
+            attempt = _attempt(
+                scenario, catalog, held, effort, tie_break, restriction, memory, start
+            )
         except InfeasibleError:  # at the sizes held; the rounds before it stand
             break
         if not attempt.solution.is_feasible:
@@ -132,6 +137,7 @@ def _attempt(
     tie_break: bool,
     restriction: Restriction,
     memory: Memory,
+    start: Plan | None,
 ) -> Attempt:
     key = structure_key(scenario, catalog, held, restriction)
     structure = memory.structure(key)
@@ -146,6 +152,7 @@ def _attempt(
         memory=memory,
         key=key,
         caps=account_caps(scenario),
+        start=start,
     )
     solution = search.least(objective_weights(scenario), least_carbon=tie_break)
     operation = read_operation(structure.problem, terms, solution)
@@ -163,6 +170,8 @@ class Search:
     key: str
     caps: Mapping[str, float]
     """Most of the day's account, by its entries' names."""
+    start: Plan | None = None
+    """Of a like question."""
 
     def least(self, weights: Mapping[str, float], *, least_carbon: bool) -> Solution:
         """The least of the weighted account; then, if asked, the least carbon within 0.5 % of it.
@@ -176,7 +185,12 @@ class Search:
         gap = min(GAP[self.effort], OWN_OPTIMUM_SLACK) if staged else GAP[self.effort]
         nodes = (OWN_NODES if staged else NODES)[self.effort]
         limits = Limits(gap=gap, nodes=nodes)
-        found = self._solve(program, f"{self.key} {sorted(weights)}", limits)
+        key = f"{self.key} {sorted(weights)}"
+        seed = None
+        if self.start is not None:
+            seed = start_values(self.start, self.structure.problem, self.terms, program)
+            key = f"{key} from {sorted(seed.items())}"
+        found = self._solve(program, key, limits, seed)
         if not found.is_feasible:
             return found
         if staged:
@@ -226,6 +240,7 @@ class Search:
         start = self.memory.start(key) if self.effort == "quick" else None
         if first is not None:
             start = Start(values=first)
+            limits = replace(limits, nodes=max(1, limits.nodes or 0))  # and look around it
         found, basis = self._search(program, limits, start)
         if found.is_feasible:
             self.memory.keep_start(key, Start(values=found.values, basis=basis))

@@ -49,7 +49,11 @@ class Answers:
 
 
 def answer(
-    question: Question, catalog: Catalog, effort: Effort, memory: Memory | None = None
+    question: Question,
+    catalog: Catalog,
+    effort: Effort,
+    memory: Memory | None = None,
+    start: Plan | None = None,
 ) -> Plan:
     """The plan; raises what :func:`~ecoserve.planner.plan_fleet` raises."""
     return plan_fleet(
@@ -59,7 +63,31 @@ def answer(
         least_carbon_tie_break=question.least_carbon,
         restriction=question.restriction,
         memory=memory,
+        start=start,
     )
+
+
+def answer_in_turn(
+    questions: Mapping[str, Question],
+    catalog: Catalog,
+    effort: Effort,
+    memory: Memory,
+    start: Plan,
+    on_answer: OnAnswer | None = None,
+) -> Answers:
+    """Like :func:`answer_all`, but each search begins at the plan before it, the first at ``start``.
+
+    So a question that allows all that the one before did is not answered worse.
+    """
+    answers, told = Answers(), on_answer or (lambda _name: None)
+    for name, question in questions.items():
+        result = _result(question, catalog, effort, memory, start)
+        if isinstance(result, Plan):
+            answers.plans[name] = start = result
+        else:
+            answers.reasons[name] = result
+        told(name)
+    return answers
 
 
 def answer_all(
@@ -107,9 +135,13 @@ def _results(
 
 
 def _result(
-    question: Question, catalog: Catalog, effort: Effort, memory: Memory | None
+    question: Question,
+    catalog: Catalog,
+    effort: Effort,
+    memory: Memory | None,
+    start: Plan | None = None,
 ) -> Plan | str:
     try:
-        return answer(question, catalog, effort, memory)
+        return answer(question, catalog, effort, memory, start)
     except InfeasibleError as error:
         return str(error)

@@ -86,6 +86,10 @@ class Memory:
     _answers: OrderedDict[str, Solution] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
+    def without_starts(self) -> Memory:
+        """The same memory but for answers to start from, so that order does not matter."""
+        return Memory(_structures=self._structures, _answers=self._answers, _lock=self._lock)
+
     def structure(self, key: str) -> Structure | None:
         """The structure under this key, if it is still remembered."""
         with self._lock:
