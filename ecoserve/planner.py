@@ -18,6 +18,7 @@ import ecoserve
 from ecoserve.account import Operation, carbon_parts, cost_parts, hourly_series, read_operation
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
+from ecoserve.fleet_rule import FREE, FleetRule
 from ecoserve.formulation import FleetTerms
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
@@ -56,6 +57,7 @@ OWN_OPTIMUM_SLACK = 0.005
 class Attempt:
     """One solved program, read as a fleet at work."""
 
+    structure: Structure
     terms: FleetTerms
     solution: Solution
     operation: Operation
@@ -70,18 +72,37 @@ def plan_fleet(
     *,
     least_carbon_tie_break: bool = False,
     memory: Memory | None = None,
+    rule: FleetRule = FREE,
 ) -> Plan:
     """The best fleet for the scenario's objective that the effort allows.
 
     ``least_carbon_tie_break`` then takes the least-carbon plan within 0.5 % of that optimum, as
-    baselines are defined. ``memory`` makes plans after a small edit quicker. Raises
+    baselines are defined. ``memory`` makes plans after a small edit quicker. ``rule`` holds the
+    fleet, or some of it. Raises
     :class:`~ecoserve.errors.ScenarioError` for a scenario that contradicts the catalog,
     :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
+    best = solve_fleet(
+        scenario, catalog, effort,
+        least_carbon_tie_break=least_carbon_tie_break, memory=memory, rule=rule,
+    )  # fmt: skip
+    return _plan(scenario, catalog, best, least_carbon_tie_break)
+
+
+def solve_fleet(
+    scenario: Scenario,
+    catalog: Catalog,
+    effort: Effort = "interactive",
+    *,
+    least_carbon_tie_break: bool = False,
+    memory: Memory | None = None,
+    rule: FleetRule = FREE,
+) -> Attempt:
+    """What :func:`plan_fleet` makes its plan of, with the program behind it."""
     check_scenario(scenario, catalog)
-    memory = memory or Memory()
-    first = _attempt(scenario, catalog, {}, effort, least_carbon_tie_break, memory)
+    asked = _Asked(effort, least_carbon_tie_break, memory or Memory(), rule)
+    first = _attempt(scenario, catalog, {}, asked)
     if not first.solution.is_feasible:
         raise InfeasibleError(
             "no combination of the allowed servers serves this traffic within its limits; raise "
@@ -91,7 +112,7 @@ def plan_fleet(
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
         try:
-            attempt = _attempt(scenario, catalog, held, effort, least_carbon_tie_break, memory)
+            attempt = _attempt(scenario, catalog, held, asked)
         except InfeasibleError:  # at the sizes held; the rounds before it stand
             break
         if not attempt.solution.is_feasible:
@@ -99,28 +120,38 @@ def plan_fleet(
         attempts.append(attempt)
     best = min(attempts, key=lambda a: (len(_late_workloads(a)), a.solution.objective))
     bound = min(attempt.solution.bound for attempt in attempts)
-    best = replace(best, solution=replace(best.solution, bound=bound))
-    return _plan(scenario, catalog, best, least_carbon_tie_break)
+    return replace(best, solution=replace(best.solution, bound=bound))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How to look for an answer."""
+
+    effort: Effort
+    tie_break: bool
+    memory: Memory
+    rule: FleetRule
 
 
 def _attempt(
-    scenario: Scenario,
-    catalog: Catalog,
-    held: Mapping[str, int],
-    effort: Effort,
-    tie_break: bool,
-    memory: Memory,
+    scenario: Scenario, catalog: Catalog, held: Mapping[str, int], asked: _Asked
 ) -> Attempt:
     key = structure_key(scenario, catalog, held)
-    structure = memory.structure(key)
+    structure = asked.memory.structure(key)
     if structure is None:
         structure = build_structure(scenario, catalog, held)
-        memory.keep_structure(key, structure)
+        asked.memory.keep_structure(key, structure)
+    if asked.rule != FREE:
+        structure, key = asked.rule.applied(structure), f"{key} {asked.rule}"
     terms = price_terms(scenario, catalog, structure.demands, structure.options, structure.eligible)
-    search = Search(structure=structure, terms=terms, effort=effort, memory=memory, key=key)
-    solution = search.least(objective_weights(scenario), least_carbon=tie_break)
+    search = Search(
+        structure=structure, terms=terms, effort=asked.effort, memory=asked.memory, key=key
+    )
+    solution = search.least(objective_weights(scenario), least_carbon=asked.tie_break)
     operation = read_operation(structure.problem, terms, solution)
-    return Attempt(terms=terms, solution=solution, operation=operation, held=dict(held))
+    return Attempt(
+        structure=structure, terms=terms, solution=solution, operation=operation, held=dict(held)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

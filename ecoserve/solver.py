@@ -98,8 +98,8 @@ def solve(
 
     Raises :class:`SolverError` when it gives neither an answer nor a proof that there is none.
     """
-    highs = _new_highs(limits or Limits())
-    _expect_ok(highs.passModel(program.model(relaxed=False)), "the program")
+    highs = new_highs(limits or Limits())
+    expect_ok(highs.passModel(program.model(relaxed=False)), "the program")
     if start is not None:
         point = highspy.HighsSolution()
         point.col_value = [start.get(name, 0.0) for name in program.names]
@@ -156,8 +156,8 @@ class BranchAndBound:
     ) -> None:
         self._matrix = program
         known = [[c for c in level if c.name in program.index] for level in levels]
-        self._highs = _new_highs(Limits())
-        _expect_ok(self._highs.passModel(self._matrix.model(relaxed=True)), "the program")
+        self._highs = new_highs(Limits())
+        expect_ok(self._highs.passModel(self._matrix.model(relaxed=True)), "the program")
         self._whole = np.array(
             [self._matrix.index[column.name] for level in known for column in level],
             dtype=np.int32,
@@ -344,12 +344,12 @@ class BranchAndBound:
         col_lower, col_upper = self._matrix.lower.copy(), self._matrix.upper.copy()
         col_lower[self._whole], col_upper[self._whole] = lower, upper
         model.col_lower_, model.col_upper_ = col_lower, col_upper
-        highs = _new_highs(Limits(gap=self._gap / 2, nodes=POLISH_NODES))
+        highs = new_highs(Limits(gap=self._gap / 2, nodes=POLISH_NODES))
         for option in ("mip_heuristic_run_rins", "mip_heuristic_run_rens", "mip_allow_restart"):
             highs.setOptionValue(option, False)  # they take longer than so small a search saves
         highs.setOptionValue("objective_bound", self.objective)
         highs.setOptionValue("objective_target", self.bound / (1.0 - self._gap))
-        _expect_ok(highs.passModel(model), "the program")
+        expect_ok(highs.passModel(model), "the program")
         highs.run()
         found = _read(highs, self._matrix.names)
         if found.is_feasible:
@@ -380,7 +380,8 @@ class BranchAndBound:
         )
 
 
-def _new_highs(limits: Limits) -> highspy.Highs:
+def new_highs(limits: Limits) -> highspy.Highs:
+    """A silent HiGHS object of one thread and a fixed seed that stops at these limits."""
     highs = highspy.Highs()
     options: dict[str, Any] = {
         "output_flag": False,
@@ -394,11 +395,12 @@ def _new_highs(limits: Limits) -> highspy.Highs:
     if limits.time_s is not None:
         options["time_limit"] = limits.time_s
     for name, value in options.items():
-        _expect_ok(highs.setOptionValue(name, value), name)
+        expect_ok(highs.setOptionValue(name, value), name)
     return highs
 
 
-def _expect_ok(status: highspy.HighsStatus, what: str) -> None:
+def expect_ok(status: highspy.HighsStatus, what: str) -> None:
+    """Raises :class:`SolverError` where HiGHS took something as wrong."""
     if status == highspy.HighsStatus.kError:
         raise SolverError(f"the solver refused {what}", "error")
 

@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ecoserve", "catalog_db", "app")
 
-SOLVER_FILES = ("ecoserve/solver.py", "ecoserve/program.py", "ecoserve/formulation.py")
+SOLVER_FILES = tuple(
+    f"ecoserve/{name}.py" for name in ("solver", "relaxation", "program", "formulation")
+)
 FILES_AND_PROCESSES = frozenset(
     {"os", "pathlib", "io", "shutil", "tempfile", "glob", "fileinput", "codecs", "sqlite3"}
     | {"subprocess", "socket", "urllib", "http", "requests", "importlib", "pkgutil"}
