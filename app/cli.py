@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from app import records, reports
+from app.cli_analysis import ANALYSES
 from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
-from app.cli_options import OVERLAY_VARIABLE, Coefficients, OverlayFolder, finite, positive
+from app.cli_options import (
+    OVERLAY_VARIABLE,
+    Coefficients,
+    Effort,
+    OverlayFolder,
+    finite,
+    positive,
+)
 from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
 from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text, progress
 from ecoserve import __version__
-from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.scenario import (
     KvPrecision,
     Objective,
@@ -32,9 +37,6 @@ from ecoserve.scenario import (
     check_scenario,
     read_scenario,
 )
-
-if TYPE_CHECKING:
-    from ecoserve.catalog import Catalog
 
 app = typer.Typer(
     name="ecoserve",
@@ -47,12 +49,10 @@ app.add_typer(link_app)
 app.command()(embodied)
 app.command()(validate)
 app.command()(calibrate)
+for analysis in ANALYSES:
+    app.command()(analysis)
 
 
-Effort = Annotated[
-    Literal["quick", "interactive", "report"],
-    typer.Option(help="How long to look for a better answer; interactive is what the page shows."),
-]
 Tokens = Annotated[float, typer.Option(parser=positive, metavar="TOKENS")]
 Seconds = Annotated[float | None, typer.Option(parser=positive, metavar="SECONDS")]
 
@@ -110,7 +110,7 @@ def plan(
     catalog = open_catalog(records.read_overlay(overlay))
     asked = open_scenario(source, catalog)
     scenario = _with_policy(asked, objective, carbon_price, coefficients)
-    with _failure_as_json(as_json, catalog, scenario):
+    with records.failure_as_json(as_json, catalog, scenario):
         check_scenario(scenario, catalog)
         start = time.perf_counter()
         answer = plan_fleet(scenario, catalog, effort=effort)
@@ -133,7 +133,7 @@ def compare(
 
     catalog = open_catalog(records.read_overlay(overlay))
     scenario = open_scenario(source, catalog)
-    with _failure_as_json(as_json, catalog, scenario), progress("planning") as on_progress:
+    with records.failure_as_json(as_json, catalog, scenario), progress("planning") as on_progress:
         check_scenario(scenario, catalog)
         start = time.perf_counter()
         comparison = compare_plans(scenario, catalog, effort=effort, on_progress=on_progress)
@@ -180,7 +180,7 @@ def profile(
         prefix_cache_hit=prefix_cache_hit,
         max_num_seqs=max_num_seqs,
     )
-    with _failure_as_json(as_json, catalog):
+    with records.failure_as_json(as_json, catalog):
         if batch is not None and ttft_s is None and tpot_s is None:
             answer = profile_at_batch(catalog, query, batch)
         elif batch is None and ttft_s is not None and tpot_s is not None:
@@ -213,19 +213,6 @@ def _with_policy(
     if coefficients is not None:
         data["policy"]["coefficients"] = coefficients
     return read_scenario(data)
-
-
-@contextmanager
-def _failure_as_json(
-    as_json: bool, catalog: Catalog, scenario: Scenario | None = None
-) -> Iterator[None]:
-    """With ``--json`` an infeasible or stopped case is an answer too: one object on stdout."""
-    try:
-        yield
-    except (InfeasibleError, SolverError) as error:
-        if as_json:
-            emit_json({**records.stamp(catalog, scenario), **records.failure_record(error)})
-        raise
 
 
 if __name__ == "__main__":

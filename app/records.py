@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli_options import OVERLAY_VARIABLE
-from app.terminal import say
+from app.terminal import emit_json, say
 from ecoserve import __version__
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
@@ -82,6 +83,19 @@ def failure_record(error: InfeasibleError | SolverError) -> Record:
     blocked = [{"slice": b.slice, "reason": b.reason} for b in error.blocked]
     note = Note("infeasible", str(error))
     return {"status": "infeasible", "blocked": blocked, "notes": [asdict(note)]}
+
+
+@contextmanager
+def failure_as_json(
+    as_json: bool, catalog: Catalog, scenario: Scenario | None = None
+) -> Iterator[None]:
+    """With ``--json`` an infeasible or stopped case is an answer too: one object on stdout."""
+    try:
+        yield
+    except (InfeasibleError, SolverError) as error:
+        if as_json:
+            emit_json({**stamp(catalog, scenario), **failure_record(error)})
+        raise
 
 
 def comparison_record(comparison: Comparison, seconds: float) -> Record:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ecoserve.catalog import Catalog
 from ecoserve.planner import Attempt, Effort, objective_weights, solve_fleet
 from ecoserve.pricing import objective_terms, price_account
@@ -116,24 +118,23 @@ class _Live:
         self.live = Relaxation(program)
         self.first = self.live.solve()
 
-    def worth_of_rows(self, places: Sequence[int]) -> float:
-        """What the objective loses with all these limits one unit wider."""
+    def worth_of_rows(self, places: Sequence[int], wider: float) -> float:
+        """What the objective loses with all these limits so much wider."""
         limits = self.program.row_upper
         for place in places:
-            self.live.set_limit(place, limits[place] + 1.0)
-        wider = self.live.solve().objective
+            self.live.set_limit(place, limits[place] + wider)
+        objective = self.live.solve().objective
         for place in places:
             self.live.set_limit(place, limits[place])
-        return self.first.objective - wider
+        return self.first.objective - objective
 
     def worth_of_column(self, place: int) -> float:
-        """What the objective loses with one more allowed, or held, of a column."""
+        """What the objective loses with one more allowed of a column."""
         lower, upper = float(self.program.lower[place]), float(self.program.upper[place])
-        held = lower == upper
-        self.live.set_bounds(place, lower + 1.0 if held else lower, upper + 1.0)
-        more = self.live.solve().objective
+        self.live.set_bounds(place, lower, upper + 1.0)
+        objective = self.live.solve().objective
         self.live.set_bounds(place, lower, upper)
-        return self.first.objective - more
+        return self.first.objective - objective
 
 
 def _named_rows(best: Attempt) -> Iterator[tuple[int, str, str]]:
@@ -179,17 +180,15 @@ def _traffic_prices(best: Attempt, found: Relaxed) -> dict[int, float]:
 
 def _rows_that_bind(best: Attempt, held: _Live, unit: str) -> Iterator[BindingLimit]:
     """What one unit more is worth of everything that rows limit, hours taken together."""
-    binding: dict[tuple[str, str], list[int]] = {}
+    limits: dict[tuple[str, str], list[int]] = {}
+    at_most = np.isneginf(held.program.row_lower)
     for place, family, subject in _named_rows(best):
-        flows = family in TRAFFIC or family in FLOWS
-        if not flows and abs(held.first.row_prices[place]) > NO_PRICE and _in_use(best, subject):
-            binding.setdefault((family, subject), []).append(place)
-    for (family, subject), places in binding.items():
-        if family == "capacity":
-            worth = held.worth_of_column(_replica_column(best, subject))
-        else:
-            worth = held.worth_of_rows(places)
-        yield _limit(family, subject, worth, unit)
+        if at_most[place] and family not in FLOWS and _in_use(best, subject):
+            limits.setdefault((family, subject), []).append(place)
+    for (family, subject), places in limits.items():
+        if np.abs(held.first.row_prices[places]).max() > NO_PRICE:
+            wider = best.terms.utilisation[subject] if family == "capacity" else 1.0
+            yield _limit(family, subject, held.worth_of_rows(places, wider), unit)
 
 
 def _in_use(best: Attempt, subject: str) -> bool:
@@ -198,13 +197,6 @@ def _in_use(best: Attempt, subject: str) -> bool:
     if subject in problem.homes:
         return operation.pool_replicas(subject) > 0
     return subject not in problem.x or subject in operation.counts
-
-
-def _replica_column(best: Attempt, pool_id: str) -> int:
-    """The column of a pool's replicas on a server kind that has some."""
-    (server, _) = next(key for key in best.operation.replicas if key[1] == pool_id)
-    column = best.structure.problem.w[server, pool_id]
-    return best.structure.program.index[column.name]
 
 
 def _full_limits(

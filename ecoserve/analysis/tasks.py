@@ -85,7 +85,7 @@ def serially(
     questions: Sequence[Question], catalog: Catalog, on_progress: Progress | None = None
 ) -> list[Answer]:
     """The runner of one process."""
-    return _collect(([answer] for answer in _answers(questions, catalog)), questions, on_progress)
+    return collect(([answer] for answer in _answers(questions, catalog)), questions, on_progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class InProcesses:
             joblib.delayed(answer_all)(chunk, catalog)
             for chunk in chunks(questions, self.n_workers)
         )
-        return _collect(pool(jobs), questions, on_progress)
+        return collect(pool(jobs), questions, on_progress)
 
 
 def chunks(questions: Sequence[Question], n_workers: int) -> list[Sequence[Question]]:
@@ -136,9 +136,10 @@ def _answer(question: Question, catalog: Catalog, memory: Memory) -> Answer:
     return Answer(plan=plan, status=plan.status.value)
 
 
-def _collect(
+def collect(
     parts: Iterable[list[Answer]], questions: Sequence[Question], on_progress: Progress | None
 ) -> list[Answer]:
+    """All answers in order, telling how far it is after each part."""
     show = on_progress or (lambda _done, _total, _label: None)
     found: list[Answer] = []
     show(0, len(questions), questions[0].label if questions else "")
