@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ecoserve.errors import Problem, ScenarioError
+from ecoserve.formulation import FleetProblem
 from ecoserve.plan import FleetEntry
-from ecoserve.structure import Structure
+from ecoserve.program import Program
+from ecoserve.terms import FleetTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetRule:
-    """A fleet to hold, or kinds of servers of which there must be one; neither by default."""
+    """A fleet to hold, or servers of which there must be one; neither by default."""
 
     fleet: tuple[FleetEntry, ...] | None = None
-    """Exactly these servers, no others."""
+    """Exactly these servers are bought; what is owned is there anyway, used or not."""
     one_of: tuple[str, ...] = ()
-    """At least one server of these kinds."""
+    """At least one of these servers is bought, in any variant at any site."""
 
-    def applied(self, structure: Structure) -> Structure:
-        """The structure under this rule.
+    def applied(self, program: Program, problem: FleetProblem, terms: FleetTerms) -> Program:
+        """The program under this rule.
 
-        Raises :class:`ScenarioError` for servers that the structure does not offer.
+        Raises :class:`ScenarioError` for servers that the program does not offer.
         """
-        program, columns = structure.program, structure.problem.x
         if self.fleet is not None:
-            program = program.with_values(self._held(structure))
+            program = program.with_values(self._held(problem, terms))
         if self.one_of:
-            some = {columns[server]: -1.0 for server in self.one_of if server in columns}
+            some = {
+                problem.x[kind.id]: -1.0
+                for kind in terms.servers
+                if kind.server_id in self.one_of and not kind.is_owned
+            }
             program = program.with_row_at_most(some, -1.0)
-        return replace(structure, program=program)
+        return program
 
-    def _held(self, structure: Structure) -> dict[Any, float]:
-        counts = dict.fromkeys(structure.problem.x, 0)
+    def _held(self, problem: FleetProblem, terms: FleetTerms) -> dict[Any, float]:
+        kinds = {
+            (terms.sites[kind.site].name, kind.server_id, kind.variant): kind.id
+            for kind in terms.servers
+            if not kind.is_owned
+        }
+        counts = dict.fromkeys(kinds.values(), 0)
         for entry in self.fleet or ():
-            if entry.server not in counts:
-                message = f"{entry.server} is not among the servers that the scenario allows"
+            if entry.owned:
+                continue
+            kind_id = kinds.get((entry.site, entry.server, entry.variant))
+            if kind_id is None:
+                what = f"{entry.server} ({entry.variant}) at {entry.site}"
+                message = f"{what} is not among the servers that the scenario allows"
                 raise ScenarioError([Problem("fleet", message)])
-            counts[entry.server] += entry.count
-        return {structure.problem.x[server]: float(n) for server, n in counts.items()}
+            counts[kind_id] += entry.count
+        return {problem.x[kind_id]: float(n) for kind_id, n in counts.items()}
 
 
 FREE = FleetRule()

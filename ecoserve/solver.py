@@ -381,7 +381,7 @@ class BranchAndBound:
 
 
 def new_highs(limits: Limits) -> highspy.Highs:
-    """A silent HiGHS object of one thread and a fixed seed that stops at these limits."""
+    """A silent solver with one thread and a fixed seed."""
     highs = highspy.Highs()
     options: dict[str, Any] = {
         "output_flag": False,
