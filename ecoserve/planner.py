@@ -284,7 +284,6 @@ class Search:
         bound = max(found.bound, proof.bound)
         return replace(best, bound=bound, termination=proof.termination), tree.basis
 
-
     def _of_held_fleet(self, program: Program, limits: Limits) -> Solution:
         """With the servers given there is little left to round: HiGHS's own solver at once."""
         found = solve(program, Limits(gap=limits.gap, time_s=PROOF_TIME_S))

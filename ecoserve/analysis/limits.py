@@ -12,10 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ecoserve.catalog import Catalog
-from ecoserve.planner import Attempt, Effort, objective_weights, solve_fleet
+from ecoserve.planner import Attempt, Effort, account_caps, objective_weights, solve_fleet
 from ecoserve.pricing import objective_terms, price_account
 from ecoserve.program import Program
 from ecoserve.relaxation import Relaxation, Relaxed
@@ -71,15 +69,19 @@ class LimitReport:
     binding: tuple[BindingLimit, ...]
 
 
-FLOWS = ("phases", "load", "work", "arrive", "run")
-"""Families that only carry traffic along; their prices are parts of its own."""
+OF_THE_DAY = ("capacity", "reuse", "kv_transfer")
+"""Families whose limits are those of the servers and replicas there are."""
+OF_THE_FLEET = ("at_most", "power", "space", "cap")
+"""Families that say which servers there may be; judged with servers bought by the fraction."""
 WORDS: Mapping[str, str] = {
     "capacity": "one more replica in {subject} would save {worth}",
     "reuse": "one more spare CPU socket in the {subject} servers would save {worth}",
     "kv_transfer": "1 GB/s more for the KV cache of {subject} would save {worth}",
-    "limit": "one more {subject} allowed would save up to {worth}",
+    "at_most": "one more {subject} allowed would save up to {worth}",
+    "power": "1 kW more at {subject} would save up to {worth}",
+    "space": "one rack unit more at {subject} would save up to {worth}",
+    "cap": "1 {subject} a day more under the cap would save up to {worth}",
 }
-OTHER = "a limit one unit wider, {family} of {subject}, would save {worth}"
 
 
 def limit_report(
@@ -95,11 +97,18 @@ def limit_report(
     problem = best.structure.problem
     account = price_account(problem, best.terms)
     program = best.structure.program.with_objective(objective_terms(problem, account, weights))
-    whole = [*problem.x.values(), *problem.w.values()]
+    caps = account_caps(scenario)
+    for name, at_most in caps.items():
+        program = program.with_row_at_most(account[name], at_most)
+    whole = [column for level in problem.levels for column in level]
     held = program.with_values({column: round(best.solution[column]) for column in whole})
     as_it_is, grown = _Live(held), _Live(program)
     unit = " + ".join(UNITS[name] for name in weights) + "/day"
-    binding = [*_rows_that_bind(best, as_it_is, unit), *_full_limits(best, grown, catalog, unit)]
+    rows = [*_named_rows(best), *_cap_rows(best, caps)]
+    binding = [
+        *_binding(rows, OF_THE_DAY, as_it_is, best, unit),
+        *_binding(rows, OF_THE_FLEET, grown, best, unit),
+    ]
     least = WORTH_SAYING * best.solution.objective
     binding = [limit for limit in binding if limit.worth > least]
     return LimitReport(
@@ -118,23 +127,24 @@ class _Live:
         self.live = Relaxation(program)
         self.first = self.live.solve()
 
-    def worth_of_rows(self, places: Sequence[int], wider: float) -> float:
+    def binds(self, rows: Sequence[int], columns: Sequence[int]) -> bool:
+        """Whether any of these limits has a price."""
+        prices = (*self.first.row_prices[rows], *self.first.column_prices[columns])
+        return any(abs(float(price)) > NO_PRICE for price in prices)
+
+    def worth(self, rows: Sequence[int], columns: Sequence[int], wider: float) -> float:
         """What the objective loses with all these limits so much wider."""
-        limits = self.program.row_upper
-        for place in places:
-            self.live.set_limit(place, limits[place] + wider)
+        self._widen(rows, columns, wider)
         objective = self.live.solve().objective
-        for place in places:
-            self.live.set_limit(place, limits[place])
+        self._widen(rows, columns, 0.0)
         return self.first.objective - objective
 
-    def worth_of_column(self, place: int) -> float:
-        """What the objective loses with one more allowed of a column."""
-        lower, upper = float(self.program.lower[place]), float(self.program.upper[place])
-        self.live.set_bounds(place, lower, upper + 1.0)
-        objective = self.live.solve().objective
-        self.live.set_bounds(place, lower, upper)
-        return self.first.objective - objective
+    def _widen(self, rows: Sequence[int], columns: Sequence[int], by: float) -> None:
+        for row in rows:
+            self.live.set_limit(row, float(self.program.row_upper[row]) + by)
+        for column in columns:
+            lower, upper = float(self.program.lower[column]), float(self.program.upper[column])
+            self.live.set_bounds(column, lower, upper + by)
 
 
 def _named_rows(best: Attempt) -> Iterator[tuple[int, str, str]]:
@@ -178,44 +188,56 @@ def _traffic_prices(best: Attempt, found: Relaxed) -> dict[int, float]:
     return prices
 
 
-def _rows_that_bind(best: Attempt, held: _Live, unit: str) -> Iterator[BindingLimit]:
-    """What one unit more is worth of everything that rows limit, hours taken together."""
+def _cap_rows(best: Attempt, caps: Mapping[str, float]) -> Iterator[tuple[int, str, str]]:
+    """The rows of the caps on the account, which stand behind all others."""
+    first = len(best.structure.program.row_lower)
+    for place, name in enumerate(caps, start=first):
+        yield place, "cap", UNITS[name]
+
+
+def _binding(
+    rows: Sequence[tuple[int, str, str]],
+    families: Sequence[str],
+    live: _Live,
+    best: Attempt,
+    unit: str,
+) -> Iterator[BindingLimit]:
+    """What one unit more is worth of everything these families limit, hours taken together."""
     limits: dict[tuple[str, str], list[int]] = {}
-    at_most = np.isneginf(held.program.row_lower)
-    for place, family, subject in _named_rows(best):
-        if at_most[place] and family not in FLOWS and _in_use(best, subject):
+    for place, family, subject in rows:
+        if family in families and _in_use(best, family, subject):
             limits.setdefault((family, subject), []).append(place)
     for (family, subject), places in limits.items():
-        if np.abs(held.first.row_prices[places]).max() > NO_PRICE:
+        columns = _counts(best, subject) if family == "at_most" else []
+        if live.binds(places, columns):
             wider = best.terms.utilisation[subject] if family == "capacity" else 1.0
-            yield _limit(family, subject, held.worth_of_rows(places, wider), unit)
+            worth = live.worth(places, columns, wider)
+            yield _limit(family, _named(best, family, subject), worth, unit)
 
 
-def _in_use(best: Attempt, subject: str) -> bool:
-    """Whether the pool or server kind is in the fleet; what is neither counts as used."""
-    problem, operation = best.structure.problem, best.operation
-    if subject in problem.homes:
-        return operation.pool_replicas(subject) > 0
-    return subject not in problem.x or subject in operation.counts
+def _counts(best: Attempt, server_id: str) -> list[int]:
+    """The columns that count a server; a limit on it bounds them too."""
+    index, x = best.structure.program.index, best.structure.problem.x
+    kinds = [k for k in best.terms.servers if k.server_id == server_id and not k.is_owned]
+    return [index[x[kind.id].name] for kind in kinds if x[kind.id].name in index]
 
 
-def _full_limits(
-    best: Attempt, grown: _Live, catalog: Catalog, unit: str
-) -> Iterator[BindingLimit]:
-    """Server kinds of which no more are allowed, by what one more would save in the long run."""
-    allowed = {server.id: server.max_count for server in best.terms.servers}
-    for server_id, column in best.structure.problem.x.items():
-        place = grown.program.index.get(column.name)
-        if place is None or allowed[server_id] is None:
-            continue
-        if grown.first.column_prices[place] < -NO_PRICE:
-            worth = grown.worth_of_column(place)
-            yield _limit("limit", catalog.server(server_id).name, worth, unit)
+def _in_use(best: Attempt, family: str, subject: str) -> bool:
+    """Whether a pool has replicas, and a kind of host servers; other limits always count."""
+    if family in ("capacity", "kv_transfer"):
+        return best.operation.pool_replicas(subject) > 0
+    if family == "reuse":
+        kinds = {kind.id: (kind.group_id, kind.variant) for kind in best.terms.servers}
+        return any(kinds[kind] == kinds[subject] for kind in best.operation.counts)
+    return True
+
+
+def _named(best: Attempt, family: str, subject: str) -> str:
+    return best.terms.sites[int(subject)].name if family in ("power", "space") else subject
 
 
 def _limit(family: str, subject: str, worth: float, unit: str) -> BindingLimit:
-    words = WORDS.get(family, OTHER)
-    text = words.format(family=family, subject=subject, worth=f"{worth:.3g} {unit}")
+    text = WORDS[family].format(subject=subject, worth=f"{worth:.3g} {unit}")
     return BindingLimit(family=family, subject=subject, unit=unit, worth=worth, sentence=text)
 
 

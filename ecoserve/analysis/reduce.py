@@ -1,7 +1,7 @@
 """Reduce in two halves: what the DRAM and SSD left out of a host neither draw nor emit in making.
 
-Counted for the servers of a plan at hosts as sold against every variant, whether the plan uses it
-or not.
+Counted for the servers of a plan at hosts as sold against every variant that the scenario allows,
+whether the plan uses it or not.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ReduceSplit:
 
 
 def reduce_split(plan: Plan, scenario: Scenario, catalog: Catalog) -> tuple[ReduceSplit, ...]:
-    """One row for each kind of bought server and each variant; rented servers have none."""
+    """One row for each bought server and each variant that the scenario names; rented ones none."""
     sites = {site.name: site for site in scenario.sites}
     counts: dict[tuple[str, str], int] = {}
     for entry in plan.fleet:
@@ -58,7 +58,7 @@ def reduce_split(plan: Plan, scenario: Scenario, catalog: Catalog) -> tuple[Redu
     return tuple(
         _split(sites[site], catalog.server(server), variant, count, scenario, catalog)
         for (site, server), count in counts.items()
-        for variant in sorted(catalog.host_variants)
+        for variant in scenario.hardware.host_variants
     )
 
 

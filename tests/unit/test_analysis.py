@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ecoserve.analysis.bands import BandEnd, catalog_at
 from ecoserve.analysis.edits import edited, for_carbon, mean_intensity_g_per_kwh, with_intensities
 from ecoserve.analysis.levers import lever_report
 from ecoserve.analysis.limits import limit_report
+from ecoserve.analysis.pareto import pareto_bound
 from ecoserve.analysis.reduce import reduce_split
 from ecoserve.analysis.regret import why_not
 from ecoserve.analysis.reuse import reuse_break_even, reuse_entry
@@ -21,16 +23,11 @@ from ecoserve.fleet_rule import FleetRule
 from ecoserve.options import services
 from ecoserve.plan import FleetEntry, Plan
 from ecoserve.planner import plan_fleet
-from ecoserve.rows import HostVariant
 from ecoserve.scenario import Scenario
 from ecoserve.structure import Memory
-from tests.builders import ROW, SET, offline, online, tiny_catalog, tiny_scenario
+from tests.builders import SET, offline, online, tiny_catalog, tiny_scenario
 
-LEAN = HostVariant(
-    id="lean", name="Lean", dram_base_gb=20.0, dram_gb_per_accelerator_gb=0.5, dram_module_gb=8.0,
-    ssd_base_gb=100.0, ssd_gb_per_accelerator_gb=2.0, ssd_drive_gb=480.0, note="", **ROW,
-)  # fmt: skip
-CATALOG = tiny_catalog(LEAN)
+CATALOG = tiny_catalog()
 FLAT: dict[str, Any] = {"intensity": "custom", "custom_gco2e_per_kwh": [100.0], "pue": 1.25}
 
 
@@ -144,7 +141,7 @@ def test_a_fleet_that_is_too_small_is_infeasible():
 
 def test_a_server_that_is_not_allowed_cannot_be_held():
     scenario = day(hardware={"accelerators": ["small"]})
-    with pytest.raises(ScenarioError, match="own_4x_big is not among the servers"):
+    with pytest.raises(ScenarioError, match=r"own_4x_big \(full\) at site is not among"):
         held(scenario, servers(1))
 
 
@@ -166,7 +163,7 @@ def test_the_halves_of_reduce_on_paper():
     scenario = day()
     (row,) = reduce_split(held(scenario, servers(2)), scenario, CATALOG)
     # See test_variants: 500 - 256 GB of DRAM and 5,000 - 960 GB of SSD are left out.
-    assert (row.server, row.variant, row.count) == ("own_4x_big", "lean", 2)
+    assert (row.server, row.variant, row.count) == ("own_4x_big", "trimmed", 2)
     assert (row.dram_gb, row.ssd_gb) == (244.0, 4040.0)
     # 244 GB x 0.3 W + 4.04 TB x 4 W, behind supplies of 0.8
     assert row.wall_w == pytest.approx(111.7)
@@ -176,6 +173,30 @@ def test_the_halves_of_reduce_on_paper():
     # (244 x 4 + 4.04 x 100) USD over 35,040 h and 0.1117 kW of colocation at 0.2 USD/kWh
     assert row.usd_per_h == pytest.approx(2 * (1380 / 35_040 + 0.1117 * 0.2))
     assert row.kgco2e_per_year == pytest.approx(2 * (397.512375 + 32.4))
+
+
+def test_a_plan_with_trimmed_hosts_has_the_same_halves():
+    scenario = day(levers={"reduce": True, "park": False})
+    trimmed = plan_fleet(scenario, CATALOG, "report")
+    assert {entry.variant for entry in trimmed.fleet} == {"trimmed"}
+    full = tuple(replace(entry, variant="full") for entry in trimmed.fleet)
+    assert reduce_split(trimmed, scenario, CATALOG) == reduce_split(
+        held(scenario, full), scenario, CATALOG
+    )
+    more = held(scenario, full).kgco2e_per_year - held(scenario, trimmed.fleet).kgco2e_per_year
+    (row,) = reduce_split(trimmed, scenario, CATALOG)
+    # The hours of this grid are weighted alike: hosts are always on.
+    assert more == pytest.approx(row.kgco2e_per_year, rel=1e-4)
+
+
+def test_a_cap_is_worth_what_a_wider_one_saves():
+    many = tiny_scenario(online(rate_rps=4000.0))
+    cheapest = pareto_bound(many, CATALOG)[0].usd_per_h
+    capped = edited(many, {"policy.max_usd_per_h": 1.015 * cheapest})
+    report = limit_report(capped, CATALOG, "report")
+    (cap,) = (limit for limit in report.binding if limit.family == "cap")
+    assert cap.worth > 0
+    assert "1 USD a day more under the cap" in cap.sentence
 
 
 def test_rented_servers_have_nothing_to_reduce():
@@ -216,7 +237,7 @@ def test_the_break_even_of_reuse_is_where_both_emit_the_same():
     assert "it could pay below" in row.sentence
 
 
-FREE_CPUS = tiny_catalog(LEAN, host_power={"cpu_busy_ratio": 0.3})
+FREE_CPUS = tiny_catalog(host_power={"cpu_busy_ratio": 0.3})
 """CPUs that draw no more when busy."""
 
 
@@ -239,7 +260,7 @@ def test_cpus_that_cannot_pay_never_enter_and_nothing_is_promised():
 def test_without_offline_work_there_is_nothing_to_reuse():
     report = lever_report(tiny_scenario(online()), CATALOG)
     assert (report.reuse, report.entry) == ((), None)
-    assert [row.variant for row in report.reduce] == ["lean"] * len(report.reduce)
+    assert [row.variant for row in report.reduce] == ["trimmed"] * len(report.reduce)
 
 
 # ------------------------------------------------------------------------------ prices and limits
@@ -277,7 +298,7 @@ def test_what_binds_is_named_and_worth_what_it_saves():
     ]
     report = limit_report(day(hardware={"limits": limits}), CATALOG, "report")
     worth = {(limit.family, limit.subject): limit.worth for limit in report.binding}
-    assert worth["limit", "4 x Big"] > 0
+    assert worth["at_most", "own_4x_big"] > 0
     assert ("capacity", "toy.small.tp1.bf16.mixed") in worth
     assert all(value > 0 for value in worth.values())
     assert list(worth.values()) == sorted(worth.values(), reverse=True)
@@ -326,7 +347,7 @@ def test_a_server_that_serves_nothing_is_said_to_stand_idle():
 
 
 def test_an_accelerator_without_known_speed_is_said_to_be_unknown():
-    catalog = tiny_catalog(LEAN, without=("small_family",))
+    catalog = tiny_catalog(without=("small_family",))
     (regret,) = why_not(day(), catalog, "report").regrets
     assert regret.plan is None
     assert "its speed with vllm_v1 or its power is not known" in regret.sentence
