@@ -16,6 +16,7 @@ from app import records, reports
 from app.cli_analysis import ANALYSES
 from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
+from app.cli_lifecycle import lifecycle
 from app.cli_options import (
     OVERLAY_VARIABLE,
     Coefficients,
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.add_typer(catalog_app)
 app.add_typer(link_app)
 app.command()(embodied)
+app.command()(lifecycle)
 app.command()(validate)
 app.command()(calibrate)
 for analysis in ANALYSES:

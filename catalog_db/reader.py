@@ -113,6 +113,7 @@ def load_catalog(path: Path) -> Catalog:
             llms=read.table("llms", lambda r: Llm(aliases=tuple(r.pop("aliases")), **r)),
             host_power=read.table("host_power", lambda r: Quantity(**r)),
             prices=read.table("prices", lambda r: Price(**r)),
+            trends=read.table("trends", lambda r: Quantity(**r)),
             embodied_coefficients=read.table(
                 "embodied_coefficients", lambda r: EmbodiedCoefficient(**r)
             ),

@@ -322,6 +322,29 @@ COMMENT ON COLUMN prices.unit IS 'unit of value, low and high';
 COMMENT ON COLUMN prices.convention IS 'price convention the row belongs to';
 COMMENT ON COLUMN prices.price_date IS 'year of the price';
 
+CREATE TABLE trends (
+    id VARCHAR PRIMARY KEY CHECK (id IN (
+        'accelerator_efficiency_gain', 'accelerator_throughput_gain',
+        'accelerator_embodied_decline', 'generation_years', 'host_efficiency_gain',
+        'host_embodied_decline', 'grid_decline', 'demand_growth')),
+    value DOUBLE NOT NULL CHECK (value >= 0),
+    low DOUBLE NOT NULL CHECK (low >= 0),
+    high DOUBLE NOT NULL,
+    unit VARCHAR NOT NULL CHECK (unit <> ''),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (low <= value AND value <= high),
+    CHECK (id NOT LIKE '%_decline' OR high < 1),
+    CHECK (id <> 'generation_years' OR low >= 1),
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE trends IS 'How hardware, grids and demand change from year to year, for plans over a horizon';
+COMMENT ON COLUMN trends.value IS 'central value, in the row''s unit';
+COMMENT ON COLUMN trends.low IS 'low end, in the row''s unit';
+COMMENT ON COLUMN trends.high IS 'high end, in the row''s unit';
+COMMENT ON COLUMN trends.unit IS 'unit of value, low and high';
+
 CREATE TABLE embodied_coefficients (
     id VARCHAR PRIMARY KEY,
     "set" VARCHAR NOT NULL CHECK ("set" IN ('paper', 'pcf', 'lca_high')),

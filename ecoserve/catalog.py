@@ -75,6 +75,7 @@ class Catalog:
     llms: Mapping[str, Llm]
     host_power: Mapping[str, Quantity]
     prices: Mapping[str, Price]
+    trends: Mapping[str, Quantity]
     embodied_coefficients: Mapping[str, EmbodiedCoefficient]
     product_footprints: Mapping[str, ProductFootprint]
     serving_parameters: Mapping[str, ServingParameters]
@@ -186,6 +187,10 @@ class Catalog:
         """Central value of one row of the price table."""
         return _find(self.prices, "price row", item).value
 
+    def trend(self, item: str) -> Quantity:
+        """One row of the trend table."""
+        return _find(self.trends, "trend", item)
+
     def coefficient(self, set_id: str, item: str, *keys: str) -> EmbodiedCoefficient:
         """The coefficient of ``set_id`` and ``item`` under the first of ``keys`` that has one.
 
@@ -247,7 +252,7 @@ class Catalog:
 
 TABLES = (
     *("sources", "providers", "accelerators", "cpus", "hosts", "servers"),
-    *("rental_prices", "host_variants", "llms", "host_power", "prices"),
+    *("rental_prices", "host_variants", "llms", "host_power", "prices", "trends"),
     *("embodied_coefficients", "product_footprints"),
     *("serving_parameters", "power_parameters"),
     *("length_mixes", "rate_profiles", "grid_zones", "regions"),

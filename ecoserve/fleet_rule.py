@@ -34,7 +34,7 @@ class FleetRule:
                 for kind in terms.servers
                 if kind.server_id in self.one_of and not kind.is_owned
             }
-            program = program.with_row_at_most(some, -1.0)
+            program = program.with_row_at_most("one_of", some, -1.0)
         return program
 
     def _held(self, problem: FleetProblem, terms: FleetTerms) -> dict[Any, float]:

@@ -26,6 +26,7 @@ from ecoserve.account import (
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.fleet_rule import FREE, FleetRule
+from ecoserve.infeasible import explanation
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
     direct_intensity,
@@ -118,10 +119,11 @@ def solve_fleet(
     asked = _Asked(effort, least_carbon_tie_break, memory or Memory(), rule)
     first = _attempt(scenario, catalog, {}, asked)
     if not first.solution.is_feasible:
-        raise InfeasibleError(
-            "no combination of the allowed servers serves this traffic within its limits; raise "
-            "the server limits, allow more kinds of hardware, or loosen TTFT or TPOT"
-        )
+        if rule != FREE:
+            raise InfeasibleError("no such fleet serves this traffic within its limits")
+        problem, terms = first.structure.problem, first.terms
+        account, caps = price_account(problem, terms), account_caps(scenario)
+        raise explanation(first.structure.program, problem, terms, account, caps)
     attempts = [first]
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
@@ -233,7 +235,7 @@ class Search:
         program = base.with_objective(goal)
         program = program.with_closed([problem.x[kind] for kind in closed])
         for terms, at_most in caps:
-            program = program.with_row_at_most(terms, at_most)
+            program = program.with_row_at_most("cap", terms, at_most)
         return self.rule.applied(program, problem, self.terms)
 
     def _solve(

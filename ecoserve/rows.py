@@ -232,7 +232,7 @@ class Llm(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity(Row):
-    """A single figure with its band: host power, component prices, planning assumptions."""
+    """A single figure with its band: host power, component prices, trends over years."""
 
     value: float
     low: float

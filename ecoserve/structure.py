@@ -250,12 +250,10 @@ def _rack_units(server: Server, catalog: Catalog) -> float:
 
 def _kinds(scenario: Scenario, catalog: Catalog) -> Iterator[ServerTerms]:
     """Every server in every host variant at every site, and what is owned."""
-    limits = {limit.server: limit.max_count for limit in scenario.hardware.limits}
     for index in range(len(scenario.sites)):
         for server in allowed_servers(scenario, catalog):
-            limit = limits.get(server.id)
             for variant, built in ((FULL, server), *host_variants(server, scenario, catalog)):
-                yield _server_terms(built, scenario, catalog, index, variant, limit)
+                yield _server_terms(built, scenario, catalog, index, variant, None)
     for (index, server_id), count in sorted(stock_in_service(scenario).items()):
         server = catalog.server(server_id)
         terms = _server_terms(server, scenario, catalog, index, FULL, count)

@@ -14,6 +14,7 @@ TABLES = {
     "servers": "Servers",
     "rental_prices": "Rental prices",
     "prices": "Other prices",
+    "trends": "Trends over years",
 }
 
 

@@ -99,7 +99,7 @@ def limit_report(
     program = best.structure.program.with_objective(objective_terms(problem, account, weights))
     caps = account_caps(scenario)
     for name, at_most in caps.items():
-        program = program.with_row_at_most(account[name], at_most)
+        program = program.with_row_at_most("cap", account[name], at_most)
     whole = [column for level in problem.levels for column in level]
     held = program.with_values({column: round(best.solution[column]) for column in whole})
     as_it_is, grown = _Live(held), _Live(program)

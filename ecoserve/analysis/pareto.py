@@ -88,7 +88,7 @@ class Front:
         self._row = {}
         for name in ("kg", "usd"):
             self._row[name] = len(capped.row_lower)
-            capped = capped.with_row_at_most(account[name], np.inf)
+            capped = capped.with_row_at_most(name, account[name], np.inf)
         self._program: dict[str, Program] = {
             name: capped.with_objective(objective_terms(problem, account, {name: 1.0}))
             for name in self._row

@@ -82,7 +82,12 @@ def test_every_source_has_an_address_and_a_use(catalog: Catalog, built: Path) ->
 
 
 def test_bands_hold_their_value(catalog: Catalog) -> None:
-    for table in (catalog.host_power, catalog.prices, catalog.embodied_coefficients):
+    for table in (
+        catalog.host_power,
+        catalog.prices,
+        catalog.trends,
+        catalog.embodied_coefficients,
+    ):
         for row in table.values():
             assert row.low <= row.value <= row.high, row.id
 

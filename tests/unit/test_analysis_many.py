@@ -164,7 +164,7 @@ def test_a_fleet_that_cannot_serve_more_is_said_so():
     assert row.high.fixed_kgco2e_per_year is None
     assert row.high.kgco2e_per_year is not None
     assert row.high.fleet_changes
-    assert "no combination of the allowed servers" in row.high.reason
+    assert "no such fleet serves this traffic" in row.high.reason
 
 
 # ------------------------------------------------------------------------------------- crossovers
