@@ -21,16 +21,34 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relaxed:
-    """An optimum of the relaxation: values by column, prices by row and column.
+    """An optimum of the relaxation; its arrays are made when they are asked for.
 
     A row's price is what the objective gains per unit of its limit, a column's what it gains per
     unit of the bound that holds it.
     """
 
     objective: float
-    values: Array
-    row_prices: Array
-    column_prices: Array
+    _found: highspy.HighsSolution
+
+    @property
+    def values(self) -> Array:
+        """By column."""
+        return np.asarray(self._found.col_value)
+
+    @property
+    def row_values(self) -> Array:
+        """What each row adds up to."""
+        return np.asarray(self._found.row_value)
+
+    @property
+    def row_prices(self) -> Array:
+        """By row."""
+        return np.asarray(self._found.row_dual)
+
+    @property
+    def column_prices(self) -> Array:
+        """By column."""
+        return np.asarray(self._found.col_dual)
 
 
 class Relaxation:
@@ -61,10 +79,7 @@ class Relaxation:
         if status != highspy.HighsModelStatus.kOptimal:
             words = self._highs.modelStatusToString(status)
             raise SolverError("the relaxation gave no answer", words)
-        found = self._highs.getSolution()
         return Relaxed(
             objective=self._highs.getInfo().objective_function_value,
-            values=np.asarray(found.col_value),
-            row_prices=np.asarray(found.row_dual),
-            column_prices=np.asarray(found.col_dual),
+            _found=self._highs.getSolution(),
         )

@@ -97,14 +97,13 @@ def limit_report(
     problem = best.structure.problem
     account = price_account(problem, best.terms)
     program = best.structure.program.with_objective(objective_terms(problem, account, weights))
-    caps = account_caps(scenario)
-    for name, at_most in caps.items():
-        program = program.with_row_at_most("cap", account[name], at_most)
+    for name, at_most in account_caps(scenario).items():
+        program = program.with_row_at_most(f"cap({name})", account[name], at_most)
     whole = [column for level in problem.levels for column in level]
     held = program.with_values({column: round(best.solution[column]) for column in whole})
     as_it_is, grown = _Live(held), _Live(program)
     unit = " + ".join(UNITS[name] for name in weights) + "/day"
-    rows = [*_named_rows(best), *_cap_rows(best, caps)]
+    rows = list(_named_rows(program))
     binding = [
         *_binding(rows, OF_THE_DAY, as_it_is, best, unit),
         *_binding(rows, OF_THE_FLEET, grown, best, unit),
@@ -126,10 +125,11 @@ class _Live:
         self.program = program
         self.live = Relaxation(program)
         self.first = self.live.solve()
+        self.row_prices, self.column_prices = self.first.row_prices, self.first.column_prices
 
     def binds(self, rows: Sequence[int], columns: Sequence[int]) -> bool:
         """Whether any of these limits has a price."""
-        prices = (*self.first.row_prices[rows], *self.first.column_prices[columns])
+        prices = (*self.row_prices[rows], *self.column_prices[columns])
         return any(abs(float(price)) > NO_PRICE for price in prices)
 
     def worth(self, rows: Sequence[int], columns: Sequence[int], wider: float) -> float:
@@ -147,10 +147,10 @@ class _Live:
             self.live.set_bounds(column, lower, upper + by)
 
 
-def _named_rows(best: Attempt) -> Iterator[tuple[int, str, str]]:
+def _named_rows(program: Program) -> Iterator[tuple[int, str, str]]:
     """(place, family, subject) of every row: ``capacity(pool,7)`` is ``capacity`` of ``pool``."""
-    for place, row in enumerate(best.structure.problem.lp.constraints()):
-        family, _, inside = row.name.partition("(")
+    for place, name in enumerate(program.row_names):
+        family, _, inside = name.partition("(")
         yield place, family, inside.removesuffix(")").split(",")[0]
 
 
@@ -176,23 +176,15 @@ def _traffic(
 
 def _traffic_prices(best: Attempt, found: Relaxed) -> dict[int, float]:
     program, problem = best.structure.program, best.structure.problem
+    row_prices, at_bounds = found.row_prices, found.column_prices * found.values
     prices = {demand.index: 0.0 for demand in best.terms.demands}
-    for place, family, subject in _named_rows(best):
+    for place, family, subject in _named_rows(program):
         if family in TRAFFIC:
-            prices[int(subject)] += float(found.row_prices[place] * program.row_lower[place])
+            prices[int(subject)] += float(row_prices[place] * program.row_lower[place])
     workload_of = {service.id: service.workload_index for service in best.terms.services}
     for (service_id, _), column in problem.z.items():
-        place = program.index[column.name]
-        at_bound = float(found.column_prices[place] * found.values[place])
-        prices[workload_of[service_id]] += at_bound
+        prices[workload_of[service_id]] += float(at_bounds[program.index[column.name]])
     return prices
-
-
-def _cap_rows(best: Attempt, caps: Mapping[str, float]) -> Iterator[tuple[int, str, str]]:
-    """The rows of the caps on the account, which stand behind all others."""
-    first = len(best.structure.program.row_lower)
-    for place, name in enumerate(caps, start=first):
-        yield place, "cap", UNITS[name]
 
 
 def _binding(
@@ -233,7 +225,10 @@ def _in_use(best: Attempt, family: str, subject: str) -> bool:
 
 
 def _named(best: Attempt, family: str, subject: str) -> str:
-    return best.terms.sites[int(subject)].name if family in ("power", "space") else subject
+    """The site or the unit behind an index; pools and servers go by their ids."""
+    if family in ("power", "space"):
+        return best.terms.sites[int(subject)].name
+    return UNITS[subject] if family == "cap" else subject
 
 
 def _limit(family: str, subject: str, worth: float, unit: str) -> BindingLimit:

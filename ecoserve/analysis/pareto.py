@@ -93,9 +93,6 @@ class Front:
             name: capped.with_objective(objective_terms(problem, account, {name: 1.0}))
             for name in self._row
         }
-        self._account = {
-            name: structure.program.with_objective(account[name]).cost for name in self._row
-        }
         self._name = "usd"
         self._live = Relaxation(self._program[self._name])
 
@@ -111,7 +108,8 @@ class Front:
             self._live.set_limit(row, at_most.get(other, np.inf))
         found = self._live.solve()
         (capped,) = set(self._row) - {name}
-        day = {key: float(cost @ found.values) for key, cost in self._account.items()}
+        sums = found.row_values
+        day = {key: float(sums[row]) for key, row in self._row.items()}
         return day, -float(found.row_prices[self._row[capped]])
 
 
