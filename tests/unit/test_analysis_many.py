@@ -316,7 +316,7 @@ def test_chunks_hold_everything_once_and_in_order(n: int, workers: int):
     questions: list[Any] = list(range(n))
     parts = chunks(questions, workers)
     assert [item for part in parts for item in part] == questions
-    assert len(parts) <= 4 * workers
+    assert len(parts) <= 2 * workers
 
 
 def test_an_analysis_of_what_cannot_be_served_raises_its_reason():
