@@ -14,6 +14,7 @@ import typer
 
 from app import records, reports
 from app.cli_analysis import ANALYSES
+from app.cli_compare import compare
 from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
 from app.cli_lifecycle import lifecycle
@@ -28,7 +29,7 @@ from app.cli_options import (
 from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
-from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text, progress
+from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text
 from ecoserve import __version__
 from ecoserve.scenario import (
     KvPrecision,
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(catalog_app)
 app.add_typer(link_app)
+app.command()(compare)
 app.command()(embodied)
 app.command()(lifecycle)
 app.command()(validate)
@@ -124,29 +126,6 @@ def plan(
 
 
 @app.command()
-def compare(
-    source: Source,
-    effort: Effort = "interactive",
-    overlay: OverlayFolder = None,
-    as_json: Json = False,
-) -> None:
-    """Plan a scenario and the fleets people would buy instead."""
-    from ecoserve.baselines import compare_plans
-
-    catalog = open_catalog(records.read_overlay(overlay))
-    scenario = open_scenario(source, catalog)
-    with records.failure_as_json(as_json, catalog, scenario), progress("planning") as on_progress:
-        check_scenario(scenario, catalog)
-        start = time.perf_counter()
-        comparison = compare_plans(scenario, catalog, effort=effort, on_progress=on_progress)
-        seconds = time.perf_counter() - start
-    if as_json:
-        emit_json(records.comparison_record(comparison, seconds))
-    else:
-        emit(reports.comparison_report(comparison, f"{scenario.name}, compared in {seconds:.2g} s"))
-
-
-@app.command()
 def profile(
     llm: Annotated[str, typer.Option()],
     accelerator: Annotated[str, typer.Option()],
@@ -166,7 +145,10 @@ def profile(
     overlay: OverlayFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Speed and power of one replica, at a batch or at the largest one within latency targets."""
+    """Speed and power of one replica, at a batch or at the largest one within latency targets.
+
+    Give either --batch, or both --ttft-s and --tpot-s.
+    """
     from ecoserve.profile import ProfileQuery, load_power, profile_at_batch, profile_at_slo
 
     catalog = open_catalog(records.read_overlay(overlay))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ecoserve.errors import Problem, ScenarioError
@@ -54,6 +54,11 @@ class FleetRule:
                 raise ScenarioError([Problem("fleet", message)])
             counts[kind_id] += entry.count
         return {problem.x[kind_id]: float(n) for kind_id, n in counts.items()}
+
+
+def servers_of(fleet: tuple[FleetEntry, ...]) -> tuple[FleetEntry, ...]:
+    """A fleet without the hours its servers are on: equal for equal servers."""
+    return tuple(replace(entry, on_by_hour=()) for entry in fleet)
 
 
 FREE = FleetRule()

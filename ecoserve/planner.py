@@ -45,6 +45,7 @@ from ecoserve.pricing import (
     price_account,
 )
 from ecoserve.program import Program
+from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
 from ecoserve.solver import BranchAndBound, Limits, Solution, Start, Termination, solve
 from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
@@ -86,21 +87,22 @@ def plan_fleet(
     effort: Effort = "interactive",
     *,
     least_carbon_tie_break: bool = False,
+    restriction: Restriction = ANYWHERE,
     memory: Memory | None = None,
     rule: FleetRule = FREE,
 ) -> Plan:
     """The best fleet for the scenario's objective that the effort allows.
 
     ``least_carbon_tie_break`` then takes the least-carbon plan within 0.5 % of that optimum, as
-    baselines are defined. ``memory`` makes plans after a small edit quicker. ``rule`` holds the
-    fleet, or some of it. Raises
+    baselines are defined. ``restriction`` names the accelerators of each role. ``memory`` makes
+    plans after a small edit quicker. ``rule`` holds the fleet, or some of it. Raises
     :class:`~ecoserve.errors.ScenarioError` for a scenario that contradicts the catalog,
     :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
     best = solve_fleet(
-        scenario, catalog, effort,
-        least_carbon_tie_break=least_carbon_tie_break, memory=memory, rule=rule,
+        scenario, catalog, effort, least_carbon_tie_break=least_carbon_tie_break,
+        restriction=restriction, memory=memory, rule=rule,
     )  # fmt: skip
     return _plan(scenario, catalog, best, least_carbon_tie_break)
 
@@ -111,12 +113,13 @@ def solve_fleet(
     effort: Effort = "interactive",
     *,
     least_carbon_tie_break: bool = False,
+    restriction: Restriction = ANYWHERE,
     memory: Memory | None = None,
     rule: FleetRule = FREE,
 ) -> Attempt:
     """What :func:`plan_fleet` makes its plan of, with the program behind it."""
     check_scenario(scenario, catalog)
-    asked = _Asked(effort, least_carbon_tie_break, memory or Memory(), rule)
+    asked = _Asked(effort, least_carbon_tie_break, memory or Memory(), restriction, rule)
     first = _attempt(scenario, catalog, {}, asked)
     if not first.solution.is_feasible:
         if rule != FREE:
@@ -146,16 +149,17 @@ class _Asked:
     effort: Effort
     tie_break: bool
     memory: Memory
+    restriction: Restriction
     rule: FleetRule
 
 
 def _attempt(
     scenario: Scenario, catalog: Catalog, held: Mapping[str, int], asked: _Asked
 ) -> Attempt:
-    key = structure_key(scenario, catalog, held)
+    key = structure_key(scenario, catalog, held, asked.restriction)
     structure = asked.memory.structure(key)
     if structure is None:
-        structure = build_structure(scenario, catalog, held)
+        structure = build_structure(scenario, catalog, held, asked.restriction)
         asked.memory.keep_structure(key, structure)
     terms = price_terms(scenario, catalog, structure.demands, structure.options, structure.eligible)
     search = Search(
@@ -363,6 +367,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
     days = site_days(operation, terms, intensities)
     reports = slo_reports(operation, terms)
     pools = pool_rows(operation, terms, catalog)
+    fleet = _fleet(operation, terms)
     proven = solution.gap <= PROVEN_GAP and not attempt.held
     return Plan(
         engine_version=ecoserve.__version__,
@@ -373,7 +378,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         bound=solution.bound,
         objective=solution.objective,
         objective_name=objective_name(scenario, least_carbon=least_carbon),
-        fleet=_fleet(operation, terms),
+        fleet=fleet,
         pools=pools,
         carbon_parts=carbon_parts(operation, terms, scenario, catalog),
         cost_parts=cost_parts(operation, terms, scenario, catalog, days),
@@ -387,6 +392,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         notes=plan_notes(
             scenario=scenario,
             catalog=catalog,
+            fleet=fleet,
             pools=pools,
             reports=reports,
             late=late_requests(operation, terms),
@@ -406,6 +412,7 @@ def _fleet(operation: Operation, terms: FleetTerms) -> tuple[FleetEntry, ...]:
             variant=kind.variant,
             count=operation.counts[kind.id],
             owned=kind.is_owned,
+            on_by_hour=tuple(int(n) for n in operation.servers_on(kind.id, terms)),
         )
         for kind in terms.servers
         if kind.id in operation.counts

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
 from typing import TypeVar
 
@@ -38,6 +38,7 @@ from ecoserve.options import (
 )
 from ecoserve.power import server_idle_w
 from ecoserve.program import Cut, Program
+from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario, Site
 from ecoserve.solver import Limits, Solution, Start, new_highs
@@ -138,7 +139,12 @@ def _cuts(structure: Structure) -> list[Cut]:
     return rounding_cuts(structure.program, counted, new_highs(Limits()))
 
 
-def structure_key(scenario: Scenario, catalog: Catalog, held: Mapping[str, int]) -> str:
+def structure_key(
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    restriction: Restriction = ANYWHERE,
+) -> str:
     """Equal keys have equal structures: all of the scenario but what only prices columns."""
     data = scenario.model_dump(mode="json")
     sites = [data["site"], *data["other_sites"]]
@@ -150,8 +156,9 @@ def structure_key(scenario: Scenario, catalog: Catalog, held: Mapping[str, int])
     for name in ("coefficients", "carbon_price_usd_per_t", *CAPS):
         del data["policy"][name]
     data["policy"]["objective"] = picks_fastest(scenario)
-    del data["name"]
-    return json.dumps([catalog.version, data, sorted(held.items())], sort_keys=True)
+    del data["name"], data["given"]
+    asked = [catalog.version, data, sorted(held.items()), asdict(restriction)]
+    return json.dumps(asked, sort_keys=True)
 
 
 def picks_fastest(scenario: Scenario) -> bool:
@@ -160,10 +167,15 @@ def picks_fastest(scenario: Scenario) -> bool:
     return policy.objective == "performance" and policy.carbon_price_usd_per_t is None
 
 
-def build_structure(scenario: Scenario, catalog: Catalog, held: Mapping[str, int]) -> Structure:
+def build_structure(
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    restriction: Restriction = ANYWHERE,
+) -> Structure:
     """Builds it; raises :class:`InfeasibleError` with the slices nobody can serve."""
     demands = workload_demands(scenario, catalog)
-    options = undominated(services(scenario, catalog, demands))
+    options = undominated(restriction.allowed(services(scenario, catalog, demands)))
     if picks_fastest(scenario):
         options = _fastest(options, demands)
     eligible = eligibility(options, demands, scenario.policy, held)

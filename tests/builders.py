@@ -361,6 +361,7 @@ def offline(name: str = "batch", **changes: Any) -> dict[str, Any]:
 def scenario_data(
     *workloads: Mapping[str, Any],
     other_sites: Sequence[Mapping[str, Any]] = (),
+    given: Sequence[Mapping[str, Any]] = (),
     **parts: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Plain data of a scenario; ``site``, ``hardware``, ``levers``, ``policy`` add to the usual.
@@ -374,8 +375,14 @@ def scenario_data(
         "policy": {"coefficients": SET},
     }
     merged = {name: part | dict(parts.get(name, {})) for name, part in usual.items()}
-    sites = {"other_sites": list(other_sites)}
-    return {"name": "tiny", "workloads": list(workloads or (online(),)), **merged, **sites}
+    lists = {"other_sites": list(other_sites), "given": list(given)}
+    return {"name": "tiny", "workloads": list(workloads or (online(),)), **merged, **lists}
+
+
+def given_fleet(name: str, **counts: int) -> dict[str, Any]:
+    """A fleet of the user's own as plain data, by server id."""
+    servers = [{"server": server, "count": count} for server, count in counts.items()]
+    return {"name": name, "servers": servers}
 
 
 def tiny_scenario(*workloads: Mapping[str, Any], **parts: Any) -> Scenario:

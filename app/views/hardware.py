@@ -28,6 +28,7 @@ def page() -> None:
         hardware_form.offer()
         hardware_form.lifetimes()
         hardware_form.slack()
+        hardware_form.engine()
         hardware_form.levers()
         hardware_form.limits()
     with footprint:

@@ -17,6 +17,7 @@ from ecoserve.analysis.edits import INTENSITY, edited, for_carbon
 from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError
+from ecoserve.fleet_rule import servers_of
 from ecoserve.plan import FleetEntry, Plan
 from ecoserve.planner import Effort
 from ecoserve.scenario import Scenario
@@ -128,7 +129,7 @@ def line_of(plan: Plan, gco2e_per_kwh: float) -> FleetLine:
     """
     running = plan.operational_kgco2e_per_year
     return FleetLine(
-        fleet=plan.fleet,
+        fleet=servers_of(plan.fleet),
         making_kgco2e_per_year=plan.objective * DAYS_PER_YEAR - running,
         kgco2e_per_year_per_g=running / gco2e_per_kwh,
         gap=plan.gap,

@@ -14,7 +14,7 @@ from ecoserve.analysis.edits import edited, with_intensities
 from ecoserve.analysis.sensitivity import SPANS
 from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
-from ecoserve.fleet_rule import FleetRule
+from ecoserve.fleet_rule import FleetRule, servers_of
 from ecoserve.plan import FleetEntry
 from ecoserve.planner import Effort
 from ecoserve.scenario import Scenario
@@ -102,7 +102,7 @@ def robustness(
     """
     asked = tuple(views) or default_views(scenario, catalog)
     chosen = run([_question(view, effort) for view in asked], catalog, on_progress)
-    fleets = list(dict.fromkeys(answer.expect().fleet for answer in chosen))
+    fleets = list(dict.fromkeys(servers_of(answer.expect().fleet) for answer in chosen))
     pairs = [(fleet, view) for fleet in fleets for view in asked]
     priced = run([_question(view, effort, fleet) for fleet, view in pairs], catalog, on_progress)
     kg = [[answer.expect().kgco2e_per_year for answer in row] for row in _rows(priced, len(asked))]

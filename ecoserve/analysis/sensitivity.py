@@ -14,7 +14,7 @@ from ecoserve.analysis.edits import edited, mean_intensity_g_per_kwh, with_inten
 from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.embodied import server_footprint
-from ecoserve.fleet_rule import FleetRule
+from ecoserve.fleet_rule import FleetRule, servers_of
 from ecoserve.operational import site_pue
 from ecoserve.plan import FleetEntry, Plan
 from ecoserve.planner import Effort
@@ -152,7 +152,7 @@ def _tried(value: float, base: Plan, anew: Answer, fixed: Answer) -> Tried:
         value=value,
         kgco2e_per_year=None if best is None else best.kgco2e_per_year,
         fixed_kgco2e_per_year=None if fixed.plan is None else fixed.plan.kgco2e_per_year,
-        fleet=() if best is None else best.fleet,
+        fleet=() if best is None else servers_of(best.fleet),
         fleet_changes=best is not None and _beats(best, fixed.plan, base),
         reason="; ".join(sorted(reasons)),
     )
@@ -160,7 +160,7 @@ def _tried(value: float, base: Plan, anew: Answer, fixed: Answer) -> Tried:
 
 def _beats(best: Plan, fixed: Plan | None, base: Plan) -> bool:
     """Better than the fleet as it is by more than that fleet's own plan left open."""
-    if best.fleet == base.fleet:
+    if servers_of(best.fleet) == servers_of(base.fleet):
         return False
     return fixed is None or best.objective < fixed.objective * (1.0 - base.gap)
 

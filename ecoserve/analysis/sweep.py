@@ -11,6 +11,7 @@ from ecoserve.analysis.edits import edited
 from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError
+from ecoserve.fleet_rule import servers_of
 from ecoserve.plan import FleetEntry
 from ecoserve.planner import Effort
 from ecoserve.scenario import Scenario, check_scenario
@@ -110,7 +111,7 @@ def _row(changes: Edits, scenario: Scenario, answer: Answer) -> SweepRow:
         edits=dict(changes),
         scenario_fingerprint=scenario.fingerprint(),
         status=answer.status,
-        fleet=() if plan is None else plan.fleet,
+        fleet=() if plan is None else servers_of(plan.fleet),
         reason=answer.reason,
         **figures,
     )
