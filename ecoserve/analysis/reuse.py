@@ -94,14 +94,18 @@ class ReuseEntry:
 
 
 def reuse_break_even(scenario: Scenario, catalog: Catalog) -> tuple[ReuseBreakEven, ...]:
-    """Every offline workload on every allowed server whose CPUs can run it, the best first."""
+    """Every offline workload on every allowed server whose CPUs can run it, the best first.
+
+    At the users' own site, on hosts with all their DRAM.
+    """
     asked = edited(scenario, {"levers.reuse": True})
     demands = {demand.workload.name: demand for demand in workload_demands(asked, catalog)}
-    found = services(asked, catalog, tuple(demands.values()))
+    found = [s for s in services(asked, catalog, tuple(demands.values())) if s.site == 0]
     servers = {server.id: server for server in allowed_servers(asked, catalog)}
     rows = []
     for service in found:
-        if service.role == "host_cpu" and service.fits.any():
+        on_full_host = service.role == "host_cpu" and not service.device.variant
+        if on_full_host and service.fits.any():
             rivals = [s for s in found if s.workload == service.workload and s.role == "mixed"]
             demand = demands[service.workload]
             rows.append(_row(service, rivals, demand, servers, asked, catalog))

@@ -237,6 +237,13 @@ def test_the_break_even_of_reuse_is_where_both_emit_the_same():
     assert "it could pay below" in row.sentence
 
 
+def test_trimmed_hosts_and_other_sites_add_no_rows():
+    sites = [{"region": "sunny", "name": "there"}]
+    many = tiny_scenario(offline(), levers={"reduce": True}, other_sites=sites)
+    one = tiny_scenario(offline())
+    assert reuse_break_even(many, CATALOG) == reuse_break_even(one, CATALOG)
+
+
 FREE_CPUS = tiny_catalog(host_power={"cpu_busy_ratio": 0.3})
 """CPUs that draw no more when busy."""
 
