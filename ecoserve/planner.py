@@ -24,7 +24,8 @@ from ecoserve.account import (
     sunk_kgco2e_per_year,
 )
 from ecoserve.catalog import Catalog
-from ecoserve.errors import InfeasibleError
+from ecoserve.errors import InfeasibleError, SolverError
+from ecoserve.fleet_rule import FREE, FleetRule
 from ecoserve.infeasible import explanation
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
@@ -73,6 +74,7 @@ OWN_OPTIMUM_SLACK = 0.005
 class Attempt:
     """One solved program, read as a fleet at work."""
 
+    structure: Structure
     terms: FleetTerms
     solution: Solution
     operation: Operation
@@ -88,36 +90,52 @@ def plan_fleet(
     least_carbon_tie_break: bool = False,
     restriction: Restriction = ANYWHERE,
     memory: Memory | None = None,
+    rule: FleetRule = FREE,
     start: Plan | None = None,
 ) -> Plan:
     """The best fleet for the scenario's objective that the effort allows.
 
     ``least_carbon_tie_break`` then takes the least-carbon plan within 0.5 % of that optimum, as
     baselines are defined. ``restriction`` names the accelerators of each role. ``memory`` makes
-    plans after a small edit quicker. ``start`` is the plan of a like question: where its fleet serves
-    here too, nothing worse is returned. Raises :class:`~ecoserve.errors.ScenarioError` for a
-    scenario that contradicts the catalog,
+    plans after a small edit quicker. ``rule`` holds the fleet, or some of it. ``start`` is the plan
+    of a like question: the search begins at its fleet where that serves here too. Raises
+    :class:`~ecoserve.errors.ScenarioError` for a scenario that contradicts the catalog,
     :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
+    best = solve_fleet(
+        scenario, catalog, effort, least_carbon_tie_break=least_carbon_tie_break,
+        restriction=restriction, memory=memory, rule=rule, start=start,
+    )  # fmt: skip
+    return _plan(scenario, catalog, best, least_carbon_tie_break)
+
+
+def solve_fleet(
+    scenario: Scenario,
+    catalog: Catalog,
+    effort: Effort = "interactive",
+    *,
+    least_carbon_tie_break: bool = False,
+    restriction: Restriction = ANYWHERE,
+    memory: Memory | None = None,
+    rule: FleetRule = FREE,
+    start: Plan | None = None,
+) -> Attempt:
+    """What :func:`plan_fleet` makes its plan of, with the program behind it."""
     check_scenario(scenario, catalog)
-    memory = memory or Memory()
-    tie_break = least_carbon_tie_break
-    first = _attempt(scenario, catalog, {}, effort, tie_break, restriction, memory, start)
+    asked = _Asked(effort, least_carbon_tie_break, memory or Memory(), restriction, rule, start)
+    first = _attempt(scenario, catalog, {}, asked)
     if not first.solution.is_feasible:
-        structure = memory.structure(structure_key(scenario, catalog, {}))
-        assert structure is not None, "the attempt has just kept it"
-        problem, terms = structure.problem, first.terms
-        account = price_account(problem, terms)
-        caps = account_caps(scenario)
-        raise explanation(structure.program, problem, terms, account, caps)
+        if rule != FREE:
+            raise InfeasibleError("no such fleet serves this traffic within its limits")
+        problem, terms = first.structure.problem, first.terms
+        account, caps = price_account(problem, terms), account_caps(scenario)
+        raise explanation(first.structure.program, problem, terms, account, caps)
     attempts = [first]
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
         try:
-            attempt = _attempt(
-                scenario, catalog, held, effort, tie_break, restriction, memory, start
-            )
+            attempt = _attempt(scenario, catalog, held, asked)
         except InfeasibleError:  # at the sizes held; the rounds before it stand
             break
         if not attempt.solution.is_feasible:
@@ -125,38 +143,45 @@ def plan_fleet(
         attempts.append(attempt)
     best = min(attempts, key=lambda a: (len(_late_workloads(a)), a.solution.objective))
     bound = min(attempt.solution.bound for attempt in attempts)
-    best = replace(best, solution=replace(best.solution, bound=bound))
-    return _plan(scenario, catalog, best, tie_break)
+    return replace(best, solution=replace(best.solution, bound=bound))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How to look for an answer."""
+
+    effort: Effort
+    tie_break: bool
+    memory: Memory
+    restriction: Restriction
+    rule: FleetRule
+    start: Plan | None
 
 
 def _attempt(
-    scenario: Scenario,
-    catalog: Catalog,
-    held: Mapping[str, int],
-    effort: Effort,
-    tie_break: bool,
-    restriction: Restriction,
-    memory: Memory,
-    start: Plan | None,
+    scenario: Scenario, catalog: Catalog, held: Mapping[str, int], asked: _Asked
 ) -> Attempt:
-    key = structure_key(scenario, catalog, held, restriction)
-    structure = memory.structure(key)
+    key = structure_key(scenario, catalog, held, asked.restriction)
+    structure = asked.memory.structure(key)
     if structure is None:
-        structure = build_structure(scenario, catalog, held, restriction)
-        memory.keep_structure(key, structure)
+        structure = build_structure(scenario, catalog, held, asked.restriction)
+        asked.memory.keep_structure(key, structure)
     terms = price_terms(scenario, catalog, structure.demands, structure.options, structure.eligible)
     search = Search(
         structure=structure,
         terms=terms,
-        effort=effort,
-        memory=memory,
-        key=key,
+        effort=asked.effort,
+        memory=asked.memory,
+        key=key if asked.rule == FREE else f"{key} {asked.rule}",
         caps=account_caps(scenario),
-        start=start,
+        rule=asked.rule,
+        start=asked.start,
     )
-    solution = search.least(objective_weights(scenario), least_carbon=tie_break)
+    solution = search.least(objective_weights(scenario), least_carbon=asked.tie_break)
     operation = read_operation(structure.problem, terms, solution)
-    return Attempt(terms=terms, solution=solution, operation=operation, held=dict(held))
+    return Attempt(
+        structure=structure, terms=terms, solution=solution, operation=operation, held=dict(held)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +195,7 @@ class Search:
     key: str
     caps: Mapping[str, float]
     """Most of the day's account, by its entries' names."""
+    rule: FleetRule = FREE
     start: Plan | None = None
     """Of a like question."""
 
@@ -190,6 +216,7 @@ class Search:
         if self.start is not None:
             seed = start_values(self.start, self.structure.problem, self.terms, program)
             key = f"{key} from {sorted(seed.items())}"
+            limits = replace(limits, nodes=max(1, nodes))  # a start alone is no answer
         found = self._solve(program, key, limits, seed)
         if not found.is_feasible:
             return found
@@ -227,7 +254,7 @@ class Search:
         program = program.with_closed([problem.x[kind] for kind in closed])
         for terms, at_most in caps:
             program = program.with_row_at_most("cap", terms, at_most)
-        return program
+        return self.rule.applied(program, problem, self.terms)
 
     def _solve(
         self, program: Program, key: str, limits: Limits, first: Mapping[str, float] | None = None
@@ -240,7 +267,6 @@ class Search:
         start = self.memory.start(key) if self.effort == "quick" else None
         if first is not None:
             start = Start(values=first)
-            limits = replace(limits, nodes=max(1, limits.nodes or 0))  # and look around it
         found, basis = self._search(program, limits, start)
         if found.is_feasible:
             self.memory.keep_start(key, Start(values=found.values, basis=basis))
@@ -256,6 +282,8 @@ class Search:
         That takes long on large programs, so there it is only asked for a report.
         """
         problem = self.structure.problem
+        if self.rule.fleet is not None:
+            return self._of_held_fleet(program, limits), None
         weights = {
             column.name: program.cost[program.index[column.name]]
             for column in problem.x.values()
@@ -275,6 +303,13 @@ class Search:
         best = min((found, proof), key=lambda answer: answer.objective)
         bound = max(found.bound, proof.bound)
         return replace(best, bound=bound, termination=proof.termination), tree.basis
+
+    def _of_held_fleet(self, program: Program, limits: Limits) -> Solution:
+        """With the servers given there is little left to round: HiGHS's own solver at once."""
+        found = solve(program, Limits(gap=limits.gap, time_s=PROOF_TIME_S))
+        if not found.is_feasible and found.termination is Termination.TIME_LIMIT:
+            raise SolverError("no plan for these servers was found in time", "time_limit")
+        return found
 
 
 CARBON: Mapping[str, float] = {"kg": 1.0}

@@ -72,7 +72,8 @@ class Program:
     def fingerprint(self) -> str:
         """Names exactly this program among those with the same columns."""
         digest = hashlib.sha256()
-        for array in (self.cost, self.values, self.row_lower, self.row_upper, self.upper):
+        bounds = (self.row_lower, self.row_upper, self.lower, self.upper)
+        for array in (self.cost, self.values, self.columns, *bounds):
             digest.update(array.tobytes())
         return digest.hexdigest()[:16]
 
@@ -106,6 +107,15 @@ class Program:
             columns=np.append(self.columns, places).astype(np.int32),
             values=np.append(self.values, values),
         )
+
+    def with_values(self, values: Mapping[Any, float]) -> Program:
+        """The same program with these PuLP columns held at these values."""
+        lower, upper = self.lower.copy(), self.upper.copy()
+        for column, value in values.items():
+            if column.name in self.index:
+                place = self.index[column.name]
+                lower[place] = upper[place] = value
+        return replace(self, lower=lower, upper=upper)
 
     def with_cuts(self, cuts: Sequence[Cut]) -> Program:
         """The same rows and these that follow from them."""

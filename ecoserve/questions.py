@@ -75,7 +75,7 @@ def answer_in_turn(
     start: Plan,
     on_answer: OnAnswer | None = None,
 ) -> Answers:
-    """Like :func:`answer_all`, but each search begins at the plan before it, the first at ``start``.
+    """Like :func:`answer_all`, but each search begins at the plan before, the first at ``start``.
 
     So a question that allows all that the one before did is not answered worse.
     """

@@ -99,7 +99,7 @@ def solve(
     Raises :class:`SolverError` when it gives neither an answer nor a proof that there is none.
     """
     highs = new_highs(limits or Limits())
-    _expect_ok(highs.passModel(program.model(relaxed=False)), "the program")
+    expect_ok(highs.passModel(program.model(relaxed=False)), "the program")
     if start is not None:
         point = highspy.HighsSolution()
         point.col_value = [start.get(name, 0.0) for name in program.names]
@@ -157,7 +157,7 @@ class BranchAndBound:
         self._matrix = program
         known = [[c for c in level if c.name in program.index] for level in levels]
         self._highs = new_highs(Limits())
-        _expect_ok(self._highs.passModel(self._matrix.model(relaxed=True)), "the program")
+        expect_ok(self._highs.passModel(self._matrix.model(relaxed=True)), "the program")
         self._whole = np.array(
             [self._matrix.index[column.name] for level in known for column in level],
             dtype=np.int32,
@@ -349,7 +349,7 @@ class BranchAndBound:
             highs.setOptionValue(option, False)  # they take longer than so small a search saves
         highs.setOptionValue("objective_bound", self.objective)
         highs.setOptionValue("objective_target", self.bound / (1.0 - self._gap))
-        _expect_ok(highs.passModel(model), "the program")
+        expect_ok(highs.passModel(model), "the program")
         highs.run()
         found = _read(highs, self._matrix.names)
         if found.is_feasible:
@@ -395,11 +395,12 @@ def new_highs(limits: Limits) -> highspy.Highs:
     if limits.time_s is not None:
         options["time_limit"] = limits.time_s
     for name, value in options.items():
-        _expect_ok(highs.setOptionValue(name, value), name)
+        expect_ok(highs.setOptionValue(name, value), name)
     return highs
 
 
-def _expect_ok(status: highspy.HighsStatus, what: str) -> None:
+def expect_ok(status: highspy.HighsStatus, what: str) -> None:
+    """Raises :class:`SolverError` where HiGHS took something as wrong."""
     if status == highspy.HighsStatus.kError:
         raise SolverError(f"the solver refused {what}", "error")
 

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ecoserve", "catalog_db", "app")
 
 SOLVER_FILES = tuple(
-    f"ecoserve/{name}.py" for name in ("solver", "cuts", "program", "formulation", "cohort_program")
+    f"ecoserve/{name}.py"
+    for name in ("solver", "cuts", "relaxation", "program", "formulation", "cohort_program")
 )
 FILES_AND_PROCESSES = frozenset(
     {"os", "pathlib", "io", "shutil", "tempfile", "glob", "fileinput", "codecs", "sqlite3"}
