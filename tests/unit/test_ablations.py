@@ -115,18 +115,33 @@ def test_caps_and_other_sites_come_last_where_they_are_asked_for():
 def test_a_step_never_rises_and_says_when_it_lies_within_the_gap(plan: Plan):
     cost = scaled(plan, 1.0, gap=0.05)
     found = {
-        "rightsize": scaled(plan, 0.97, gap=0.02),
-        "reuse": scaled(plan, 0.98, gap=0.0),
+        "rightsize": scaled(plan, 0.97, gap=0.04),
+        "reuse": scaled(plan, 0.98, gap=0.05),
         "shift": scaled(plan, 0.90, gap=0.0),
     }
     steps = read_waterfall(cost, found)
     assert [step.step for step in steps] == ["cost as sold", "rightsize", "reuse", "shift"]
     ratios = [step.kgco2e_per_year / cost.kgco2e_per_year for step in steps]
     assert ratios == pytest.approx([1.0, 0.97, 0.97, 0.90])
-    # 3 % less where 5 % were open; worse than before; 7 % less where 2 % were open.
+    # Proven to need: 0.95, 0.9312, 0.931, 0.9. So 0.05 and 0.0388 are open around the first step,
+    # 0.0388 and 0.039 around the second, 0.039 and nothing around the last.
     assert [step.within_gap for step in steps] == [False, True, True, False]
+    ranges = [
+        value / cost.kgco2e_per_year for s in steps for value in s.worth_range_kgco2e_per_year
+    ]
+    assert ranges == pytest.approx([0, 0, 0, 0.0688, 0, 0.039, 0.031, 0.07])
     spent = [step.usd_per_h / cost.usd_per_h for step in steps]
     assert spent == pytest.approx([1.0, 1 / 0.97, 1 / 0.97, 1 / 0.90])
+
+
+def test_what_more_levers_are_proven_to_need_fewer_need_as_well(plan: Plan):
+    cost = scaled(plan, 1.0, gap=0.5)
+    found = {"rightsize": scaled(plan, 0.9, gap=0.3), "reuse": scaled(plan, 0.88, gap=0.0)}
+    rightsize, reuse = read_waterfall(cost, found)[1:]
+    # All three need at least 0.88: rightsize may bring from nothing to 0.12, reuse at most 0.02.
+    kg = cost.kgco2e_per_year
+    assert rightsize.worth_range_kgco2e_per_year == pytest.approx((0.0, 0.12 * kg))
+    assert reuse.worth_range_kgco2e_per_year == pytest.approx((0.0, 0.02 * kg))
 
 
 def test_a_lever_alone_is_never_shown_worse_than_none(plan: Plan):

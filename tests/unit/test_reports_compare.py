@@ -24,7 +24,13 @@ def comparison() -> Comparison:
     found = compare_plans(tiny_scenario(given=FLEETS), tiny_catalog(), "quick", wishes=wishes)
     ours = found.plans["ecoserve"]
     steps = [
-        WaterfallStep(step=step, kgco2e_per_year=kg, usd_per_h=1.0, within_gap=within)
+        WaterfallStep(
+            step=step,
+            kgco2e_per_year=kg,
+            usd_per_h=1.0,
+            within_gap=within,
+            worth_range_kgco2e_per_year=(0.0, 500.0),
+        )
         for step, kg, within in (
             ("cost as sold", 8000.0, False),
             ("rightsize", 8000.0 - 1e-9, True),
