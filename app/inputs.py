@@ -40,7 +40,7 @@ def header(title: str) -> None:
 def _result_line() -> None:
     """On the pages without the plan: what this scenario emits, where that is known."""
     held = state.session()
-    known = held.finished.get((held.scenario.fingerprint(), held.baseline))
+    known = held.finished.get((held.scenario.fingerprint(), state.baseline()))
     if held.page and known is not None:
         kgco2e = known.plan.kgco2e_per_year
         total = mass_unit(kgco2e).text(kgco2e)
@@ -371,13 +371,14 @@ def objective_choice(value: str) -> None:
 def baseline_choice(value: str) -> None:
     """What the plan is set against; not part of the scenario."""
     key = bound("baseline", value)
+    choices = state.baselines()
     st.selectbox(
         "Compared with",
-        list(state.BASELINES),
+        list(choices),
         key=key,
-        format_func=lambda name: state.BASELINES[name],
+        format_func=lambda name: choices.get(name, name),
         help="As sold: full hosts, always on, offline work as it arrives. Same choices: every "
-        "lever this plan has, another objective.",
+        "lever this plan has, another objective or pattern.",
         on_change=_take_baseline,
         args=(key,),
     )

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import streamlit as st
 
 from app.presets import load_presets
 from app.records import named_overlay
 from app.text import in_words, sentence
+from app.versus import DEFAULT_BASELINE, baseline_choices
 from catalog_db.overlay import Overlay
 from catalog_db.reader import ensure_catalog, load_catalog
 from ecoserve import __version__ as engine_version_now
@@ -30,15 +31,6 @@ from ecoserve.plan import Plan
 from ecoserve.scenario import Scenario, check_scenario, read_scenario
 
 DEFAULT_PRESET = "azure-chat-and-code"
-DEFAULT_BASELINE = "cost"
-BASELINES: Mapping[str, str] = {
-    "cost": "the fleet chosen for cost, as sold",
-    "cost_same": "the fleet chosen for cost, same choices",
-    "single": "the best single accelerator, as sold",
-    "single_same": "the best single accelerator, same choices",
-}
-"""What a plan can be set against, by the name it has in the address."""
-
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 WAITING = (
     "The link could not be opened: it was made with another catalog. {reasons} These may be rows of"
@@ -72,8 +64,9 @@ class Answer:
     baseline: str
     plan: Plan
     other: Plan | None
-    """None where the baseline cannot serve this traffic; ``other_name`` then says why."""
+    """None where the baseline cannot serve this traffic, for ``reason``."""
     other_name: str
+    reason: str = ""
 
     @property
     def saving(self) -> float | None:
@@ -111,6 +104,8 @@ class Session:
     previous: Answer | None = None
     finished: dict[tuple[str, str], Answer] = field(default_factory=dict)
     """The best answers of this tab, so that going back and forth solves nothing twice."""
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    """What was asked for that is only planned on demand, by its name and the scenario."""
     trends: dict[str, float] = field(default_factory=dict)
     """What the visitor assumes of the years to come, by field; the catalog has the rest."""
 
@@ -302,7 +297,7 @@ def scenario() -> Scenario:
 def _open_session() -> Session:
     opened = Session(scenario=presets()[DEFAULT_PRESET])
     versus = st.query_params.get(_VERSUS, DEFAULT_BASELINE)
-    opened.baseline = versus if versus in BASELINES else DEFAULT_BASELINE
+    opened.baseline = versus
     token = st.query_params.get(_LINK)
     if not token:
         return opened
@@ -390,6 +385,17 @@ def replace(new: Scenario) -> None:
     write_address()
 
 
+def baselines() -> dict[str, str]:
+    """What the plan can be set against, in words, by the key it has in the address."""
+    return baseline_choices(scenario(), catalog())
+
+
+def baseline() -> str:
+    """The key of the baseline chosen, or of the first where the scenario does not have that one."""
+    chosen = session().baseline
+    return chosen if chosen in baselines() else DEFAULT_BASELINE
+
+
 def choose_baseline(name: str) -> None:
     """Sets the baseline the plan is compared with."""
     session().baseline = name
@@ -467,5 +473,5 @@ def share_url() -> str | None:
     if urlsplit(base).path == "":
         base += "/"
     versus = session().baseline
-    suffix = "" if versus == DEFAULT_BASELINE else f"&{_VERSUS}={versus}"
+    suffix = "" if versus == DEFAULT_BASELINE else f"&{_VERSUS}={quote(versus)}"
     return f"{base}?{_LINK}={token}{suffix}"

@@ -31,7 +31,7 @@ from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort, plan_fleet
-from ecoserve.questions import Answers, Question, answer_all, answer_in_turn
+from ecoserve.questions import Answers, Question, answer_all, answer_in_turn, best_answers
 from ecoserve.scenario import Scenario
 from ecoserve.structure import Memory
 from ecoserve.what_ifs import ChangedWorld, WhatIf, changed_worlds
@@ -107,9 +107,11 @@ def compare_plans(
     steps = waterfall_questions(scenario) if COST in names else {}
     worlds = changed_worlds(scenario, catalog) if wishes.what_ifs else ()
     every = asked | {world.key: world.question for world in worlds}
-    falling = [f"{STEP}{name}" for name in steps]
     last = [f"{WITHOUT}{lever}" for lever in allowed_levers(scenario)] if wishes.ablations else []
-    tell = _Told(labels=[OURS, *every, *falling, *last, "done"], on_progress=on_progress)
+    tell = _Told(
+        labels=[OURS, *every, *(f"{STEP}{name}" for name in steps), *last, "done"],
+        on_progress=on_progress,
+    )
     memory = memory or Memory()
     ours = plan_fleet(scenario, catalog, effort, memory=memory)
     tell(OURS)
@@ -129,14 +131,12 @@ def compare_plans(
             reasons[key] = why_given_fails(fleet, asked[key], reasons[key], catalog, memory)
     tell.the_end()
     plans = {OURS: ours, **{key: found.plans[key] for key in asked if key in found.plans}}
-    better = {question.identity: fallen.plans.get(name) for name, question in steps.items()}
-    for key, question in {OURS: Question(scenario=scenario), **asked}.items():
-        plans |= _better(key, plans.get(key), better.get(question.identity))
+    plans, falling = _best({OURS: Question(scenario=scenario), **asked}, plans, steps, fallen)
     return Comparison(
         plans=no_worse(plans) | final.plans,
         blocked=blocked | reasons,
         best_single=_best_single(plans),
-        waterfall=() if cost is None else read_waterfall(cost, fallen.plans),
+        waterfall=() if cost is None else read_waterfall(cost, falling),
         what_ifs=tuple(_what_if(world, found) for world in worlds),
     )
 
@@ -194,11 +194,17 @@ def _best_single(plans: Mapping[str, Plan]) -> str:
     return min(singles, key=lambda key: plans[key].kgco2e_per_year, default="")
 
 
-def _better(key: str, plan: Plan | None, other: Plan | None) -> dict[str, Plan]:
-    """The same question was asked twice, once with a start: the better answer stands for both."""
-    if plan is None or other is None or plan.objective <= other.objective:
-        return {}
-    return {key: other}
+def _best(
+    asked: Mapping[str, Question],
+    plans: Mapping[str, Plan],
+    steps: Mapping[str, Question],
+    fallen: Answers,
+) -> tuple[dict[str, Plan], dict[str, Plan]]:
+    """Plans and steps of the waterfall, the better answer where both asked the same."""
+    every = {**asked, **{f"{STEP}{name}": question for name, question in steps.items()}}
+    found = {**plans, **{f"{STEP}{name}": plan for name, plan in fallen.plans.items()}}
+    best = best_answers(every, found)
+    return {key: best[key] for key in plans}, {name: best[f"{STEP}{name}"] for name in fallen.plans}
 
 
 def _what_if(world: ChangedWorld, found: Answers) -> WhatIf:

@@ -136,6 +136,11 @@ def scene(scenario: Scenario, region: str, coefficients: str) -> Scenario:
     return read_scenario(data)
 
 
+def cells(regions: Sequence[str], coefficients: Sequence[str]) -> list[tuple[str, str]]:
+    """Every pair, intensity by intensity."""
+    return [(region, name) for region in regions for name in coefficients]
+
+
 def try_claims(
     scenario: Scenario,
     catalog: Catalog,
@@ -151,19 +156,19 @@ def try_claims(
     Raises what :func:`~ecoserve.comparison.compare_plans` raises.
     """
     sets = tuple(catalog.coefficient_sets) if coefficients is None else coefficients
-    cells = [(region, name) for region in regions for name in sets]
+    every = cells(regions, sets)
     tell = on_progress or (lambda _done, _total, _label: None)
-    labels = [f"{catalog.region(region).name}, set {name}" for region, name in cells]
+    labels = [f"{catalog.region(region).name}, set {name}" for region, name in every]
     results: list[SceneResult] = []
-    tell(0, len(cells), labels[0])
-    for found in _results(cells, scenario, catalog, effort, workers):
+    tell(0, len(every), labels[0])
+    for found in _results(every, scenario, catalog, effort, workers):
         results.append(found)
-        tell(len(results), len(cells), [*labels, "done"][len(results)])
+        tell(len(results), len(every), [*labels, "done"][len(results)])
     return PaperClaims(results=tuple(results), horizon_years=DEFAULT_HORIZON_YEARS)
 
 
 def _results(
-    cells: Sequence[tuple[str, str]],
+    every: Sequence[tuple[str, str]],
     scenario: Scenario,
     catalog: Catalog,
     effort: Effort,
@@ -171,14 +176,14 @@ def _results(
 ) -> Iterator[SceneResult]:
     if workers == 1:
         memory = Memory()
-        return (_result(scenario, *cell, catalog, effort, memory) for cell in cells)
+        return (try_cell(scenario, *cell, catalog, effort, memory) for cell in every)
     parallel = Parallel(n_jobs=workers, return_as="generator")
-    jobs = (delayed(_result)(scenario, *cell, catalog, effort) for cell in cells)
+    jobs = (delayed(try_cell)(scenario, *cell, catalog, effort) for cell in every)
     found: Iterator[SceneResult] = parallel(jobs)
     return found
 
 
-def _result(
+def try_cell(
     scenario: Scenario,
     region: str,
     coefficients: str,
@@ -186,6 +191,7 @@ def _result(
     effort: Effort,
     memory: Memory | None = None,
 ) -> SceneResult:
+    """The scene in one cell; of ``memory`` only what changes no answer is used."""
     here = scene(scenario, region, coefficients)
     wishes = Wishes(baselines=_known(here, catalog), what_ifs=False)
     memory = (memory or Memory()).without_starts()

@@ -90,6 +90,16 @@ def answer_in_turn(
     return answers
 
 
+def best_answers(questions: Mapping[str, Question], plans: Mapping[str, Plan]) -> dict[str, Plan]:
+    """The plans by name; of several answers to one question the best stands for all."""
+    best: dict[object, Plan] = {}
+    for name, plan in plans.items():
+        identity = questions[name].identity
+        if identity not in best or plan.objective < best[identity].objective:
+            best[identity] = plan
+    return {name: best[questions[name].identity] for name in plans}
+
+
 def answer_all(
     questions: Mapping[str, Question],
     catalog: Catalog,

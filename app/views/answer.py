@@ -82,13 +82,19 @@ def baseline_line(answer: Answer) -> str:
     """The baseline in one line: its fleet, its totals, how sure they are."""
     plan = answer.other
     if plan is None:
-        return ""
-    fleet = ", ".join(f"{n:,} x {per_server} {name}" for (per_server, name), n in _kinds(plan))
+        why = state.readable(answer.reason)
+        return sentence(f"{answer.other_name}: it cannot serve this traffic: {why}")
     carbon = view_unit(answer).text(plan.kgco2e_per_year)
     facts = f"{carbon}CO2e per year; {number(plan.usd_per_h)} USD/h; {_sureness(plan)}"
     remarks = [sentence(n.message) for n in plan.notes if n.code == "own_optimum_open"]
-    line = f"{answer.other_name}: {fleet or 'no server'}; {facts}"
+    line = f"{answer.other_name}: {fleet_list(plan)}; {facts}"
     return " ".join([sentence(line), *remarks])
+
+
+def fleet_list(plan: Plan) -> str:
+    """Servers by their accelerators, the most frequent first."""
+    kinds = (f"{n:,} x {per_server} {name}" for (per_server, name), n in _kinds(plan))
+    return ", ".join(kinds) or "no server"
 
 
 def _sureness(plan: Plan) -> str:

@@ -10,8 +10,8 @@ from streamlit.delta_generator import DeltaGenerator
 from app import figures, inputs, state
 from app.state import Answer
 from app.text import plain, sentence
+from app.views import all_baselines, assumptions, solve
 from app.views import answer as draw
-from app.views import assumptions, solve
 from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError
 from ecoserve.operational import hourly_intensity, site_pue
 
@@ -22,7 +22,7 @@ def page() -> None:
     inputs.header("Plan")
     controls()
     answer_here = st.empty()
-    scenario, baseline = state.scenario(), state.session().baseline
+    scenario, baseline = state.scenario(), state.baseline()
     known = state.session().finished.get((scenario.fingerprint(), baseline))
     try:
         if known is None:
@@ -37,6 +37,7 @@ def page() -> None:
     state.keep(known, final=True)
     other_sets = answer_top(answer_here, known, "final")
     answer_details(known)
+    all_baselines.show(scenario, known.plan)
     assumptions.under_other_sets(other_sets, known)
 
 
@@ -53,7 +54,7 @@ def controls() -> None:
     with objective:
         inputs.objective_choice(policy.objective)
     with versus:
-        inputs.baseline_choice(state.session().baseline)
+        inputs.baseline_choice(state.baseline())
 
 
 def waiting(place: DeltaGenerator) -> None:

@@ -99,8 +99,8 @@ def test_slider_takes_over_from_the_choice():
 
 def test_baseline_is_in_the_address_but_not_in_the_scenario():
     page = open_page()
-    page.selectbox(key="in:plan:baseline").set_value("cost_same").run()
-    assert page.query_params["vs"] in ("cost_same", ["cost_same"])
+    page.selectbox(key="in:plan:baseline").set_value("cost:same").run()
+    assert page.query_params["vs"] in ("cost:same", ["cost:same"])
     assert scenario_of(page) == default()
     assert "same choices" in text_of(page)
 

@@ -102,6 +102,7 @@ def test_programs_get_the_same_under_stable_keys(comparison: Comparison):
     record = comparison_record(comparison, seconds=1.5)
     assert record["waterfall"][2] == {
         "step": "reuse", "kgco2e_per_year": 7600.0, "usd_per_h": 1.0, "within_gap": True,
+        "worth_kgco2e_per_year_range": (0.0, 500.0),
     }  # fmt: skip
     fp8, moon = record["what_ifs"]
     assert fp8["change"] == pytest.approx(-0.5)

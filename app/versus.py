@@ -1,0 +1,77 @@
+"""What a plan can be set against: the baselines of a scenario in both columns, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ecoserve.baselines import (
+    COLUMNS,
+    COST,
+    ENERGY,
+    GIVEN,
+    PERFORMANCE,
+    SINGLE,
+    SPLITWISE_TWO,
+    PriceColumn,
+    baseline_names,
+    flagship,
+    one_before,
+    plan_key,
+)
+from ecoserve.catalog import Catalog
+from ecoserve.scenario import Scenario
+
+DEFAULT_BASELINE = COST
+BEST_SINGLE = SINGLE.removesuffix(":")
+"""The least-carbon one of the fleets with one accelerator each."""
+COLUMN_WORDS: dict[PriceColumn, str] = {"as_sold": "as sold", "same": "same choices"}
+_WORDS = {
+    COST: "the fleet chosen for cost",
+    ENERGY: "the fleet chosen for energy",
+    PERFORMANCE: "the fleet chosen for latency",
+    BEST_SINGLE: "the best fleet of one accelerator",
+}
+
+
+def baseline_choices(scenario: Scenario, catalog: Catalog) -> dict[str, str]:
+    """Words by key, ``<baseline>`` as sold or ``<baseline>:same``."""
+    return {
+        plan_key(name, column): f"{baseline_words(name, scenario, catalog)}, {COLUMN_WORDS[column]}"
+        for name in _offered(scenario, catalog)
+        for column in COLUMNS
+    }
+
+
+def split_key(key: str) -> tuple[str, PriceColumn]:
+    """The baseline and the column of a key.
+
+    >>> split_key("splitwise:two:same"), split_key("cost")
+    (('splitwise:two', 'same'), ('cost', 'as_sold'))
+    """
+    name = key.removesuffix(":same")
+    return name, "same" if name != key else "as_sold"
+
+
+def baseline_words(name: str, scenario: Scenario, catalog: Catalog) -> str:
+    """A baseline without its column."""
+    if name in _WORDS:
+        return _WORDS[name]
+    if name.startswith(GIVEN):
+        return f"your fleet {name.removeprefix(GIVEN)}"
+    if name.startswith(SINGLE):
+        accelerator = catalog.accelerator(name.removeprefix(SINGLE))
+        return f"{_WORDS[BEST_SINGLE]} ({accelerator.name})"
+    newest = flagship(scenario, catalog).name
+    before = one_before(scenario, catalog)
+    if name == SPLITWISE_TWO and before is not None:
+        return f"Splitwise, prefill on {newest}, decode on {before.name}"
+    return f"Splitwise, prefill and decode apart on {newest}"
+
+
+def _offered(scenario: Scenario, catalog: Catalog) -> Iterator[str]:
+    """All but the single accelerators, of which only the best is offered."""
+    names = [n for n in baseline_names(scenario, catalog) if not n.startswith(SINGLE)]
+    given = [name for name in names if name.startswith(GIVEN)]
+    yield from (name for name in names if name not in given)
+    yield BEST_SINGLE
+    yield from given

@@ -1,0 +1,102 @@
+"""Every baseline in both columns beside the plan, as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.text import mass_unit, number, percent, plain, sentence
+from app.versus import COLUMN_WORDS, baseline_words, split_key
+from app.views import answer as draw
+from app.views import on_demand, solve
+from app.views.solve import Found
+from ecoserve.errors import SolverError
+from ecoserve.plan import Plan, Status
+from ecoserve.scenario import Scenario
+
+
+@st.fragment
+def show(scenario: Scenario, plan: Plan) -> None:
+    """The table, once it is asked for; a change of scenario asks anew."""
+    st.markdown("##### All baselines")
+    why = "Plans what else people would buy: each as sold, and with every lever this plan has."
+    if not on_demand.wanted("baselines", "Plan all baselines", why):
+        return
+    try:
+        found = planned(scenario)
+    except SolverError as error:
+        st.error(plain(sentence(str(error))))
+        return
+    draw.show_table(rows(found, plan, scenario), "", wide="Fleet")
+    st.caption(plain(findings(found, plan, scenario)))
+
+
+def planned(scenario: Scenario) -> dict[str, Found]:
+    """Every baseline by key; each waits its turn like any other plan."""
+    keys = list(state.baselines())
+    found = {}
+    with on_demand.progress() as tell:
+        for done, key in enumerate(keys):
+            tell(done, len(keys), state.baselines()[key])
+            found[key] = solve.baseline_plan(scenario, key, "interactive")
+    return found
+
+
+def rows(found: Mapping[str, Found], plan: Plan, scenario: Scenario) -> list[dict[str, Any]]:
+    """Ours first, then a row per baseline and column; who cannot serve says why."""
+    plans = [plan, *(other.plan for other in found.values() if other.plan is not None)]
+    unit = mass_unit(max(p.kgco2e_per_year for p in plans))
+    carbon = f"{unit.name}CO2e a year"
+
+    def row(name: str, column: str, other: Plan) -> dict[str, Any]:
+        return {
+            "Baseline": name,
+            "Column": column,
+            carbon: number(unit.value(other.kgco2e_per_year)),
+            "We save": "" if other is plan else percent(saving(plan, other)),
+            "USD/h": number(other.usd_per_h),
+            "Fleet": draw.fleet_list(other),
+            "Answer": sureness(other),
+        }
+
+    table = [row("This plan", "", plan)]
+    for key, other in found.items():
+        name, column = split_key(key)
+        words = other.name.rpartition(", ")[0] or baseline_words(name, scenario, state.catalog())
+        name_words = f"{words[:1].upper()}{words[1:]}"
+        if other.plan is not None:
+            table.append(row(name_words, COLUMN_WORDS[column], other.plan))
+            continue
+        empty = dict.fromkeys(table[0], "")
+        why = f"cannot serve: {state.readable(other.reason)}"
+        named = {"Baseline": name_words, "Column": COLUMN_WORDS[column]}
+        table.append(empty | named | {"Fleet": why, "Answer": "no fleet"})
+    return table
+
+
+def saving(plan: Plan, other: Plan) -> float:
+    """Share of the other's carbon that this plan does without."""
+    return 1.0 - plan.kgco2e_per_year / other.kgco2e_per_year if other.kgco2e_per_year else 0.0
+
+
+def sureness(plan: Plan) -> str:
+    """How far the answer may be from the best of its kind."""
+    if plan.status is Status.OPTIMAL:
+        return "proven"
+    return f"within {percent(plan.gap, 2)}" if math.isfinite(plan.gap) else "no bound"
+
+
+def findings(found: Mapping[str, Found], plan: Plan, scenario: Scenario) -> str:
+    """The range of savings in each column."""
+    words = []
+    for column, name in COLUMN_WORDS.items():
+        plans = [o.plan for key, o in found.items() if split_key(key)[1] == column]
+        ratios = [saving(plan, other) for other in plans if other is not None]
+        if ratios:
+            span = f"{percent(min(ratios))} to {percent(max(ratios))}"
+            words.append(f"{span} less carbon than the baselines {name}")
+    return sentence("; ".join(words) or "no baseline can serve this traffic")

@@ -1,0 +1,142 @@
+"""Four Rs: what each lever is worth here."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import figures_four_rs as figures
+from app import inputs, state
+from app.text import mass_unit, number, percent, plain, sentence
+from app.views import answer as draw
+from app.views import falling, lever_panels, on_demand, paper_panel
+from app.views.falling import Fall
+from ecoserve.errors import EcoServeError, InfeasibleError
+from ecoserve.scenario import Scenario
+
+SEEN_DIFFERENCE = 0.001
+
+
+@st.fragment
+def page() -> None:
+    """The waterfall by the quick answers, then by the better ones; the rest on demand."""
+    inputs.header("Four Rs")
+    scenario, place = state.scenario(), st.empty()
+    try:
+        found = planned(scenario, place)
+    except EcoServeError as error:
+        failed(place, error)
+    else:
+        show(place, found, scenario, "final")
+        lever_panels.ablations(scenario, found)
+        lever_panels.reuse(scenario)
+        lever_panels.reduce(found.ours, scenario)
+        lever_panels.what_ifs(scenario, found.ours)
+    paper_panel.show()
+
+
+def planned(scenario: Scenario, place: DeltaGenerator) -> Fall:
+    """The waterfall; while the better one is worked out, the quick one is shown."""
+    key = "waterfall", scenario.fingerprint()
+    with on_demand.progress() as tell:
+        if key not in state.session().asked:
+            show(place, falling.fall(scenario, "quick", tell), scenario, "quick")
+        found = falling.fall(scenario, "interactive", tell)
+    state.session().asked.add(key)
+    return found
+
+
+def show(place: DeltaGenerator, found: Fall, scenario: Scenario, effort: str) -> None:
+    """Finding, chart and table."""
+    with place.container():
+        st.subheader(plain(sentence(figures.waterfall_title(found.steps))), anchor=False)
+        working = " Better answers are being worked out." if effort == "quick" else ""
+        st.markdown(plain(certainty(found) + working))
+        beside = falling.recycle(found.ours, scenario)
+        draw.show_chart(figures.waterfall(found.steps, beside), f"waterfall-{effort}")
+        draw.show_table(step_rows(found), "", tall=12)
+        st.caption(plain(conventions(found)))
+
+
+def certainty(found: Fall) -> str:
+    """Which bars are more than the searches left open."""
+    sure = [after.step for after in found.steps[1:] if not after.within_gap]
+    if not sure:
+        return "No single bar is larger than what the searches left open."
+    named = [figures.LEVER_WORDS.get(step, step) for step in sure]
+    verb = "is" if len(named) == 1 else "are"
+    return f"{', '.join(named)} {verb} worth more than what the searches left open."
+
+
+def conventions(found: Fall) -> str:
+    """How to read the steps; and where the search step by step found less than the Plan page."""
+    words = (
+        "Each step keeps the levers before it and starts from the plan before it. Worth at least "
+        "and at most: by the bounds proven for both plans. Order matters: a lever that comes late "
+        "finds less left. Recycle is decided over years (Lifecycle page) and not part of the sum."
+    )
+    last, ours = found.steps[-1].kgco2e_per_year, found.ours.kgco2e_per_year
+    if ours > 0 and last < ours * (1 - SEEN_DIFFERENCE) and same_goal():
+        words += (
+            f" Step by step {percent(1 - last / ours)} less was found than on the Plan page, "
+            "which is within that plan's gap."
+        )
+    return words
+
+
+def same_goal() -> bool:
+    """Whether the plan wants what the waterfall does: the least carbon."""
+    policy = state.scenario().policy
+    return policy.objective == "carbon" and policy.carbon_price_usd_per_t is None
+
+
+def step_rows(found: Fall) -> list[dict[str, Any]]:
+    """One row per step."""
+    first, *rest = found.steps
+    unit = mass_unit(first.kgco2e_per_year)
+    head = f"{unit.name}CO2e a year"
+    start = {
+        "Step": figures.LEVER_WORDS[first.step],
+        head: number(unit.value(first.kgco2e_per_year)),
+        "Less": "",
+        "Share": "",
+        "Worth at least": "",
+        "Worth at most": "",
+        "USD/h": number(first.usd_per_h),
+        "More USD/h": "",
+        "": "",
+    }
+    rows = [start]
+    for before, after in pairwise([first, *rest]):
+        less = before.kgco2e_per_year - after.kgco2e_per_year
+        low, high = after.worth_range_kgco2e_per_year
+        rows.append(
+            {
+                "Step": figures.LEVER_WORDS.get(after.step, after.step),
+                head: number(unit.value(after.kgco2e_per_year)),
+                "Less": number(unit.value(less)),
+                "Share": percent(less / first.kgco2e_per_year if first.kgco2e_per_year else 0.0),
+                "Worth at least": number(unit.value(low)),
+                "Worth at most": number(unit.value(high)),
+                "USD/h": number(after.usd_per_h),
+                "More USD/h": figures.signed_usd(after.usd_per_h - before.usd_per_h),
+                "": figures.WITHIN if after.within_gap else "",
+            }
+        )
+    return rows
+
+
+def failed(place: DeltaGenerator, error: EcoServeError) -> None:
+    """Says why there is no waterfall."""
+    with place.container():
+        st.error(plain(sentence(state.readable(str(error)))))
+        if isinstance(error, InfeasibleError):
+            draw.show_table(draw.blocked_rows(error.blocked), "")
+        st.caption("Without a plan there is no lever to judge; the Plan page says what is wrong.")
+
+
+st.set_page_config(page_title="Four Rs | EcoServe planner")
+page()
