@@ -24,11 +24,17 @@ from app.figures import (
     safe,
     wrap,
 )
-from app.text import MINUS, NARROW_SPACE, MassUnit, mass_unit, number, percent
+from app.text import MINUS, NARROW_SPACE, MassUnit, mass_unit, number, percent, sentence_list
 from ecoserve.ablations import WaterfallStep
 from ecoserve.analysis.reduce import ReduceSplit
 
 ROW_PX = 34
+BELOW_PX = 64
+"""For the axis and the legend under it."""
+LEGEND: Mapping[str, Any] = {
+    "orientation": "h", "traceorder": "normal", "yref": "container", "y": 0.0,
+    "yanchor": "bottom", "x": 0,
+}  # fmt: skip
 WITHIN = "within the gap"
 BOUGHT_WITH_SERVERS = ("shift", "park", "other sites")
 """Levers that may buy more servers to run when the grid is clean: money stands beside them."""
@@ -88,7 +94,7 @@ def waterfall(steps: Sequence[WaterfallStep], recycle: RecycleBar | None) -> Cha
     _add_total(figure, "All levers", steps[-1], unit, OURS)
     if recycle is not None:
         _add_recycle(figure, recycle, unit)
-    title = waterfall_title(steps)
+    title = fall_title(steps, unit)
     subtitle = (
         f"{unit.name}CO2e a year, each step from the one before; hatched: {WITHIN} of the searches"
     )
@@ -121,6 +127,18 @@ def waterfall_title(steps: Sequence[WaterfallStep]) -> str:
         f"All levers take {percent(taken / first)} off the cheapest fleet as sold, "
         f"{LEVER_WORDS.get(most, most)} most: {unit.text(kg)} of {unit.text(taken)}{sure}"
     )
+
+
+def fall_title(steps: Sequence[WaterfallStep], unit: MassUnit) -> str:
+    """Where the fall begins and ends, and the steps that are more than open."""
+    begin, end = (unit.text(step.kgco2e_per_year) for step in (steps[0], steps[-1]))
+    falls = [
+        f"{LEVER_WORDS.get(step.step, step.step)} {step_mass(before, step, unit)}"
+        for before, step in pairwise(steps)
+        if not step.within_gap
+    ]
+    sure = sentence_list(falls) if falls else f"every single bar lies {WITHIN}"
+    return f"From {begin} to {end}: {sure}"
 
 
 def waterfall_alt(
@@ -177,11 +195,16 @@ def _add_step(
 
 def step_label(before: WaterfallStep, step: WaterfallStep, unit: MassUnit) -> str:
     """What stands beside a step: mass, money where servers are bought for it, how sure."""
-    fall = unit.value(before.kgco2e_per_year - step.kgco2e_per_year)
-    words = [f"{MINUS}{number(fall)} {unit.name}" if fall >= 0.0005 else f"0 {unit.name}"]
+    words = [step_mass(before, step, unit)]
     if step.step in BOUGHT_WITH_SERVERS:
         words.append(signed_usd(step.usd_per_h - before.usd_per_h))
     return ", ".join(words + [WITHIN] * step.within_gap)
+
+
+def step_mass(before: WaterfallStep, step: WaterfallStep, unit: MassUnit) -> str:
+    """What a step takes off."""
+    fall = unit.value(before.kgco2e_per_year - step.kgco2e_per_year)
+    return f"{MINUS}{number(fall)} {unit.name}" if fall >= 0.0005 else f"0 {unit.name}"
 
 
 def signed_usd(usd_per_h: float) -> str:
@@ -198,7 +221,7 @@ def _add_recycle(figure: go.Figure, recycle: RecycleBar, unit: MassUnit) -> None
         y=[f"<b>Recycle</b>, {recycle.horizon_years} years"],
         x=[saved],
         marker={"color": CLEAR, "line": {"color": OURS, "width": 2}},
-        text=[f"{MINUS}{number(saved)} {unit.name} a year, {percent(recycle.ratio)} of its own"],
+        text=[f"{MINUS}{number(saved)} {unit.name} a year, {percent(recycle.ratio)} less"],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="best split refresh against the best joint one<extra></extra>",
@@ -248,7 +271,7 @@ def lever_worths(worths: Sequence[LeverWorth]) -> Chart:
     dress(figure, title, subtitle, height=150 + 44 * len(worths))
     figure.update_layout(
         barmode="group", bargap=0.3, showlegend=True,
-        legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0},
+        legend=LEGEND, margin_b=BELOW_PX,
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", ticks="")
     figure.update_xaxes(ticksuffix=f" {unit.name}", zeroline=True, zerolinecolor=GRID_LINE)
@@ -314,10 +337,10 @@ def reduce_halves(splits: Sequence[ReduceSplit], names: Mapping[str, str]) -> Ch
     share = making / total if total else 0.0
     title = f"{percent(share)} of what Reduce leaves out is making, the rest electricity"
     subtitle = f"{unit.name}CO2e a year less than with hosts as sold, always on"
-    dress(figure, title, subtitle, height=150 + 48 * len(splits))
+    dress(figure, title, subtitle, height=180 + 48 * len(splits))
     figure.update_layout(
         barmode="stack", bargap=0.35, showlegend=True,
-        legend={"orientation": "h", "traceorder": "normal", "y": -0.2, "yanchor": "top", "x": 0},
+        legend=LEGEND, margin_b=BELOW_PX,
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", ticks="")
     figure.update_xaxes(rangemode="tozero", ticksuffix=f" {unit.name}")

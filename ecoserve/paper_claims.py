@@ -47,24 +47,27 @@ class PublishedClaim:
 
     @property
     def text(self) -> str:
-        """The figure with its unit."""
-        band = f"{self.high:g}" if self.low == self.high else f"{self.low:g} to {self.high:g}"
-        return f"{band} {self.unit}"
+        """The figure with its unit, fractions in per cent."""
+        ends, unit = (self.low, self.high), self.unit
+        if unit == "fraction":
+            ends, unit = (100.0 * self.low, 100.0 * self.high), "%"
+        low, high = (f"{end:g}" for end in ends)
+        return f"{high} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
 SAVING = PublishedClaim(
-    what="less total carbon than performance-, energy- and cost-optimised designs, at most",
-    low=0.47, high=0.47, unit="of theirs", seen="the paper's abstract",
+    what="less total carbon than performance-, energy- or cost-optimised designs, at most",
+    low=0.47, high=0.47, unit="fraction", seen="the paper's abstract",
 )  # fmt: skip
 RATIO = PublishedClaim(
-    what="total carbon of other designs over EcoServe's",
+    what="the total carbon of EcoServe's in other designs",
     low=1.4, high=2.2, unit="times", seen="restated by others; the body was not available",
 )  # fmt: skip
 RECYCLE = PublishedClaim(
     what="less over a decade with accelerators replaced every {} years and hosts every {}".format(
         *PUBLISHED_YEARS
     ),
-    low=PUBLISHED_SAVING, high=PUBLISHED_SAVING, unit="of the carbon",
+    low=PUBLISHED_SAVING, high=PUBLISHED_SAVING, unit="fraction",
     seen="restated by others; against which refresh is not said",
 )  # fmt: skip
 CLAIMS = (SAVING, RATIO, RECYCLE)

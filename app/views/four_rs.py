@@ -57,7 +57,7 @@ def show(place: DeltaGenerator, found: Fall, scenario: Scenario, effort: str) ->
         st.markdown(plain(certainty(found) + working))
         beside = falling.recycle(found.ours, scenario)
         draw.show_chart(figures.waterfall(found.steps, beside), f"waterfall-{effort}")
-        draw.show_table(step_rows(found), "", tall=12)
+        draw.show_table(step_rows(found), "", wide="Step", tall=12)
         st.caption(plain(conventions(found)))
 
 
