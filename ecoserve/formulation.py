@@ -153,6 +153,31 @@ def fleet_problem(terms: FleetTerms) -> FleetProblem:
     return problem
 
 
+def branching_levels(problem: FleetProblem, terms: FleetTerms) -> list[list[Any]]:
+    """What to decide first, sums before their parts: how much at all, then of which kind.
+
+    All servers; those with an accelerator; an LLM's replicas on it; a pool's; servers of a kind; a
+    pool's replicas on a kind.
+    """
+    by_accelerator: dict[str, list[Column]] = {}
+    for server in terms.servers:
+        by_accelerator.setdefault(server.accelerator_id, []).append(problem.x[server.id])
+    by_llm: dict[tuple[str, str], list[Column]] = {}
+    for pool_id, group in _pools(problem, terms).items():
+        device = group[0].device
+        columns = by_llm.setdefault((device.llm_id, device.accelerator_id), [])
+        columns += problem.homes[pool_id]
+    servers = list(problem.x.values())
+    return [
+        [servers],
+        list(by_accelerator.values()),
+        list(by_llm.values()),
+        list(problem.homes.values()),
+        servers,
+        list(problem.w.values()),
+    ]
+
+
 def define_columns(problem: FleetProblem, terms: FleetTerms) -> None:
     """Servers, replicas where a pool fits a server kind, and shares where a bucket may go."""
     for service in terms.services:

@@ -18,7 +18,7 @@ import ecoserve
 from ecoserve.account import Operation, carbon_parts, cost_parts, hourly_series, read_operation
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
-from ecoserve.formulation import FleetTerms
+from ecoserve.formulation import FleetTerms, branching_levels
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
     direct_intensity,
@@ -31,7 +31,7 @@ from ecoserve.pools import late_requests, pool_rows, slo_reports
 from ecoserve.pricing import account_value, most_tie_break, objective_terms, price_account
 from ecoserve.program import Program
 from ecoserve.scenario import Scenario, Site, check_scenario
-from ecoserve.solver import BranchAndBound, Limits, Solution, Start, Termination, solve
+from ecoserve.solver import Limits, Solution, Start, Termination, climb
 from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
 from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_YEAR, kg_from_g
 
@@ -186,31 +186,16 @@ class Search:
     def _search(
         self, program: Program, limits: Limits, start: Start | None
     ) -> tuple[Solution, Any]:
-        """Relaxation and repair, then the search; where it stops short, HiGHS's own solver.
-
-        That takes long on large programs, so there it is only asked for a report.
-        """
-        problem = self.structure.problem
-        levels = [list(problem.x.values()), list(problem.w.values())]
-        weights = {
-            column.name: program.cost[program.index[column.name]]
-            for column in problem.x.values()
-            if column.name in program.index
-        }
-        tree = BranchAndBound(program, levels, weights)
-        found = tree.run(limits, start)
+        """The solver's ladder; on large programs HiGHS's own solver is only asked for a report."""
         affordable = self.effort == "report" or len(program.names) <= SMALL_PROGRAM
-        if (
-            self.effort == "quick"
-            or not affordable
-            or found.gap <= limits.gap
-            or not found.is_feasible
-        ):
-            return found, tree.basis
-        proof = solve(program, Limits(gap=limits.gap, time_s=PROOF_TIME_S), found.values)
-        best = min((found, proof), key=lambda answer: answer.objective)
-        bound = max(found.bound, proof.bound)
-        return replace(best, bound=bound, termination=proof.termination), tree.basis
+        proof = Limits(gap=limits.gap, time_s=PROOF_TIME_S)
+        return climb(
+            program,
+            branching_levels(self.structure.problem, self.terms),
+            limits,
+            proof=proof if affordable and self.effort != "quick" else None,
+            start=start,
+        )
 
 
 CARBON: Mapping[str, float] = {"kg": 1.0}
