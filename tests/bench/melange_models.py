@@ -110,6 +110,10 @@ def _define_busy(
 
 
 def _row(
-    lp: pulp.LpProblem, name: str, terms: list[tuple[pulp.LpVariable, float]], sense: int, rhs: float
+    lp: pulp.LpProblem,
+    name: str,
+    terms: list[tuple[pulp.LpVariable, float]],
+    sense: int,
+    rhs: float,
 ) -> None:
     lp.addConstraint(pulp.LpConstraint(pulp.LpAffineExpression(terms), sense, name, rhs))
