@@ -1,3 +1,3 @@
 """The engine: which fleet serves this traffic with the least carbon. Pure and typed."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 
 from ecoserve.catalog import Catalog
 from ecoserve.cost import server_cost
-from ecoserve.embodied import server_footprint
-from ecoserve.formulation import FleetProblem, FleetTerms
-from ecoserve.operational import electricity_usd_per_kwh, facility_kwh
-from ecoserve.options import Service
-from ecoserve.plan import CarbonPart, CostPart, HourlySeries
-from ecoserve.power import host_on_w, server_idle_w, wall_w
+from ecoserve.embodied import node_footprint
+from ecoserve.embodied_parts import EmbodiedPart
+from ecoserve.formulation import FleetProblem
+from ecoserve.operational import facility_kwh
+from ecoserve.options import Service, at_site, stock_in_service
+from ecoserve.plan import CarbonPart, CostPart, HourlySeries, SiteDay
+from ecoserve.power import wall_w
+from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
 from ecoserve.solver import Solution
+from ecoserve.terms import FULL, FleetTerms, ServerTerms, SiteTerms
 from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY, kw_from_w
+from ecoserve.variants import trimmed
 
 Array = NDArray[np.float64]
 
@@ -46,20 +50,45 @@ class Operation:
     """A fleet at work: whole counts and uses, nothing priced yet."""
 
     counts: Mapping[str, int]
-    """Servers by kind; only those bought."""
-    replicas: Mapping[tuple[str, str], int]
-    """Replicas by (server kind, pool)."""
+    """Servers by kind; only those bought, or owned and used."""
+    on: Mapping[tuple[str, int], int]
+    """Of those switched on, by (kind, part of the day)."""
+    replicas: Mapping[tuple[str, str], tuple[int, ...]]
+    """Replicas that are up by (group, pool), one figure per part of the day."""
     uses: tuple[Use, ...]
 
     def pool_replicas(self, pool_id: str) -> int:
-        """Replicas of a pool over all server kinds."""
-        return sum(n for (_, pool), n in self.replicas.items() if pool == pool_id)
+        """Replicas of a pool over all groups, in the part of the day with most."""
+        held = [parts for (_, pool), parts in self.replicas.items() if pool == pool_id]
+        return max((sum(part) for part in zip(*held, strict=True)), default=0)
+
+    def up(self, pool_id: str, terms: FleetTerms) -> Array:
+        """Replicas of a pool that are up, by hour, shape (24,)."""
+        by_hour = np.zeros(HOURS_PER_DAY)
+        for (_, pool), parts in self.replicas.items():
+            if pool == pool_id:
+                for hours, n in zip(terms.periods, parts, strict=True):
+                    by_hour[list(hours)] += n
+        return by_hour
+
+    def servers_on(self, kind: str, terms: FleetTerms) -> Array:
+        """Servers of a kind that are on, by hour, shape (24,)."""
+        by_hour = np.zeros(HOURS_PER_DAY)
+        for k, hours in enumerate(terms.periods):
+            by_hour[list(hours)] = self.on.get((kind, k), 0)
+        return by_hour
 
 
 def read_operation(problem: FleetProblem, terms: FleetTerms, solution: Solution) -> Operation:
     """Reads counts and shares out of a solved program; shares under 1e-9 are noise."""
     counts = {s: round(solution[column]) for s, column in problem.x.items()}
-    replicas = {key: round(solution[column]) for key, column in problem.w.items()}
+    on = {key: round(solution[column]) for key, column in problem.on.items()}
+    n_periods = len(terms.periods)
+    replicas = {
+        (group, pool): tuple(round(solution[problem.w[group, pool, k]]) for k in range(n_periods))
+        for group, pool, k in problem.w
+        if k == 0
+    }
     uses = []
     for service in terms.services:
         if service.id not in problem.load:
@@ -72,7 +101,8 @@ def read_operation(problem: FleetProblem, terms: FleetTerms, solution: Solution)
             uses.append(_use(problem, terms, solution, service, shares))
     return Operation(
         counts={s: n for s, n in counts.items() if n > 0},
-        replicas={key: n for key, n in replicas.items() if n > 0},
+        on={(s, k): n for (s, k), n in on.items() if n > 0},
+        replicas={key: parts for key, parts in replicas.items() if any(parts)},
         uses=tuple(uses),
     )
 
@@ -99,16 +129,31 @@ def dynamic_kw(use: Use, terms: FleetTerms) -> Array:
     return np.asarray(float(busy @ kw) * demand.hourly_ratio)
 
 
-def hourly_series(
-    operation: Operation, terms: FleetTerms, catalog: Catalog, intensity: Array
-) -> HourlySeries:
-    """IT power of the planned day beside the grid's intensity in gCO2e/kWh."""
-    idle = sum(
-        n * kw_from_w(server_idle_w(catalog.server(s), catalog))
-        for s, n in operation.counts.items()
+def site_days(
+    operation: Operation, terms: FleetTerms, intensities: Sequence[Array]
+) -> tuple[SiteDay, ...]:
+    """IT power of the planned day at every site, beside its grid's intensity in gCO2e/kWh.
+
+    ``intensities``: shape (24,) each, on the users' clock.
+    """
+    return tuple(
+        SiteDay(
+            site=site.name,
+            pue=site.pue,
+            hourly=_hourly_series(operation, terms, site, intensity),
+        )
+        for site, intensity in zip(terms.sites, intensities, strict=True)
     )
+
+
+def _hourly_series(
+    operation: Operation, terms: FleetTerms, site: SiteTerms, intensity: Array
+) -> HourlySeries:
+    idle = np.zeros(HOURS_PER_DAY)
+    for kind in (kind for kind in terms.servers if kind.site == site.index):
+        idle += sum(_idle_kw(kind, operation, terms))
     online, offline = np.zeros(HOURS_PER_DAY), np.zeros(HOURS_PER_DAY)
-    for use in operation.uses:
+    for use in (use for use in operation.uses if use.service.site == site.index):
         target = online if terms.demand_of(use.service).is_online else offline
         target += dynamic_kw(use, terms)
     return HourlySeries(
@@ -119,6 +164,13 @@ def hourly_series(
     )
 
 
+def _idle_kw(kind: ServerTerms, operation: Operation, terms: FleetTerms) -> tuple[Array, Array]:
+    """kW at the wall by hour: of servers that are on, without their work, and of parked ones."""
+    on = operation.servers_on(kind.id, terms)
+    parked = operation.counts.get(kind.id, 0) - on
+    return on * kind.on_kw, parked * kind.parked_kw
+
+
 def carbon_parts(
     operation: Operation, terms: FleetTerms, scenario: Scenario, catalog: Catalog
 ) -> tuple[CarbonPart, ...]:
@@ -127,7 +179,7 @@ def carbon_parts(
     found = [
         *_active_parts(operation, terms),
         *_idle_parts(operation, terms, catalog, keys),
-        *_embodied_parts(operation, scenario, catalog, keys),
+        *_embodied_parts(operation, terms, scenario, catalog, keys),
     ]
     merged: dict[tuple[str, str, str, str], float] = {}
     for part in found:
@@ -140,26 +192,30 @@ def carbon_parts(
 
 
 def workload_keys(operation: Operation, terms: FleetTerms) -> dict[str, dict[str, float]]:
-    """Per server kind, each workload's share of its busy accelerator-hours; sums to 1.
+    """Per group of servers, each workload's share of its busy accelerator-hours; sums to 1.
 
-    A kind that serves nothing is shared like the fleet as a whole.
+    A group that serves nothing is shared like the fleet as a whole.
     """
-    hours: dict[str, dict[str, float]] = {server: {} for server in operation.counts}
+    hours: dict[str, dict[str, float]] = {group_id: {} for group_id in terms.groups}
     overall: dict[str, float] = {}
     for use in operation.uses:
-        for server, part in _where(use, operation).items():
+        for group_id, part in _where(use, operation).items():
             amount = part * float(use.busy_replicas.sum()) * use.service.device.tp
-            for book in (hours.setdefault(server, {}), overall):
+            for book in (hours[group_id], overall):
                 book[use.service.workload] = book.get(use.service.workload, 0.0) + amount
-    return {server: _normalised(book or overall) for server, book in hours.items()}
+    return {group_id: _normalised(book or overall) for group_id, book in hours.items()}
 
 
 def _where(use: Use, operation: Operation) -> dict[str, float]:
-    """The server kinds behind a use, with the share of its replicas on each."""
-    if use.service.role == "host_cpu":
-        return {use.service.device.server_id: 1.0}
-    pool = use.service.pool_id
-    held = {s: float(n) for (s, p), n in operation.replicas.items() if p == pool}
+    """The groups behind a use, with the share of its replicas on each."""
+    service = use.service
+    if service.role == "host_cpu":
+        return {at_site(service.device.server_id, service.site): 1.0}
+    held = {
+        group: float(max(parts))
+        for (group, pool), parts in operation.replicas.items()
+        if pool == service.pool_id
+    }
     return _normalised(held)
 
 
@@ -176,7 +232,7 @@ def _active_parts(operation: Operation, terms: FleetTerms) -> Iterator[CarbonPar
             "host" if on_host else "accelerator",
             "offline work on CPUs" if on_host else "serving",
             {use.service.workload: 1.0},
-            terms,
+            terms.site_of(use.service),
         )
 
 
@@ -186,24 +242,35 @@ def _idle_parts(
     catalog: Catalog,
     keys: Mapping[str, Mapping[str, float]],
 ) -> Iterator[CarbonPart]:
-    for server_id, count in operation.counts.items():
-        server = catalog.server(server_id)
+    for kind in terms.servers:
+        if kind.id not in operation.counts:
+            continue
+        site, key = terms.sites[kind.site], keys[kind.group_id]
+        on, parked = _idle_kw(kind, operation, terms)
+        server = built_server(kind, catalog)
         cards = server.n_accelerators * catalog.accelerator(server.accelerator_id).idle_w
-        for side, part, watts in (
-            ("accelerator", "idle", cards),
-            ("host", "on", host_on_w(server, catalog)),
-        ):
-            kw = np.full(HOURS_PER_DAY, count * kw_from_w(wall_w(watts, catalog)))
-            yield from _electricity(kw, side, part, keys[server_id], terms)
+        of_cards = kw_from_w(wall_w(cards, catalog)) / kind.on_kw
+        yield from _electricity(on * of_cards, "accelerator", "idle", key, site)
+        yield from _electricity(on * (1.0 - of_cards), "host", "on", key, site)
+        if parked.any():
+            yield from _electricity(parked, "host", "parked", key, site)
+
+
+def built_server(kind: ServerTerms, catalog: Catalog) -> Server:
+    """The server of a kind with the DRAM and SSD it is bought with."""
+    server = catalog.server(kind.server_id)
+    if kind.variant == FULL:
+        return server
+    return trimmed(server, catalog.host_variant(kind.variant), catalog)
 
 
 def _electricity(
-    it_kw: Array, side: str, part: str, key: Mapping[str, float], terms: FleetTerms
+    it_kw: Array, side: str, part: str, key: Mapping[str, float], site: SiteTerms
 ) -> Iterator[CarbonPart]:
     """Carbon of an IT load by hour, and of the facility's overhead on it."""
-    it_kg = float(it_kw @ terms.kg_per_kwh) * DAYS_PER_YEAR
-    overhead_kw = facility_kwh(it_kw, terms.pue) - it_kw
-    overhead_kg = float(overhead_kw @ terms.kg_per_kwh) * DAYS_PER_YEAR
+    it_kg = float(it_kw @ site.kg_per_kwh) * DAYS_PER_YEAR
+    overhead_kw = facility_kwh(it_kw, site.pue) - it_kw
+    overhead_kg = float(overhead_kw @ site.kg_per_kwh) * DAYS_PER_YEAR
     for workload, share in key.items():
         yield CarbonPart(
             kind="operational", side=side, part=part, workload=workload,  # type: ignore[arg-type]
@@ -217,39 +284,73 @@ def _electricity(
 
 def _embodied_parts(
     operation: Operation,
+    terms: FleetTerms,
     scenario: Scenario,
     catalog: Catalog,
     keys: Mapping[str, Mapping[str, float]],
 ) -> Iterator[CarbonPart]:
-    hardware = scenario.hardware
-    years = {"accelerator": hardware.accelerator_years, "host": hardware.host_years}
-    for server_id, count in operation.counts.items():
-        made = server_footprint(server_id, scenario.policy.coefficients, catalog)
-        for part in made.parts:
-            for workload, share in keys[server_id].items():
+    """Of what is bought; what is owned has been emitted already."""
+    for kind in terms.servers:
+        count = operation.counts.get(kind.id, 0)
+        if not count or kind.is_owned:
+            continue
+        for part, kgco2e_per_year in _making(built_server(kind, catalog), scenario, catalog):
+            for workload, share in keys[kind.group_id].items():
                 yield CarbonPart(
                     kind="embodied", side=part.side, part=part.part, workload=workload,
-                    kgco2e_per_year=count * part.kgco2e / years[part.side] * share,
+                    kgco2e_per_year=count * kgco2e_per_year * share,
                 )  # fmt: skip
 
 
+def _making(
+    server: Server, scenario: Scenario, catalog: Catalog
+) -> Iterator[tuple[EmbodiedPart, float]]:
+    """The parts of a server, each with its share of a year."""
+    hardware = scenario.hardware
+    years = {"accelerator": hardware.accelerator_years, "host": hardware.host_years}
+    for part in node_footprint(server, scenario.policy.coefficients, catalog).parts:
+        yield part, part.kgco2e / years[part.side]
+
+
+def sunk_kgco2e_per_year(scenario: Scenario, catalog: Catalog) -> float:
+    """A year's share of making the whole stock in service: emitted already, in no total."""
+    return sum(
+        count * sum(kg for _, kg in _making(catalog.server(server_id), scenario, catalog))
+        for (_, server_id), count in stock_in_service(scenario).items()
+    )
+
+
 def cost_parts(
-    operation: Operation, scenario: Scenario, catalog: Catalog, it_kw: Sequence[float], pue: float
+    operation: Operation,
+    terms: FleetTerms,
+    scenario: Scenario,
+    catalog: Catalog,
+    days: Sequence[SiteDay],
 ) -> tuple[CostPart, ...]:
     """The bill per hour of a mean day under the scenario's price convention."""
-    costs = [
-        (n, server_cost(catalog.server(s), scenario.hardware, catalog))
-        for s, n in operation.counts.items()
-    ]
+    bill: dict[str, float] = {}
+    for kind in terms.servers:
+        count = operation.counts.get(kind.id, 0)
+        cost = server_cost(built_server(kind, catalog), scenario.hardware, catalog)
+        capital = 0 if kind.is_owned else count
+        for part, usd in (
+            ("accelerators", capital * cost.accelerators),
+            ("hosts", capital * cost.hosts),
+            ("colocation", count * cost.colocation),
+            ("rental", count * cost.rental),
+        ):
+            bill[part] = bill.get(part, 0.0) + usd
     if scenario.hardware.offer == "rental":
-        return (CostPart(part="rental", usd_per_h=sum(n * c.rental for n, c in costs)),)
-    mean_kwh = facility_kwh(sum(it_kw) / len(it_kw), pue)
-    price = electricity_usd_per_kwh(scenario.site, catalog)
+        return (CostPart(part="rental", usd_per_h=bill["rental"]),)
+    electricity = sum(
+        facility_kwh(float(np.mean(day.hourly.it_power_kw)), day.pue) * site.usd_per_kwh
+        for day, site in zip(days, terms.sites, strict=True)
+    )
     return (
-        CostPart(part="accelerators", usd_per_h=sum(n * c.accelerators for n, c in costs)),
-        CostPart(part="hosts", usd_per_h=sum(n * c.hosts for n, c in costs)),
-        CostPart(part="colocation", usd_per_h=sum(n * c.colocation for n, c in costs)),
-        CostPart(part="electricity", usd_per_h=mean_kwh * price),
+        CostPart(part="accelerators", usd_per_h=bill["accelerators"]),
+        CostPart(part="hosts", usd_per_h=bill["hosts"]),
+        CostPart(part="colocation", usd_per_h=bill["colocation"]),
+        CostPart(part="electricity", usd_per_h=electricity),
     )
 
 

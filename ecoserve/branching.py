@@ -72,10 +72,16 @@ class BranchAndBound:
 
     ``levels`` lists columns, or groups of columns whose sum is branched on, most decisive first: a
     later level only counts where all earlier ones are whole. Every column of a group stands in some
-    level by itself too.
+    level by itself too. ``coarse`` columns stay near the relaxation where an answer is looked for;
+    those of the first level unless given.
     """
 
-    def __init__(self, program: Program, levels: Sequence[Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        levels: Sequence[Sequence[Any]],
+        coarse: Sequence[Any] | None = None,
+    ) -> None:
         units = _units(program, levels)
         sums = [group for _, group in units if len(group) > 1]
         self._program = program.with_sums(sums)
@@ -89,9 +95,8 @@ class BranchAndBound:
         self._members = {
             i: [at[m] for m in group] for i, (_, group) in enumerate(units) if len(group) > 1
         }
-        coarsest = [i for i, (level, _) in enumerate(units) if level == units[0][0]]
-        self._coarse = np.zeros(len(units), dtype=bool)
-        self._coarse[[m for i in coarsest for m in self._members.get(i, [i])]] = True
+        near = {group for _, group in _units(program, levels[:1] if coarse is None else [coarse])}
+        self._coarse = np.array([(int(place),) in near for place in self._whole], dtype=bool)
         self._highs = new_highs(Limits())
         expect_ok(self._highs.passModel(model_of(self._program, relaxed=True)), "the program")
         self._gains = Gains(len(units))

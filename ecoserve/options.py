@@ -12,7 +12,7 @@ Latencies are judged with a margin equal to the error band of the option's param
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -47,6 +47,7 @@ from ecoserve.power import (
 from ecoserve.rows import Accelerator, Llm, Provenance, Server
 from ecoserve.scenario import Hardware, KvPrecision, Precision, Scenario
 from ecoserve.units import BYTES_PER_GB
+from ecoserve.variants import trimmed
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -69,6 +70,8 @@ class Device:
     """Empty for a host CPU pool."""
     server_id: str
     """Only for a host CPU pool: the server whose sockets serve."""
+    variant: str = ""
+    """Of that server's host, where it is not the one on the price list."""
     tp: int
     precision: str
     kv_precision: str = "bf16"
@@ -80,7 +83,8 @@ class Device:
     """Letters, digits, ``_`` and ``.`` only: it becomes part of row and column names."""
 
     def __post_init__(self) -> None:
-        where = self.accelerator_id or f"cpu.{self.server_id}"
+        host = ".".join(part for part in (self.server_id, self.variant) if part)
+        where = self.accelerator_id or f"cpu.{host}"
         parts = [self.llm_id, where, f"tp{self.tp}", self.precision]
         if self.kv_precision != "bf16":
             parts.append(f"kv_{self.kv_precision}")
@@ -120,14 +124,21 @@ class Service:
     """This role's share of TTFT + (OSL-1) TPOT at batch 1."""
     kv_bytes: Array
     """KV moved per request between pools; 0 for mixed ones."""
+    site: int = 0
+    """Position of the site among the scenario's."""
     pool_id: str = field(init=False)
     """Names the pool: workloads of one LLM share it."""
     id: str = field(init=False)
     """Names the columns of this pair."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pool_id", f"{self.device.id}.{self.role}")
+        object.__setattr__(self, "pool_id", at_site(f"{self.device.id}.{self.role}", self.site))
         object.__setattr__(self, "id", f"{self.pool_id}.w{self.workload_index}")
+
+
+def at_site(name: str, site: int) -> str:
+    """A name made unique among sites; the users' own site adds nothing."""
+    return f"{name}.s{site}" if site else name
 
 
 def offered_servers(hardware: Hardware, catalog: Catalog) -> tuple[Server, ...]:
@@ -145,6 +156,25 @@ def allowed_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
     allowed = set(scenario.hardware.accelerators or catalog.accelerators)
     offered = offered_servers(scenario.hardware, catalog)
     return tuple(server for server in offered if server.accelerator_id in allowed)
+
+
+def stock_in_service(scenario: Scenario) -> dict[tuple[int, str], int]:
+    """Owned servers by (site, server id) that their accelerators' life has not retired."""
+    places = {site.name: index for index, site in enumerate(scenario.sites)}
+    found: dict[tuple[int, str], int] = {}
+    for row in scenario.hardware.stock:
+        if row.age_years < scenario.hardware.accelerator_years:
+            key = (0 if row.site is None else places[row.site], row.server)
+            found[key] = found.get(key, 0) + row.count
+    return found
+
+
+def usable_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
+    """What may be bought or rented and what is owned, sorted by id."""
+    servers = {server.id: server for server in allowed_servers(scenario, catalog)}
+    for _, server_id in stock_in_service(scenario):
+        servers[server_id] = catalog.server(server_id)
+    return tuple(server for _, server in sorted(servers.items()))
 
 
 def plannable(accelerator: Accelerator, stack: str, catalog: Catalog) -> bool:
@@ -189,7 +219,30 @@ def services(
     scenario: Scenario, catalog: Catalog, demands: Sequence[WorkloadDemand]
 ) -> tuple[Service, ...]:
     """Every pair the hardware has parameters for, by id; ``fits`` masks what does not fit."""
-    servers = allowed_servers(scenario, catalog)
+    here = _services_here(scenario, catalog, demands)
+    return tuple(sorted(_at_sites(here, scenario), key=lambda s: s.id))
+
+
+def _at_sites(here: Sequence[Service], scenario: Scenario) -> Iterator[Service]:
+    """The services at every site their workload may be served at.
+
+    A request served elsewhere waits for the network as well; its tokens then stream.
+    """
+    for service in here:
+        workload = scenario.workloads[service.workload_index]
+        for index, site in enumerate(scenario.sites):
+            if workload.sites is not None and site.name not in workload.sites:
+                continue
+            starts = service.role in ("mixed", "prefill") and workload.kind == "online"
+            trip = site.round_trip_s if starts else 0.0
+            yield replace(service, site=index, own_ttft_s=service.own_ttft_s + trip)
+
+
+def _services_here(
+    scenario: Scenario, catalog: Catalog, demands: Sequence[WorkloadDemand]
+) -> list[Service]:
+    """The services of one site, before the network."""
+    servers = usable_servers(scenario, catalog)
     seqs = scenario.hardware.max_num_seqs
     found: list[Service] = []
     for llm in {demand.llm.id: demand.llm for demand in demands}.values():
@@ -206,8 +259,27 @@ def services(
                 if device.precision in demand.workload.precisions:
                     found += _accelerator_services(site, demand, scenario.levers.phases_apart)
     if scenario.levers.reuse:
-        found += _host_services(servers, catalog, demands, seqs)
-    return tuple(sorted(found, key=lambda s: s.id))
+        found += _host_services(_host_kinds(scenario, catalog), catalog, demands, seqs)
+    return found
+
+
+def _host_kinds(scenario: Scenario, catalog: Catalog) -> list[tuple[str, Server]]:
+    """(variant, server) of every kind whose sockets offline work could use."""
+    kinds = [("", server) for server in usable_servers(scenario, catalog)]
+    for server in allowed_servers(scenario, catalog):
+        kinds += host_variants(server, scenario, catalog)
+    return kinds
+
+
+def host_variants(server: Server, scenario: Scenario, catalog: Catalog) -> list[tuple[str, Server]]:
+    """Reduce: (variant id, trimmed server) of a bought server, where anything is left out."""
+    if not scenario.levers.reduce or server.offer != "purchase":
+        return []
+    found = [
+        (variant_id, trimmed(server, catalog.host_variant(variant_id), catalog))
+        for variant_id in scenario.hardware.host_variants
+    ]
+    return [(name, lean) for name, lean in found if lean != server]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,7 +470,7 @@ def largest_batch(keeps: Callable[[Array], Mask], limit: Array) -> Array:
 
 
 def _host_services(
-    servers: Sequence[Server],
+    kinds: Sequence[tuple[str, Server]],
     catalog: Catalog,
     demands: Sequence[WorkloadDemand],
     max_num_seqs: int,
@@ -407,7 +479,7 @@ def _host_services(
     found: list[Service] = []
     if catalog.host_power_value("cpu_spare_ratio") <= 0:
         return found
-    for server in servers:
+    for variant, server in kinds:
         host = catalog.host(server.host_id)
         if not catalog.has_serving(host.cpu.family, HOST_STACK, "bf16"):
             continue
@@ -418,7 +490,7 @@ def _host_services(
                 continue
             replica = host_replica(demand.llm, host, server.dram_gb / sockets, params)
             device = Device(
-                llm_id=demand.llm.id, accelerator_id="", server_id=server.id, tp=1,
+                llm_id=demand.llm.id, accelerator_id="", server_id=server.id, variant=variant, tp=1,
                 precision="bf16", replica=replica, provenance=params.provenance,
             )  # fmt: skip
             found.append(_host_service(device, demand, cpu_pool_w(server, catalog), max_num_seqs))
@@ -458,25 +530,25 @@ def undominated(found: Sequence[Service]) -> tuple[Service, ...]:
     no more accelerator-seconds, energy or latency: any plan with it is no worse without it, replica
     by replica, because the smaller group fits wherever the larger one did.
     """
-    by_device: dict[str, dict[tuple[str, Role], Service]] = {}
+    by_device: dict[tuple[int, str], dict[tuple[str, Role], Service]] = {}
     for service in found:
-        pairs = by_device.setdefault(service.device.id, {})
+        pairs = by_device.setdefault((service.site, service.device.id), {})
         pairs[service.workload, service.role] = service
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for device_id, pairs in by_device.items():
+    groups: dict[tuple[int, str, str, str, str], list[tuple[int, str]]] = {}
+    for place, pairs in by_device.items():
         device = next(iter(pairs.values())).device
-        key = (device.llm_id, device.accelerator_id, device.server_id)
-        groups.setdefault(key, []).append(device_id)
+        alike = (device.llm_id, device.accelerator_id, device.server_id, device.variant)
+        groups.setdefault((place[0], *alike), []).append(place)
     dropped = {
         worse
-        for device_ids in groups.values()
-        for worse in device_ids
-        for better in device_ids
+        for places in groups.values()
+        for worse in places
+        for better in places
         if better != worse
         and _beats(by_device[better], by_device[worse])
         and not (worse < better and _beats(by_device[worse], by_device[better]))
     }
-    return tuple(service for service in found if service.device.id not in dropped)
+    return tuple(s for s in found if (s.site, s.device.id) not in dropped)
 
 
 def _beats(

@@ -5,13 +5,13 @@ Totals are properties computed from the parts, so they cannot disagree with them
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
 from ecoserve.errors import BlockedSlice
-from ecoserve.units import FUNCTIONAL_UNIT_TOKENS, HOURS_PER_YEAR, g_from_kg
+from ecoserve.units import DAYS_PER_YEAR, FUNCTIONAL_UNIT_TOKENS, g_from_kg
 
 Role = Literal["mixed", "prefill", "decode", "host_cpu"]
 
@@ -124,6 +124,20 @@ class HourlySeries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SiteDay:
+    """The planned day of one site; hours on the users' clock."""
+
+    site: str
+    pue: float
+    hourly: HourlySeries
+
+    @property
+    def facility_kwh_per_day(self) -> float:
+        """Electricity of the day at the meter of the building."""
+        return sum(self.hourly.it_power_kw) * self.pue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to buy or rent, and everything the page says about it."""
 
@@ -141,8 +155,9 @@ class Plan:
     pools: tuple[Pool, ...]
     carbon_parts: tuple[CarbonPart, ...]
     cost_parts: tuple[CostPart, ...]
-    hourly: HourlySeries
-    pue: float
+    site_days: tuple[SiteDay, ...]
+    sunk_kgco2e_per_year: float
+    """A year's share of making what is owned already: shown, in no total."""
     direct_kgco2e_per_year: float | None
     """Of the electricity's carbon what power stations burn (scope 2, location-based); None where
     only the life cycle, fuel supply and plants included, is known."""
@@ -174,6 +189,34 @@ class Plan:
         return sum(part.usd_per_h for part in self.cost_parts)
 
     @property
+    def hourly(self) -> HourlySeries:
+        """The day of all sites together; the intensity is what a mean kWh of the hour carries."""
+        series = [day.hourly for day in self.site_days]
+        if len(series) == 1:
+            return series[0]
+        power = _summed([one.it_power_kw for one in series])
+        meter = [[kw * day.pue for kw in day.hourly.it_power_kw] for day in self.site_days]
+        grams = [
+            [kw * g for kw, g in zip(kws, one.gco2e_per_kwh, strict=True)]
+            for kws, one in zip(meter, series, strict=True)
+        ]
+        drawn = zip(_summed(grams), _summed(meter), series[0].gco2e_per_kwh, strict=True)
+        return HourlySeries(
+            gco2e_per_kwh=tuple(g / kw if kw > 0 else home for g, kw, home in drawn),
+            it_power_kw=power,
+            online_it_power_kw=_summed([one.online_it_power_kw for one in series]),
+            offline_it_power_kw=_summed([one.offline_it_power_kw for one in series]),
+        )
+
+    @property
+    def pue(self) -> float:
+        """Facility over IT energy of all sites together."""
+        it_kwh = sum(self.hourly.it_power_kw)
+        if it_kwh <= 0:
+            return self.site_days[0].pue
+        return sum(day.facility_kwh_per_day for day in self.site_days) / it_kwh
+
+    @property
     def it_power_kw(self) -> float:
         """Mean IT power over the day, PSU losses included, before PUE."""
         return sum(self.hourly.it_power_kw) / len(self.hourly.it_power_kw)
@@ -186,7 +229,7 @@ class Plan:
     @property
     def facility_kwh_per_year(self) -> float:
         """Electricity of a year at the meter of the building."""
-        return self.it_power_kw * self.pue * HOURS_PER_YEAR
+        return sum(day.facility_kwh_per_day for day in self.site_days) * DAYS_PER_YEAR
 
     @property
     def gco2e_per_functional_unit(self) -> float:
@@ -204,6 +247,10 @@ class Plan:
             key = " ".join(str(getattr(part, name)) for name in fields)
             totals[key] = totals.get(key, 0.0) + part.kgco2e_per_year
         return totals
+
+
+def _summed(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    return tuple(sum(column) for column in zip(*rows, strict=True))
 
 
 def plan_record(plan: Plan, seconds: float) -> dict[str, Any]:
@@ -224,6 +271,8 @@ def plan_record(plan: Plan, seconds: float) -> dict[str, Any]:
             "by_workload": plan.carbon_by("workload"),
         },
         "scopes_kgco2e_per_year": _scopes(plan),
+        "sunk_kgco2e_per_year": plan.sunk_kgco2e_per_year,
+        "sites": [_site_record(day) for day in plan.site_days],
         "gco2e_per_functional_unit": plan.gco2e_per_functional_unit,
         "usd_per_h": plan.usd_per_h,
         "usd_per_h_by_part": {part.part: part.usd_per_h for part in plan.cost_parts},
@@ -251,6 +300,11 @@ def _scopes(plan: Plan) -> dict[str, float | None]:
         "scope_3_fuel_and_plants": None if direct is None else together - direct,
         "scope_3_embodied": plan.embodied_kgco2e_per_year,
     }
+
+
+def _site_record(day: SiteDay) -> dict[str, Any]:
+    kwh = day.facility_kwh_per_day * DAYS_PER_YEAR
+    return {"site": day.site, "pue": day.pue, "facility_kwh_per_year": kwh}
 
 
 def _identity(plan: Plan) -> dict[str, Any]:

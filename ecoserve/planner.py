@@ -15,25 +15,39 @@ from typing import Any, Literal
 import numpy as np
 
 import ecoserve
-from ecoserve.account import Operation, carbon_parts, cost_parts, hourly_series, read_operation
+from ecoserve.account import (
+    Operation,
+    carbon_parts,
+    cost_parts,
+    read_operation,
+    site_days,
+    sunk_kgco2e_per_year,
+)
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
-from ecoserve.formulation import FleetTerms, branching_levels
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
     direct_intensity,
     facility_kwh,
-    hourly_intensity,
     market_based_kgco2e,
 )
-from ecoserve.plan import CarbonPart, FleetEntry, HourlySeries, Plan, Status
+from ecoserve.plan import FleetEntry, Plan, SiteDay, Status
 from ecoserve.pools import late_requests, pool_rows, slo_reports
-from ecoserve.pricing import account_value, most_tie_break, objective_terms, price_account
+from ecoserve.pricing import (
+    Account,
+    Coefficients,
+    account_value,
+    dominated_kinds,
+    most_tie_break,
+    objective_terms,
+    price_account,
+)
 from ecoserve.program import Program
-from ecoserve.scenario import Scenario, Site, check_scenario
-from ecoserve.solver import Limits, Solution, Start, Termination, climb
+from ecoserve.scenario import Scenario, check_scenario
+from ecoserve.solver import Limits, Solution, Start, Termination, Watch, climb
 from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
-from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_YEAR, kg_from_g
+from ecoserve.terms import FleetTerms
+from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY, kg_from_g
 
 Effort = Literal["quick", "interactive", "report"]
 """quick: relaxation and repair; interactive: to 1 %; report: to 0.1 %."""
@@ -70,18 +84,20 @@ def plan_fleet(
     *,
     least_carbon_tie_break: bool = False,
     memory: Memory | None = None,
+    watch: Watch | None = None,
 ) -> Plan:
     """The best fleet for the scenario's objective that the effort allows.
 
     ``least_carbon_tie_break`` then takes the least-carbon plan within 0.5 % of that optimum, as
-    baselines are defined. ``memory`` makes plans after a small edit quicker. Raises
+    baselines are defined. ``memory`` makes plans after a small edit quicker. ``watch`` is told of
+    better answers and may stop the search. Raises
     :class:`~ecoserve.errors.ScenarioError` for a scenario that contradicts the catalog,
     :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
     check_scenario(scenario, catalog)
-    memory = memory or Memory()
-    first = _attempt(scenario, catalog, {}, effort, least_carbon_tie_break, memory)
+    memory, watch = memory or Memory(), watch or Watch()
+    first = _attempt(scenario, catalog, {}, effort, least_carbon_tie_break, memory, watch)
     if not first.solution.is_feasible:
         raise InfeasibleError(
             "no combination of the allowed servers serves this traffic within its limits; raise "
@@ -91,7 +107,9 @@ def plan_fleet(
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
         try:
-            attempt = _attempt(scenario, catalog, held, effort, least_carbon_tie_break, memory)
+            attempt = _attempt(
+                scenario, catalog, held, effort, least_carbon_tie_break, memory, watch
+            )
         except InfeasibleError:  # at the sizes held; the rounds before it stand
             break
         if not attempt.solution.is_feasible:
@@ -110,6 +128,7 @@ def _attempt(
     effort: Effort,
     tie_break: bool,
     memory: Memory,
+    watch: Watch,
 ) -> Attempt:
     key = structure_key(scenario, catalog, held)
     structure = memory.structure(key)
@@ -117,7 +136,15 @@ def _attempt(
         structure = build_structure(scenario, catalog, held)
         memory.keep_structure(key, structure)
     terms = price_terms(scenario, catalog, structure.demands, structure.options, structure.eligible)
-    search = Search(structure=structure, terms=terms, effort=effort, memory=memory, key=key)
+    search = Search(
+        structure=structure,
+        terms=terms,
+        effort=effort,
+        memory=memory,
+        key=key,
+        caps=account_caps(scenario),
+        watch=watch,
+    )
     solution = search.least(objective_weights(scenario), least_carbon=tie_break)
     operation = read_operation(structure.problem, terms, solution)
     return Attempt(terms=terms, solution=solution, operation=operation, held=dict(held))
@@ -132,6 +159,9 @@ class Search:
     effort: Effort
     memory: Memory
     key: str
+    caps: Mapping[str, float]
+    """Most of the day's account, by its entries' names."""
+    watch: Watch
 
     def least(self, weights: Mapping[str, float], *, least_carbon: bool) -> Solution:
         """The least of the weighted account; then, if asked, the least carbon within 0.5 % of it.
@@ -140,7 +170,7 @@ class Search:
         """
         account = price_account(self.structure.problem, self.terms)
         goal = objective_terms(self.structure.problem, account, weights)
-        program = self.structure.program.with_objective(goal)
+        program = self._priced(goal, account, [])
         staged = least_carbon and weights != CARBON
         gap = min(GAP[self.effort], OWN_OPTIMUM_SLACK) if staged else GAP[self.effort]
         nodes = (OWN_NODES if staged else NODES)[self.effort]
@@ -154,8 +184,7 @@ class Search:
             own_gap = found.gap
             limit = own_best * (1.0 + OWN_OPTIMUM_SLACK)
             goal = objective_terms(self.structure.problem, account, CARBON)
-            capped = self.structure.program.with_objective(goal)
-            capped = capped.with_row_at_most(account[name], limit)
+            capped = self._priced(goal, account, [(account[name], limit)])
             key = f"{self.key} carbon within {name}"
             limits = Limits(gap=GAP[self.effort], nodes=NODES[self.effort])
             found = self._solve(capped, key, limits, found.values)
@@ -164,6 +193,26 @@ class Search:
         value = account_value(account, weights, found.values)
         tie = most_tie_break(self.structure.problem, self.terms, account, weights, value)
         return replace(found, objective=value, bound=min(found.bound - tie, value))
+
+    def _priced(
+        self, goal: Coefficients, account: Account, rows: Sequence[tuple[Coefficients, float]]
+    ) -> Program:
+        """The structure's rows at today's prices, with caps on the account.
+
+        Kinds of server that another beats in everything priced are closed, which spares the search
+        their twins.
+        """
+        caps = [*rows, *((account[name], most) for name, most in self.caps.items())]
+        problem = self.structure.problem
+        priced = [goal, *(terms for terms, _ in caps)]
+        closed = dominated_kinds(problem, self.terms, priced)
+        structure = self.structure
+        base = structure.program if self.effort == "quick" else structure.program_with_cuts()
+        program = base.with_objective(goal)
+        program = program.with_closed([problem.x[kind] for kind in closed])
+        for terms, at_most in caps:
+            program = program.with_row_at_most(terms, at_most)
+        return program
 
     def _solve(
         self, program: Program, key: str, limits: Limits, first: Mapping[str, float] | None = None
@@ -191,14 +240,27 @@ class Search:
         proof = Limits(gap=limits.gap, time_s=PROOF_TIME_S)
         return climb(
             program,
-            branching_levels(self.structure.problem, self.terms),
+            self.structure.problem.levels,
             limits,
+            coarse=list(self.structure.problem.on.values()),
             proof=proof if affordable and self.effort != "quick" else None,
             start=start,
+            watch=self.watch,
         )
 
 
 CARBON: Mapping[str, float] = {"kg": 1.0}
+
+
+def account_caps(scenario: Scenario) -> dict[str, float]:
+    """The scenario's caps as most of a day's account."""
+    policy = scenario.policy
+    caps = {}
+    if policy.max_kgco2e_per_year is not None:
+        caps["kg"] = policy.max_kgco2e_per_year / DAYS_PER_YEAR
+    if policy.max_usd_per_h is not None:
+        caps["usd"] = policy.max_usd_per_h * HOURS_PER_DAY
+    return caps
 
 
 def objective_weights(scenario: Scenario) -> dict[str, float]:
@@ -252,12 +314,10 @@ def _sizes_to_hold(attempt: Attempt) -> dict[str, int]:
 
 def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: bool) -> Plan:
     solution, terms, operation = attempt.solution, attempt.terms, attempt.operation
-    intensity = hourly_intensity(scenario.site, catalog)
-    series = hourly_series(operation, terms, catalog, intensity)
+    intensities = [site.kg_per_kwh / kg_from_g(1.0) for site in terms.sites]
+    days = site_days(operation, terms, intensities)
     reports = slo_reports(operation, terms)
-    carbon = carbon_parts(operation, terms, scenario, catalog)
-    direct = _direct_kgco2e(scenario.site, catalog, series, terms.pue)
-    pools = pool_rows(operation, terms, scenario, catalog)
+    pools = pool_rows(operation, terms, catalog)
     proven = solution.gap <= PROVEN_GAP and not attempt.held
     return Plan(
         engine_version=ecoserve.__version__,
@@ -268,17 +328,14 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         bound=solution.bound,
         objective=solution.objective,
         objective_name=objective_name(scenario, least_carbon=least_carbon),
-        fleet=tuple(
-            FleetEntry(site=scenario.site.name, server=server, variant="full", count=count)
-            for server, count in operation.counts.items()
-        ),
+        fleet=_fleet(operation, terms),
         pools=pools,
-        carbon_parts=carbon,
-        cost_parts=cost_parts(operation, scenario, catalog, series.it_power_kw, terms.pue),
-        hourly=series,
-        pue=terms.pue,
-        direct_kgco2e_per_year=direct,
-        market_kgco2e_per_year=_market_kgco2e(scenario.site, carbon, series, terms.pue, direct),
+        carbon_parts=carbon_parts(operation, terms, scenario, catalog),
+        cost_parts=cost_parts(operation, terms, scenario, catalog, days),
+        site_days=days,
+        sunk_kgco2e_per_year=sunk_kgco2e_per_year(scenario, catalog),
+        direct_kgco2e_per_year=_direct_kgco2e(scenario, catalog, days),
+        market_kgco2e_per_year=_market_kgco2e(scenario, catalog, days),
         output_tokens_per_year=sum(d.output_tokens_per_year for d in terms.demands),
         slo=reports,
         blocked=(),
@@ -296,22 +353,49 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
     )
 
 
-def _direct_kgco2e(site: Site, catalog: Catalog, series: HourlySeries, pue: float) -> float | None:
+def _fleet(operation: Operation, terms: FleetTerms) -> tuple[FleetEntry, ...]:
+    return tuple(
+        FleetEntry(
+            site=terms.sites[kind.site].name,
+            server=kind.server_id,
+            variant=kind.variant,
+            count=operation.counts[kind.id],
+            owned=kind.is_owned,
+        )
+        for kind in terms.servers
+        if kind.id in operation.counts
+    )
+
+
+def _direct_kgco2e(scenario: Scenario, catalog: Catalog, days: Sequence[SiteDay]) -> float | None:
     """What power stations burn for the year's electricity; None where no such hours are known."""
+    burnt = [_burnt_kgco2e(n, scenario, catalog, day) for n, day in enumerate(days)]
+    known = [kg for kg in burnt if kg is not None]
+    return sum(known) if len(known) == len(burnt) else None
+
+
+def _burnt_kgco2e(
+    site_index: int, scenario: Scenario, catalog: Catalog, day: SiteDay
+) -> float | None:
+    site = scenario.sites[site_index]
     intensity = direct_intensity(site, catalog)
     if intensity is None:
         return None
-    day_kwh = facility_kwh(np.array(series.it_power_kw), pue)
-    return kg_from_g(float(day_kwh @ intensity)) * DAYS_PER_YEAR
+    home_h = catalog.region(scenario.site.region).utc_offset_h
+    ahead_h = catalog.region(site.region).utc_offset_h - home_h
+    day_kwh = facility_kwh(np.array(day.hourly.it_power_kw), day.pue)
+    return kg_from_g(float(day_kwh @ np.roll(intensity, -ahead_h))) * DAYS_PER_YEAR
 
 
-def _market_kgco2e(
-    site: Site, carbon: Sequence[CarbonPart], series: HourlySeries, pue: float, direct: float | None
-) -> float | None:
-    """The year's electricity by the site's contracts; None where it has none."""
-    if site.market is None:
-        return None
-    located = sum(part.kgco2e_per_year for part in carbon if part.kind == "operational")
-    mean_kw = sum(series.it_power_kw) / len(series.it_power_kw)
-    energy_kwh = facility_kwh(mean_kw, pue) * HOURS_PER_YEAR
-    return market_based_kgco2e(site.market, located if direct is None else direct, energy_kwh)
+def _market_kgco2e(scenario: Scenario, catalog: Catalog, days: Sequence[SiteDay]) -> float | None:
+    """The year's electricity by the sites' contracts; None where a site has none."""
+    total = 0.0
+    for index, (site, day) in enumerate(zip(scenario.sites, days, strict=True)):
+        if site.market is None:
+            return None
+        kwh = facility_kwh(np.array(day.hourly.it_power_kw), day.pue)
+        located = kg_from_g(float(kwh @ np.array(day.hourly.gco2e_per_kwh))) * DAYS_PER_YEAR
+        direct = _burnt_kgco2e(index, scenario, catalog, day)
+        year_kwh = float(kwh.sum()) * DAYS_PER_YEAR
+        total += market_based_kgco2e(site.market, located if direct is None else direct, year_kwh)
+    return total

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from ecoserve.account import Operation, Use
 from ecoserve.catalog import Catalog
 from ecoserve.demand import WorkloadDemand
-from ecoserve.formulation import FleetTerms
+from ecoserve.formulation import runs_on_host
 from ecoserve.latency import mixture_quantile_s, queue_of, weighted_quantile
 from ecoserve.options import host_sockets
 from ecoserve.performance import Queue
 from ecoserve.plan import Pool, SloReport
-from ecoserve.scenario import Scenario
+from ecoserve.terms import FleetTerms, ServerTerms
+from ecoserve.units import HOURS_PER_DAY
 
 Array = NDArray[np.float64]
 MAX_REPORTED_UTILISATION = 0.999
@@ -24,34 +25,33 @@ WHOLE = 1e-6
 """Solver noise on a whole number of replicas."""
 
 
-def pool_rows(
-    operation: Operation, terms: FleetTerms, scenario: Scenario, catalog: Catalog
-) -> tuple[Pool, ...]:
-    """One row per pool and server kind, host CPU pools included."""
+def pool_rows(operation: Operation, terms: FleetTerms, catalog: Catalog) -> tuple[Pool, ...]:
+    """One row per pool and server, host CPU pools included."""
     rows = []
-    for (server, pool_id), replicas in sorted(operation.replicas.items()):
+    for (group_id, pool_id), parts in sorted(operation.replicas.items()):
         uses = [use for use in operation.uses if use.service.pool_id == pool_id]
         if uses:
-            total = operation.pool_replicas(pool_id)
-            rows.append(_pool(uses, server, replicas, total, terms, scenario, catalog))
+            kinds = [kind for kind in terms.groups[group_id] if kind.id in operation.counts]
+            up = operation.up(pool_id, terms)
+            rows.append(_pool(uses, kinds, max(parts), up, terms))
     for use in operation.uses:
         if use.service.role == "host_cpu":
+            alike = [kind for kind in terms.servers if runs_on_host(use.service, kind)]
             home = catalog.server(use.service.device.server_id)
-            sockets = operation.counts[home.id] * host_sockets(home, catalog)
-            whole = math.ceil(sockets)
-            rows.append(_pool([use], home.id, whole, sockets, terms, scenario, catalog))
+            sockets = host_sockets(home, catalog)
+            up = sum((operation.servers_on(k.id, terms) for k in alike), np.zeros(HOURS_PER_DAY))
+            rows.append(_pool([use], alike, math.ceil(sockets * up.max()), sockets * up, terms))
     return tuple(rows)
 
 
 def _pool(
     uses: Sequence[Use],
-    server_id: str,
+    kinds: Sequence[ServerTerms],
     replicas: int,
-    total_replicas: float,
+    up: Array,
     terms: FleetTerms,
-    scenario: Scenario,
-    catalog: Catalog,
 ) -> Pool:
+    """``kinds``: the servers it may be on; ``up``: replicas of the whole pool by hour."""
     service = uses[0].service
     weight = np.concatenate([_busy_by_bucket(use, terms) for use in uses])
     busy = sum(use.peak_replicas for use in uses)
@@ -61,11 +61,11 @@ def _pool(
         return float(weight @ values / weight.sum())
 
     return Pool(
-        site=scenario.site.name,
+        site=terms.site_of(service).name,
         workloads=tuple(use.service.workload for use in uses),
         llm=service.device.llm_id,
-        server=server_id,
-        variant="full",
+        server=kinds[0].server_id,
+        variant="+".join(dict.fromkeys(kind.variant for kind in kinds)),
         accelerator=service.device.accelerator_id,
         tp=service.device.tp,
         precision=service.device.precision,
@@ -74,7 +74,7 @@ def _pool(
         stack=service.device.replica.params.stack,
         role=service.role,
         replicas=replicas,
-        utilisation=float(np.max(busy)) / total_replicas,
+        utilisation=float(np.max(busy / np.maximum(up, WHOLE))),
         batch=mean("batch"),
         power_w=mean("busy_w"),
         fitted=bool(mean("fitted") >= 1.0 - 1e-9),
@@ -152,20 +152,20 @@ def _queue(pool_id: str, uses: Sequence[Use], operation: Operation, terms: Fleet
 
     Replicas take turns: those busy with offline work in an hour are not there for online requests.
     """
-    replicas = operation.pool_replicas(pool_id)
+    replicas = operation.up(pool_id, terms)
     online = [use for use in uses if _online(use, terms)]
     if not online:
-        return Queue(replicas, 0.0, 0.0, 0.0)
+        return Queue(operation.pool_replicas(pool_id), 0.0, 0.0, 0.0)
     busy = np.sum([terms.burst * use.peak_replicas for use in online], axis=0)
     others = [use.peak_replicas for use in uses if not _online(use, terms)]
-    free = replicas - np.sum(others, axis=0) if others else np.full(len(busy), float(replicas))
-    free = np.maximum(np.ceil(free - WHOLE), 1.0)
+    others.append(np.zeros_like(busy))
+    free = np.maximum(np.ceil(replicas - np.sum(others, axis=0) - WHOLE), 1.0)
     worst = int(np.argmax(busy / free))
-    replicas = int(free[worst])
-    utilisation = min(float(busy[worst]) / replicas, MAX_REPORTED_UTILISATION)
+    servers = int(free[worst])
+    utilisation = min(float(busy[worst]) / servers, MAX_REPORTED_UTILISATION)
     rates = [terms.demand_of(u.service).rate_rps * u.shares for u in online]
     times = [u.service.queued_s for u in online]
-    return queue_of(np.concatenate(rates), np.concatenate(times), replicas, utilisation)
+    return queue_of(np.concatenate(rates), np.concatenate(times), servers, utilisation)
 
 
 def _online(use: Use, terms: FleetTerms) -> bool:

@@ -16,6 +16,23 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Whole columns that a need has to be met with, and a positive weight for each."""
+
+    places: NDArray[np.int32]
+    weights: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A row ``values @ x[places] >= at_least`` that every whole solution keeps."""
+
+    places: NDArray[np.int32]
+    values: Array
+    at_least: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """A PuLP program as arrays, immutable and shareable between solves."""
 
@@ -75,6 +92,12 @@ class Program:
                 cost[self.index[column.name]] = value
         return replace(self, cost=cost)
 
+    def with_closed(self, columns: Sequence[Any]) -> Program:
+        """The same rows with these PuLP columns held at zero."""
+        upper = self.upper.copy()
+        upper[[self.index[column.name] for column in columns if column.name in self.index]] = 0.0
+        return replace(self, upper=upper)
+
     def with_row_at_most(self, terms: Mapping[Any, float], at_most: float) -> Program:
         """One more row, ``terms <= at_most``, given by PuLP column."""
         listed = [(self.index[c.name], v) for c, v in terms.items() if c.name in self.index]
@@ -86,6 +109,21 @@ class Program:
             starts=np.append(self.starts, self.starts[-1] + len(places)).astype(np.int32),
             columns=np.append(self.columns, places).astype(np.int32),
             values=np.append(self.values, values),
+        )
+
+    def with_cuts(self, cuts: Sequence[Cut]) -> Program:
+        """The same rows and these that follow from them."""
+        if not cuts:
+            return self
+        lengths = np.cumsum([len(cut.places) for cut in cuts])
+        rhs = [cut.at_least for cut in cuts]
+        return replace(
+            self,
+            row_lower=np.append(self.row_lower, rhs),
+            row_upper=np.append(self.row_upper, np.full(len(cuts), math.inf)),
+            starts=np.append(self.starts, self.starts[-1] + lengths).astype(np.int32),
+            columns=np.concatenate([self.columns, *(cut.places for cut in cuts)]).astype(np.int32),
+            values=np.concatenate([self.values, *(cut.values for cut in cuts)]),
         )
 
     def with_sums(self, groups: Sequence[Sequence[int]]) -> Program:

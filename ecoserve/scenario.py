@@ -192,6 +192,9 @@ class Hardware(Part):
     limits: tuple[ServerLimit, ...] = ()
     stock: tuple[Stock, ...] = Field(default=(), max_length=MAX_STOCK_ROWS)
     """What is owned already. It may serve, be parked part of the day, or stay off."""
+    host_variants: tuple[Id, ...] = ("trimmed",)
+    """Rules by which Reduce may trim the hosts one buys; those without disks need a store of
+    images elsewhere that no plan counts."""
     accelerator_years: float = Field(default=4.0, ge=0.5, le=20)
     host_years: float = Field(default=4.0, ge=0.5, le=20)
     stack: Id = "vllm_v1"
@@ -230,6 +233,8 @@ class Hardware(Part):
     def _rental_names_its_provider(self) -> Self:
         if self.offer == "rental" and self.provider is None:
             raise ValueError("offer 'rental' needs a provider, for example aws")
+        if self.offer == "rental" and self.stock:
+            raise ValueError("stock stands beside what one buys; remove it or choose purchase")
         if self.offer == "purchase" and self.price_date is not None:
             raise ValueError("price_date is the year of a rental price list; remove it")
         return self
@@ -345,6 +350,7 @@ _CAME_LATER: Final[Mapping[str, object]] = {
     "max_it_power_kw": None,
     "max_rack_units": None,
     "stock": [],
+    "host_variants": ["trimmed"],
     "min_count": 0,
     "reduce": True,
     "park": True,
@@ -420,6 +426,10 @@ def _unknown_ids(data: Mapping[str, Any], catalog: Catalog) -> list[Problem]:
     asked += [
         (f"hardware.stock.{i}.server", row.get("server"), catalog.server)
         for i, row in enumerate(_rows(hardware.get("stock")))
+    ]
+    asked += [
+        (f"hardware.host_variants.{i}", variant_id, catalog.host_variant)
+        for i, variant_id in enumerate(hardware.get("host_variants") or ())
     ]
     found = [_unknown_id(field, wanted, look_up) for field, wanted, look_up in asked]
     return [problem for problem in found if problem is not None]

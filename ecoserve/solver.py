@@ -25,10 +25,11 @@ from ecoserve.answer import (
 )
 from ecoserve.cbc import solve_with_cbc
 from ecoserve.errors import SolverError
-from ecoserve.program import Program
+from ecoserve.program import Counted, Program
 
 try:
     from ecoserve.branching import BranchAndBound
+    from ecoserve.cuts import rounding_cuts
     from ecoserve.highs import solve
 except ModuleNotFoundError as missing:
     if missing.name != "highspy":
@@ -50,6 +51,7 @@ __all__ = [
     "relative_gap",
     "solve",
     "solve_with_cbc",
+    "tightened",
 ]
 
 
@@ -58,6 +60,7 @@ def climb(
     levels: Sequence[Sequence[Any]],
     limits: Limits,
     *,
+    coarse: Sequence[Any] | None = None,
     proof: Limits | None = None,
     start: Start | None = None,
     watch: Watch | None = None,
@@ -65,15 +68,15 @@ def climb(
     """The answer that ``limits`` allow, and the relaxation's basis for a later ``start``.
 
     Step by step: relaxation and repair, the neighbourhood of the relaxation, branch and bound over
-    ``levels`` (see :class:`BranchAndBound`), then, where a ``proof`` is asked for and the gap is
-    still open, HiGHS's own solver. Each step only replaces an answer by a better one. Without
-    HiGHS, or where it fails, CBC answers within the same limits.
+    ``levels`` and with ``coarse`` (see :class:`BranchAndBound`), then, where a ``proof`` is asked
+    for and the gap is still open, HiGHS's own solver. Each step only replaces an answer by a better
+    one. Without HiGHS, or where it fails, CBC answers within the same limits.
     """
     watch = watch or Watch()
     if not HAS_HIGHS:
         return solve_with_cbc(program, proof or limits), None
     try:
-        tree = BranchAndBound(program, levels)
+        tree = BranchAndBound(program, levels, coarse)
         found = tree.run(limits, start, watch)
         is_done = found.gap <= limits.gap or not found.is_feasible
         if proof is None or is_done or found.termination is Termination.CANCELLED:
@@ -86,3 +89,11 @@ def climb(
     best = min((found, proven), key=lambda answer: answer.objective)
     bound = max(found.bound, proven.bound)
     return replace(best, bound=bound, termination=proven.termination), tree.basis
+
+
+def tightened(program: Program, counted: Sequence[Counted]) -> Program:
+    """With rows that hold for whole columns only, for searches that need proof; HiGHS finds them.
+
+    Without HiGHS the program as it is: the rows change no answer.
+    """
+    return program.with_cuts(rounding_cuts(program, counted)) if HAS_HIGHS else program

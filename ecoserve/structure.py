@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TypeVar
 
 import numpy as np
 
 from ecoserve.catalog import Catalog
+from ecoserve.constraints import fleet_problem
 from ecoserve.cost import server_cost
 from ecoserve.demand import WorkloadDemand, workload_demands
-from ecoserve.embodied import kgco2e_per_h, server_footprint
+from ecoserve.embodied import kgco2e_per_h, node_footprint
 from ecoserve.errors import BlockedSlice, InfeasibleError
-from ecoserve.formulation import FleetProblem, FleetTerms, ServerTerms, fleet_problem
+from ecoserve.formulation import FleetProblem
 from ecoserve.latency import Eligibility, eligibility
 from ecoserve.operational import electricity_usd_per_kwh, hourly_intensity, site_pue
 from ecoserve.options import (
@@ -28,18 +29,25 @@ from ecoserve.options import (
     Service,
     allowed_servers,
     host_sockets,
+    host_variants,
     nic_gb_per_s,
     services,
+    stock_in_service,
     undominated,
 )
 from ecoserve.power import server_idle_w
-from ecoserve.program import Program
+from ecoserve.program import Counted, Program
 from ecoserve.rows import Server
-from ecoserve.scenario import Scenario
-from ecoserve.solver import Solution, Start
+from ecoserve.scenario import Scenario, Site
+from ecoserve.solver import Solution, Start, tightened
+from ecoserve.terms import FULL, CountLimit, FleetTerms, ServerTerms, SiteTerms, duty_periods
 from ecoserve.units import HOURS_PER_DAY, kg_from_g, kw_from_w
 
 MAX_REMEMBERED = 16
+DUTY_PERIODS = 3
+"""Parts of the day in which servers may be parked apart."""
+CAPS = ("max_kgco2e_per_year", "max_usd_per_h")
+"""Caps on the account: rows that change with prices, added when a program is priced."""
 T = TypeVar("T")
 
 
@@ -52,6 +60,15 @@ class Structure:
     eligible: Eligibility
     problem: FleetProblem
     program: Program
+    on_kw: Mapping[str, float]
+    """Of one server of each kind that is on."""
+    _cuts: list[Program] = field(default_factory=list)
+
+    def program_with_cuts(self) -> Program:
+        """With rows that hold for whole servers only; made once, for searches that need proof."""
+        if not self._cuts:
+            self._cuts.append(tightened(self.program, _counted(self)))
+        return self._cuts[0]
 
 
 @dataclass(slots=True)
@@ -105,13 +122,30 @@ def _keep(book: OrderedDict[str, T], key: str, value: T) -> None:
         book.popitem(last=False)
 
 
+def _counted(structure: Structure) -> list[Counted]:
+    problem, index = structure.problem, structure.program.index
+    by_period: dict[int, list[tuple[int, float]]] = {}
+    for (kind, k), column in problem.on.items():
+        by_period.setdefault(k, []).append((index[column.name], structure.on_kw[kind]))
+    return [
+        Counted(
+            places=np.array([place for place, _ in mine], dtype=np.int32),
+            weights=np.array([kw for _, kw in mine]),
+        )
+        for mine in by_period.values()
+    ]
+
+
 def structure_key(scenario: Scenario, catalog: Catalog, held: Mapping[str, int]) -> str:
     """Equal keys have equal structures: all of the scenario but what only prices columns."""
     data = scenario.model_dump(mode="json")
-    data["site"] = {"region": data["site"]["region"]}
+    sites = [data["site"], *data["other_sites"]]
+    kept = ("region", "name", "round_trip_s", "max_it_power_kw", "max_rack_units")
+    data["sites"] = [{name: site[name] for name in kept} for site in sites]
+    del data["site"], data["other_sites"]
     for name in ("accelerator_years", "host_years"):
         del data["hardware"][name]
-    for name in ("coefficients", "carbon_price_usd_per_t"):
+    for name in ("coefficients", "carbon_price_usd_per_t", *CAPS):
         del data["policy"][name]
     data["policy"]["objective"] = picks_fastest(scenario)
     del data["name"]
@@ -133,13 +167,15 @@ def build_structure(scenario: Scenario, catalog: Catalog, held: Mapping[str, int
     eligible = eligibility(options, demands, scenario.policy, held)
     if eligible.blocked:
         raise _blocked(eligible.blocked)
-    problem = fleet_problem(price_terms(scenario, catalog, demands, options, eligible))
+    terms = price_terms(scenario, catalog, demands, options, eligible)
+    problem = fleet_problem(terms)
     return Structure(
         demands=demands,
         options=options,
         eligible=eligible,
         problem=problem,
         program=Program.of(problem.lp),
+        on_kw={kind.id: kind.on_kw for kind in terms.servers},
     )
 
 
@@ -151,21 +187,22 @@ def price_terms(
     eligible: Eligibility,
 ) -> FleetTerms:
     """Everything the program is made of, priced by the scenario."""
-    limits = {limit.server: limit.max_count for limit in scenario.hardware.limits}
-    rents = scenario.hardware.offer == "rental"
+    sites = site_terms(scenario, catalog)
+    needs = [demand.peak_ratio for demand in demands if demand.is_online]
+    parks = scenario.levers.park and scenario.hardware.offer == "purchase"
     return FleetTerms(
         demands=tuple(demands),
         services=tuple(options),
         masks=eligible.masks,
         on_time=eligible.on_time,
         utilisation=eligible.utilisation,
-        servers=tuple(
-            _server_terms(server, scenario, catalog, limits.get(server.id))
-            for server in allowed_servers(scenario, catalog)
+        sites=sites,
+        servers=tuple(_kinds(scenario, catalog)),
+        limits=tuple(
+            CountLimit(server_id=row.server, at_least=row.min_count, at_most=row.max_count)
+            for row in scenario.hardware.limits
         ),
-        kg_per_kwh=hourly_intensity(scenario.site, catalog) * kg_from_g(1.0),
-        pue=site_pue(scenario.site, catalog),
-        usd_per_kwh=0.0 if rents else electricity_usd_per_kwh(scenario.site, catalog),
+        periods=duty_periods(needs, DUTY_PERIODS if parks else 1),
         psu_efficiency=catalog.host_power_value("psu_efficiency"),
         burst=scenario.policy.burst,
         min_replicas=scenario.policy.min_replicas,
@@ -173,24 +210,84 @@ def price_terms(
     )
 
 
+def site_terms(scenario: Scenario, catalog: Catalog) -> tuple[SiteTerms, ...]:
+    """Every site's electricity on the users' clock."""
+    rents = scenario.hardware.offer == "rental"
+    home_h = catalog.region(scenario.site.region).utc_offset_h
+    found = []
+    for index, site in enumerate(scenario.sites):
+        ahead_h = catalog.region(site.region).utc_offset_h - home_h
+        intensity = np.roll(hourly_intensity(site, catalog), -ahead_h)
+        found.append(
+            SiteTerms(
+                index=index,
+                name=site.name,
+                kg_per_kwh=intensity * kg_from_g(1.0),
+                pue=site_pue(site, catalog),
+                usd_per_kwh=0.0 if rents else electricity_usd_per_kwh(site, catalog),
+                max_it_power_kw=site.max_it_power_kw,
+                free_rack_units=_free_rack_units(site, index, scenario, catalog),
+            )
+        )
+    return tuple(found)
+
+
+def _free_rack_units(site: Site, index: int, scenario: Scenario, catalog: Catalog) -> float | None:
+    if site.max_rack_units is None:
+        return None
+    stock = stock_in_service(scenario)
+    taken = sum(
+        n * _rack_units(catalog.server(s), catalog) for (i, s), n in stock.items() if i == index
+    )
+    return site.max_rack_units - taken
+
+
+def _rack_units(server: Server, catalog: Catalog) -> float:
+    return catalog.host(server.host_id).rack_units * catalog.share_of_host(server)
+
+
+def _kinds(scenario: Scenario, catalog: Catalog) -> Iterator[ServerTerms]:
+    """Every server in every host variant at every site, and what is owned."""
+    limits = {limit.server: limit.max_count for limit in scenario.hardware.limits}
+    for index in range(len(scenario.sites)):
+        for server in allowed_servers(scenario, catalog):
+            limit = limits.get(server.id)
+            for variant, built in ((FULL, server), *host_variants(server, scenario, catalog)):
+                yield _server_terms(built, scenario, catalog, index, variant, limit)
+    for (index, server_id), count in sorted(stock_in_service(scenario).items()):
+        server = catalog.server(server_id)
+        terms = _server_terms(server, scenario, catalog, index, FULL, count)
+        place = server_cost(server, scenario.hardware, catalog).colocation * HOURS_PER_DAY
+        yield replace(terms, is_owned=True, embodied_kg_per_day=0.0, usd_per_day=place)
+
+
 def _server_terms(
-    server: Server, scenario: Scenario, catalog: Catalog, max_count: int | None
+    server: Server,
+    scenario: Scenario,
+    catalog: Catalog,
+    site: int,
+    variant: str,
+    max_count: int | None,
 ) -> ServerTerms:
     hardware = scenario.hardware
-    made = server_footprint(server.id, scenario.policy.coefficients, catalog)
+    made = node_footprint(server, scenario.policy.coefficients, catalog)
     embodied_kg_per_h = kgco2e_per_h(
         made.side_kgco2e("accelerator"), hardware.accelerator_years
     ) + kgco2e_per_h(made.side_kgco2e("host"), hardware.host_years)
     spare = catalog.host_power_value("cpu_spare_ratio")
     return ServerTerms(
-        id=server.id,
+        server_id=server.id,
+        site=site,
+        variant=variant,
         accelerator_id=server.accelerator_id,
         n_accelerators=server.n_accelerators,
-        idle_kw=kw_from_w(server_idle_w(server, catalog)),
+        on_kw=kw_from_w(server_idle_w(server, catalog)),
+        parked_kw=kw_from_w(catalog.host_power_value("parked_w")),
         embodied_kg_per_day=embodied_kg_per_h * HOURS_PER_DAY,
         usd_per_day=server_cost(server, hardware, catalog).usd_per_h * HOURS_PER_DAY,
         spare_sockets=spare * host_sockets(server, catalog),
         kv_gb_per_s=KV_LINK_EFFICIENCY * nic_gb_per_s(server),
+        rack_units=_rack_units(server, catalog),
         max_count=max_count,
     )
 

@@ -207,6 +207,7 @@ HOST_POWER = {
     "fans_w_per_2u": 100.0,
     "psu_efficiency": 0.8,
     "regulator_ratio": 1.0,
+    "parked_w": 20.0,
 }
 PRICES = {
     "dram_usd_per_gb": 4.0,
@@ -247,6 +248,13 @@ COEFFICIENTS = (
     coefficient("ssd_kg_per_gb", 0.02),
 )
 
+LEAN = HostVariant(
+    id="trimmed", name="Lean", dram_base_gb=20.0, dram_gb_per_accelerator_gb=0.5,
+    dram_module_gb=8.0, ssd_base_gb=100.0, ssd_gb_per_accelerator_gb=2.0, ssd_drive_gb=480.0,
+    note="", **ROW,
+)  # fmt: skip
+"""Of 4 Big it leaves 256 of 500 GB and two drives, 960 of 5,000 GB."""
+
 _TABLE_OF: Mapping[type, str] = {
     Provider: "providers",
     Accelerator: "accelerators",
@@ -270,7 +278,7 @@ _ROWS: tuple[Any, ...] = (
     *(BIG, SMALL, BIG_HOST, SMALL_HOST, BIG_SERVER, SMALL_SERVER, HALF_SERVER, TOY, TOY_MOE),
     *(serving("big_family"), serving("big_family", precision="fp8"), serving("small_family")),
     *(serving("cpu_family", "cpu"), power("big_family"), power("small_family")),
-    *(*MIXES, *PROFILES, GRID, SUNNY, PLAIN, *COEFFICIENTS),
+    *(*MIXES, *PROFILES, GRID, SUNNY, PLAIN, LEAN, *COEFFICIENTS),
 )
 
 

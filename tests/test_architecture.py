@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ecoserve", "catalog_db", "app")
 
 SOLVER_FILES = tuple(
-    f"ecoserve/{name}.py" for name in ("highs", "branching", "cbc", "program", "formulation")
+    f"ecoserve/{name}.py"
+    for name in ("highs", "branching", "cuts", "cbc", "program", "formulation")
 )
 FILES_AND_PROCESSES = frozenset(
     {"os", "pathlib", "io", "shutil", "tempfile", "glob", "fileinput", "codecs", "sqlite3"}

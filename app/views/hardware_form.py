@@ -18,6 +18,8 @@ LEVERS = {
     "reuse": "Reuse: offline work on idle host CPUs",
     "shift": "Shift: offline work moved within its deadline",
     "phases_apart": "Prefill and decode in pools of their own",
+    "reduce": "Reduce: hosts trimmed to the DRAM and SSD that serving needs",
+    "park": "Park: servers off in the parts of the day that do not need them",
 }
 
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.formulation import FleetProblem, FleetTerms
+from ecoserve.formulation import FleetProblem
 from ecoserve.program import Program
+from ecoserve.terms import FleetTerms
 from ecoserve.units import HOURS_PER_DAY
 
 Array = NDArray[np.float64]
@@ -36,7 +37,7 @@ def hourly_program(program: Program, problem: FleetProblem, terms: FleetTerms) -
     for demand in online:
         services = [s for s in terms.services if s.workload == demand.workload.name]
         weight = demand.hourly_ratio / HOURS_PER_DAY
-        kg = terms.pue * terms.kg_per_kwh * demand.hourly_ratio
+        kg = terms.sites[0].pue * terms.sites[0].kg_per_kwh * demand.hourly_ratio
         for service in services:
             kw = terms.dynamic_kw(service) * demand.rate_rps * service.load_s
             for bucket in np.flatnonzero(service.fits):
@@ -85,7 +86,7 @@ def _define_capacity(
     for pool_id, group in pools.items():
         replicas = [
             (index[c.name], -terms.utilisation[pool_id] * v)
-            for c, v in problem.replicas_of(pool_id)
+            for c, v in problem.replicas_of(pool_id, 0)
         ]
         for hour in range(HOURS_PER_DAY):
             row = list(replicas)

@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from ecoserve.formulation import FleetProblem, FleetTerms, branching_levels, fleet_problem
+from ecoserve.constraints import fleet_problem
+from ecoserve.formulation import FleetProblem
 from ecoserve.highs import model_of, new_highs, solve
 from ecoserve.pricing import objective_terms, price_account
 from ecoserve.program import Program
 from ecoserve.solver import BranchAndBound, Limits, Progress, Watch, relative_gap
+from ecoserve.terms import FleetTerms, SiteTerms
 from ecoserve.units import HOURS_PER_DAY
 from tests.bench.hourly import hourly_program
 from tests.bench.memory import peak_mb
-from tests.bench.synthetic import L1R, M24, WHOLE_ONLY, Size, synthetic_terms
+from tests.bench.synthetic import L1R, M24, SIX_SITES, WHOLE_ONLY, Size, synthetic_terms
 
 CARBON = {"kg": 1.0}
 PROOF_GAP, REPORT_GAP = 0.01, 0.001
@@ -36,7 +38,7 @@ def ladder(size: Size, gap: float) -> dict[str, Any]:
     terms = synthetic_terms(size)
     started = time.process_time()
     problem, program = _program(terms)
-    tree = BranchAndBound(program, branching_levels(problem, terms))
+    tree = BranchAndBound(program, problem.levels, list(problem.on.values()))
     built = time.process_time()
     seen: list[tuple[float, Progress]] = []
     watch = Watch(report=lambda progress: seen.append((time.process_time() - built, progress)))
@@ -71,6 +73,11 @@ def l1r() -> dict[str, Any]:
     return ladder(L1R, 0.005)
 
 
+def six_sites() -> dict[str, Any]:
+    """The same at six sites that share the traffic, to one percent."""
+    return ladder(SIX_SITES, PROOF_GAP)
+
+
 def against_hourly() -> dict[str, Any]:
     """The day's shares against hourly ones: relaxation, fleet, time."""
     terms = synthetic_terms(WHOLE_ONLY)
@@ -78,7 +85,7 @@ def against_hourly() -> dict[str, Any]:
     hourly = hourly_program(program, problem, terms)
     ours_lp_s, ours_lp = _relaxed(program)
     hourly_lp_s, hourly_lp = _relaxed(hourly)
-    tree = BranchAndBound(program, branching_levels(problem, terms))
+    tree = BranchAndBound(program, problem.levels, list(problem.on.values()))
     ours_s, ours = _cpu(lambda: tree.run(Limits(gap=REPORT_GAP, nodes=NODES)))
     theirs_s, theirs = _cpu(lambda: solve(hourly, Limits(gap=REPORT_GAP, time_s=HOURLY_CAP_S)))
     fleet = {n: v for n, v in ours.values.items() if program.whole[program.index[n]]}
@@ -103,17 +110,26 @@ def _flat_day(terms: FleetTerms) -> tuple[float, float]:
     flat = replace(
         terms,
         demands=tuple(replace(d, hourly_ratio=even, peak_ratio=even) for d in terms.demands),
-        kg_per_kwh=np.full(HOURS_PER_DAY, terms.kg_per_kwh.mean()),
+        sites=(_brighter(terms.sites[0], 0.0),),
     )
     problem, program = _program(flat)
     return _relaxed(program)[1], _relaxed(hourly_program(program, problem, flat))[1]
+
+
+def _brighter(site: SiteTerms, factor: float) -> SiteTerms:
+    """The site with hours that differ from the mean by so much more."""
+    mean = site.kg_per_kwh.mean()
+    return replace(site, kg_per_kwh=mean + factor * (site.kg_per_kwh - mean))
 
 
 def edits() -> dict[str, Any]:
     """A relaxation after an edit of prices and along a Pareto front, warm against cold."""
     terms = synthetic_terms(M24)
     problem, program = _program(terms)
-    edited = [replace(terms, kg_per_kwh=terms.kg_per_kwh * f) for f in (0.9, 0.7, 1.3, 2.0)]
+    edited = [
+        replace(terms, sites=(_brighter(terms.sites[0], factor),))
+        for factor in (0.9, 0.7, 1.3, 2.0)
+    ]
     priced = [program.with_objective(_goal(problem, t)) for t in edited]
     cold = [_relaxed(p) for p in priced]
     highs = _handed_over(program)
@@ -194,7 +210,7 @@ def _cpu(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - started, answer
 
 
-ROWS = {"m24": m24, "l1r": l1r, "hourly": against_hourly, "edits": edits}
+ROWS = {"m24": m24, "l1r": l1r, "sites": six_sites, "hourly": against_hourly, "edits": edits}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps({**ROWS[sys.argv[1]](), "peak_mb": peak_mb()}) + "\n")

@@ -6,16 +6,16 @@ per step. No accelerator here is a product.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ecoserve.demand import WorkloadDemand
-from ecoserve.formulation import FleetTerms, ServerTerms
 from ecoserve.options import Device, Service
 from ecoserve.scenario import Workload
+from ecoserve.terms import FleetTerms, ServerTerms, SiteTerms
 
 HOURS = 24
 TP = (1, 2, 4, 8)
@@ -36,10 +36,12 @@ class Size:
     phases_apart: bool = True
     rate_rps: float = 3000.0
     """Mean, of each model."""
+    sites: int = 1
 
 
 M24 = Size(models=1, buckets=100, options=30)
 L1R = Size(models=3, buckets=200, options=40)
+SIX_SITES = Size(models=3, buckets=200, options=40, sites=6)
 WHOLE_ONLY = Size(models=1, buckets=100, options=30, phases_apart=False)
 
 
@@ -61,27 +63,35 @@ def synthetic_terms(size: Size, seed: int = 0) -> FleetTerms:
     chips = _chips(rng, size)
     demands = [d for model in range(size.models) for d in _demands(rng, size, model)]
     services = [
-        service
+        replace(service, site=site)
+        for site in range(size.sites)
         for demand in demands
         for chip, tp in _devices(chips, size, demand.workload.llm)
         for service in _services(chip, tp, demand, size)
     ]
-    hour = np.arange(HOURS)
     return FleetTerms(
         demands=tuple(demands),
         services=tuple(services),
         masks={s.id: s.fits for s in services},
         on_time={s.id: (s.own_ttft_s <= TTFT_S).astype(float) for s in services},
         utilisation={s.pool_id: 0.8 for s in services},
-        servers=tuple(_server(chip) for chip in chips),
-        kg_per_kwh=0.25 - 0.1 * np.exp(-(((hour - 13) / 4.0) ** 2)),
-        pue=1.2,
-        usd_per_kwh=0.1,
+        sites=tuple(_site(index) for index in range(size.sites)),
+        servers=tuple(replace(_server(chip), site=i) for i in range(size.sites) for chip in chips),
         psu_efficiency=0.94,
         burst=1.1,
         min_replicas=1,
         shift=True,
     )
+
+
+def _site(index: int) -> SiteTerms:
+    """Sunny around noon, at another hour and to another degree at each site."""
+    hour = (np.arange(HOURS) + 4 * index) % HOURS
+    sun = np.exp(-(((hour - 13) / 4.0) ** 2))
+    return SiteTerms(
+        index=index, name=f"site{index}", pue=1.2 + 0.02 * index, usd_per_kwh=0.1 - 0.005 * index,
+        kg_per_kwh=0.25 + 0.03 * index - (0.1 + 0.02 * index) * sun,
+    )  # fmt: skip
 
 
 def _chips(rng: np.random.Generator, size: Size) -> list[_Chip]:
@@ -111,10 +121,10 @@ def _devices(chips: list[_Chip], size: Size, llm: str) -> list[tuple[_Chip, int]
 
 def _server(chip: _Chip) -> ServerTerms:
     return ServerTerms(
-        id=f"box_{chip.id}",
+        server_id=f"box_{chip.id}",
         accelerator_id=chip.id,
         n_accelerators=SLOTS,
-        idle_kw=(250.0 + SLOTS * chip.idle_w) / 940.0,
+        on_kw=(250.0 + SLOTS * chip.idle_w) / 940.0,
         embodied_kg_per_day=(1500.0 + SLOTS * chip.embodied_kg) / (365.0 * 4.0),
         usd_per_day=24.0 * (0.5 + SLOTS * chip.usd_per_h) / 4.0,
         spare_sockets=0.0,

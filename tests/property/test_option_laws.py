@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ecoserve.account import Operation, Use, hourly_series
+from ecoserve.account import Operation, Use, site_days
 from ecoserve.demand import workload_demands
 from ecoserve.errors import InfeasibleError, MissingDataError
 from ecoserve.latency import eligibility
@@ -194,8 +194,14 @@ def test_the_account_draws_idle_plus_the_busy_replicas_and_nothing_else(busy, co
     idle_kw = count * server_idle_w(CATALOG.server("own_4x_big"), CATALOG) / 1000
 
     def drawn(uses: tuple[Use, ...]) -> Any:
-        fleet = Operation(counts=counts, replicas={("own_4x_big", option.pool_id): 4}, uses=uses)
-        return hourly_series(fleet, terms, CATALOG, np.zeros(24)).it_power_kw
+        fleet = Operation(
+            counts=counts,
+            on={("own_4x_big", 0): count},
+            replicas={("own_4x_big", option.pool_id): (4,)},
+            uses=uses,
+        )
+        (day,) = site_days(fleet, terms, [np.zeros(24)])
+        return day.hourly.it_power_kw
 
     assert drawn(()) == pytest.approx([idle_kw] * 24)
     above = option.dynamic_w[0] / 0.8 / 1000  # a fifth is lost in the power supplies

@@ -5,7 +5,7 @@ import pytest
 from app import figures
 from app.figures import Chart
 from app.text import KILOGRAMS, TONNES, mass_unit, number, percent, plain
-from ecoserve.plan import CarbonPart, HourlySeries, Plan, Status
+from ecoserve.plan import CarbonPart, HourlySeries, Plan, SiteDay, Status
 from ecoserve.rows import LengthBucket, LengthMix
 
 BASELINE = "the fleet chosen for cost, as sold"
@@ -29,11 +29,12 @@ def make_plan(scale: float = 1.0, **overrides: Any) -> Plan:
         "status": Status.OPTIMAL, "gap": 0.0, "bound": 1.0, "objective": 1.0,
         "objective_name": "kg/day", "fleet": (), "pools": (), "carbon_parts": parts,
         "cost_parts": (),
-        "hourly": HourlySeries(
+        "site_days": (SiteDay(site="here", pue=1.1, hourly=HourlySeries(
             gco2e_per_kwh=FLAT_DAY, it_power_kw=FLAT_DAY,
             online_it_power_kw=FLAT_DAY, offline_it_power_kw=FLAT_DAY,
-        ),
-        "pue": 1.1, "direct_kgco2e_per_year": None, "market_kgco2e_per_year": None,
+        )),),
+            "sunk_kgco2e_per_year": 0.0,
+        "direct_kgco2e_per_year": None, "market_kgco2e_per_year": None,
         "output_tokens_per_year": 1e9, "slo": (), "blocked": (), "notes": (),
     }  # fmt: skip
     return Plan(**{**values, **overrides})

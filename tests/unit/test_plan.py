@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ecoserve.errors import BlockedSlice, InfeasibleError
-from ecoserve.plan import CarbonPart, CostPart, HourlySeries, Plan, Status, plan_record
+from ecoserve.plan import CarbonPart, CostPart, HourlySeries, Plan, SiteDay, Status, plan_record
 from ecoserve.planner import plan_fleet
 from tests.builders import offline, online, tiny_catalog, tiny_scenario
 
@@ -30,12 +30,16 @@ BY_HAND = Plan(
         carbon("embodied", "accelerator", "dies", "b", 25.0),
     ),
     cost_parts=(CostPart(part="rental", usd_per_h=9.0), CostPart(part="hosts", usd_per_h=0.5)),
-    hourly=HourlySeries(
-        gco2e_per_kwh=(100.0,) * 24, it_power_kw=(1.0,) * 12 + (3.0,) * 12,
-        online_it_power_kw=(0.5,) * 24, offline_it_power_kw=(0.0,) * 24,
+    site_days=(
+        SiteDay(
+            site="here", pue=1.25,
+            hourly=HourlySeries(
+                gco2e_per_kwh=(100.0,) * 24, it_power_kw=(1.0,) * 12 + (3.0,) * 12,
+                online_it_power_kw=(0.5,) * 24, offline_it_power_kw=(0.0,) * 24,
+            ),
+        ),
     ),
-    pue=1.25,
-    direct_kgco2e_per_year=None, market_kgco2e_per_year=None,
+    sunk_kgco2e_per_year=0.0, direct_kgco2e_per_year=None, market_kgco2e_per_year=None,
     output_tokens_per_year=5e6, slo=(), notes=(),
     blocked=(BlockedSlice("chat, 1 token in", "memory: too little"),),
 )  # fmt: skip
