@@ -29,12 +29,16 @@ Places = NDArray[np.intp]
 NEIGHBOURS = 30
 """Unused columns that stay open beside the used ones when an answer is polished."""
 POLISH_NODES = 30
+POLISH_SHARPER = 10.0
+"""An answer is polished to this part of the gap: what is found early is then rarely improved on."""
 NODES_BETWEEN_LOOKS = 24
 """How often the search looks for an answer near where it is."""
 TRIED_OUT = 8
 """Columns tried out before one is chosen; of those never branched on the most promising."""
 TRIAL_ITERATIONS = 50
 """Simplex steps of a trial: what is left to gain after them rarely changes the order."""
+STEPS_PER_ROW = 20
+"""Simplex steps a relaxation of many rows may take from scratch."""
 LEAST_PATIENCE = 1000
 """Simplex steps any re-solve may take; one that needs more mostly runs in circles."""
 INTEGRALITY = 1e-6
@@ -100,7 +104,8 @@ class BranchAndBound:
         self._highs = new_highs(Limits())
         expect_ok(self._highs.passModel(model_of(self._program, relaxed=True)), "the program")
         self._gains = Gains(len(units))
-        self._patience = SIMPLEX_ITERATIONS
+        self._most_steps = max(SIMPLEX_ITERATIONS, STEPS_PER_ROW * len(program.row_lower))
+        self._patience = self._most_steps
         """Simplex steps of a re-solve before it starts afresh: as many as the first one took."""
         self._nodes = 0
         self._best: dict[str, float] = {}
@@ -239,7 +244,7 @@ class BranchAndBound:
         if self._highs.getModelStatus() in _SETTLED:
             return self._highs.getModelStatus()
         self._highs.clearSolver()
-        self._run_within(SIMPLEX_ITERATIONS)
+        self._run_within(self._most_steps)
         return self._highs.getModelStatus()
 
     def _run_within(self, iterations: int) -> None:
@@ -347,11 +352,12 @@ class BranchAndBound:
         col_lower, col_upper = self._program.lower.copy(), self._program.upper.copy()
         col_lower[self._whole], col_upper[self._whole] = lower, upper
         model.col_lower_, model.col_upper_ = col_lower, col_upper
-        highs = new_highs(Limits(gap=self._gap / 2, nodes=POLISH_NODES))
+        gap = self._gap / POLISH_SHARPER
+        highs = new_highs(Limits(gap=gap, nodes=POLISH_NODES))
         for option in ("mip_heuristic_run_rins", "mip_heuristic_run_rens", "mip_allow_restart"):
             highs.setOptionValue(option, False)  # they take longer than so small a search saves
         highs.setOptionValue("objective_bound", self.objective)
-        highs.setOptionValue("objective_target", self.bound / (1.0 - self._gap))
+        highs.setOptionValue("objective_target", self.bound / (1.0 - gap))
         expect_ok(highs.passModel(model), "the program")
         highs.run()
         found = read(highs, self._program.names)

@@ -89,7 +89,7 @@ class FleetProblem:
 
     @property
     def levels(self) -> list[list[Any]]:
-        """What to decide first: sums before their parts, accelerators before what they sit in.
+        """What to decide first: sums before their parts, servers before what runs on them.
 
         A tuple stands for its sum: a pool's replicas over all groups.
         """
@@ -99,8 +99,8 @@ class FleetProblem:
         pools = [tuple(columns) for columns in by_pool.values()]
         parked = [column for column in self.on.values() if column.name.startswith("on(")]
         sums = [[self.total], [*self.up.values()], [*self.alike.values()]]
-        sums += [[*self.alike_up.values()], [*self.cards.values()], pools]
-        found = [*sums, [*self.x.values()], parked, [*self.w.values()]]
+        servers = [[*self.alike_up.values()], [*self.x.values()], parked]
+        found = [*sums, *servers, [*self.cards.values()], pools, [*self.w.values()]]
         return [level for level in found if level]
 
 

@@ -101,15 +101,15 @@ def _add_edits(table: Table, found: Found) -> None:
 def _add_presets(table: Table, found: Found) -> None:
     for name, row in found["presets"].items():
         gaps = ", ".join("-" if gap is None else f"{gap:.1%}" for gap in row["gaps"])
-        said = f"{gaps}; done at {row['end_s']:.1f} s, {row['nodes']} nodes"
-        table.add_row(f"{name}: gap after 1, 2, 5, 10 s", said, "", _peak(found))
+        said = f"{gaps}; done at {row['end_s']:.1f} s CPU, {row['nodes']} nodes"
+        table.add_row(f"{name}: gap after 1, 2, 5, 10 s CPU", said, "", _peak(found))
         first = f"{row['n_worse']} times (its gap {row['first_gap']:.0%})"
         table.add_row("the same: worse than the repaired LP", first, "never", "")
 
 
 def _add_small(table: Table, found: Found) -> None:
     for objective, row in found["small"].items():
-        said = f"{row['s']:.2f} s, gap {row['gap']:.2%}"
+        said = f"{row['s']:.2f} s CPU, gap {row['gap']:.2%}"
         table.add_row(f"2 requests/s on 8B, {objective}", said, "1 s", _peak(found))
 
 

@@ -25,7 +25,7 @@ WORKERS = 2
 
 
 def presets() -> dict[str, Any]:
-    """The gap of the plan shown after some seconds, from the click; of every preset."""
+    """The gap of the plan shown after some seconds, of CPU from the click on; of every preset."""
     catalog = _catalog()
     rows = {}
     for name, scenario in sorted(load_presets().items()):
@@ -89,16 +89,16 @@ def _objective(scenario: Scenario, catalog: Catalog) -> float:
 def _search(
     scenario: Scenario, catalog: Catalog, effort: Effort
 ) -> tuple[list[tuple[float, Progress]], float]:
-    """What a plan's first search tells, with wall seconds since the scenario was given."""
+    """What a plan's first search tells, with CPU seconds since the scenario was given."""
     seen: list[tuple[float, Progress]] = []
-    started = time.perf_counter()
+    started = time.process_time()
 
     def note(told: Progress) -> None:
         if not seen or told.best.bound >= seen[-1][1].best.bound:  # a later round starts lower
-            seen.append((time.perf_counter() - started, told))
+            seen.append((time.process_time() - started, told))
 
     plan_fleet(scenario, catalog, effort, watch=Watch(report=note))
-    return seen, time.perf_counter() - started
+    return seen, time.process_time() - started
 
 
 def _catalog() -> Catalog:
