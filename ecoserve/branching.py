@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ecoserve.answer import Limits, Progress, Solution, Start, Termination, Watch, relative_gap
 from ecoserve.errors import SolverError
 from ecoserve.gains import Gains
-from ecoserve.highs import SIMPLEX_ITERATIONS, expect_ok, model_of, new_highs, read
+from ecoserve.highs import SIMPLEX_ITERATIONS, expect_ok, model_of, new_highs, read, small_search
 from ecoserve.program import Program
 
 Array = NDArray[np.float64]
@@ -353,11 +353,7 @@ class BranchAndBound:
         col_lower[self._whole], col_upper[self._whole] = lower, upper
         model.col_lower_, model.col_upper_ = col_lower, col_upper
         gap = self._gap / POLISH_SHARPER
-        highs = new_highs(Limits(gap=gap, nodes=POLISH_NODES))
-        for option in ("mip_heuristic_run_rins", "mip_heuristic_run_rens", "mip_allow_restart"):
-            highs.setOptionValue(option, False)  # they take longer than so small a search saves
-        highs.setOptionValue("objective_bound", self.objective)
-        highs.setOptionValue("objective_target", self.bound / (1.0 - gap))
+        highs = small_search(gap, POLISH_NODES, self.objective, self.bound / (1.0 - gap))
         expect_ok(highs.passModel(model), "the program")
         highs.run()
         found = read(highs, self._program.names)

@@ -88,6 +88,16 @@ def new_highs(limits: Limits) -> highspy.Highs:
     return highs
 
 
+def small_search(gap: float, nodes: int, better_than: float, enough: float) -> highspy.Highs:
+    """For a few nodes: without the heuristics that take longer than so small a search saves."""
+    highs = new_highs(Limits(gap=gap, nodes=nodes))
+    for option in ("mip_heuristic_run_rins", "mip_heuristic_run_rens", "mip_allow_restart"):
+        highs.setOptionValue(option, False)
+    highs.setOptionValue("objective_bound", better_than)
+    highs.setOptionValue("objective_target", enough)
+    return highs
+
+
 def expect_ok(status: highspy.HighsStatus, what: str) -> None:
     """Raises :class:`SolverError` where HiGHS refused something."""
     if status == highspy.HighsStatus.kError:

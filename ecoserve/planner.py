@@ -175,7 +175,8 @@ class Search:
         gap = min(GAP[self.effort], OWN_OPTIMUM_SLACK) if staged else GAP[self.effort]
         nodes = (OWN_NODES if staged else NODES)[self.effort]
         limits = Limits(gap=gap, nodes=nodes)
-        found = self._solve(program, f"{self.key} {sorted(weights)}", limits)
+        first = None if self.effort == "quick" else self._quick_values(goal, account)
+        found = self._solve(program, f"{self.key} {sorted(weights)}", limits, first)
         if not found.is_feasible:
             return found
         if staged:
@@ -193,6 +194,14 @@ class Search:
         value = account_value(account, weights, found.values)
         tie = most_tie_break(self.structure.problem, self.terms, account, weights, value)
         return replace(found, objective=value, bound=min(found.bound - tie, value))
+
+    def _quick_values(self, goal: Coefficients, account: Account) -> Mapping[str, float] | None:
+        """A quick answer to begin with, so that more effort never gives less."""
+        quick = replace(self, effort="quick")
+        found, _ = quick._search(
+            quick._priced(goal, account, []), Limits(gap=GAP["quick"], nodes=0), None
+        )
+        return found.values or None
 
     def _priced(
         self, goal: Coefficients, account: Account, rows: Sequence[tuple[Coefficients, float]]
