@@ -7,23 +7,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from app import records, reports
+from app.cli_compare import compare
 from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
-from app.cli_options import OVERLAY_VARIABLE, Coefficients, OverlayFolder, finite, positive
+from app.cli_lifecycle import lifecycle
+from app.cli_options import (
+    OVERLAY_VARIABLE,
+    Coefficients,
+    Effort,
+    OverlayFolder,
+    finite,
+    positive,
+)
 from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
-from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text, progress
+from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text
 from ecoserve import __version__
-from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.scenario import (
     KvPrecision,
     Objective,
@@ -33,9 +39,6 @@ from ecoserve.scenario import (
     read_scenario,
 )
 
-if TYPE_CHECKING:
-    from ecoserve.catalog import Catalog
-
 app = typer.Typer(
     name="ecoserve",
     cls=Boundary,
@@ -44,15 +47,13 @@ app = typer.Typer(
 )
 app.add_typer(catalog_app)
 app.add_typer(link_app)
+app.command()(compare)
 app.command()(embodied)
+app.command()(lifecycle)
 app.command()(validate)
 app.command()(calibrate)
 
 
-Effort = Annotated[
-    Literal["quick", "interactive", "report"],
-    typer.Option(help="How long to look for a better answer; interactive is what the page shows."),
-]
 Tokens = Annotated[float, typer.Option(parser=positive, metavar="TOKENS")]
 Seconds = Annotated[float | None, typer.Option(parser=positive, metavar="SECONDS")]
 
@@ -110,7 +111,7 @@ def plan(
     catalog = open_catalog(records.read_overlay(overlay))
     asked = open_scenario(source, catalog)
     scenario = _with_policy(asked, objective, carbon_price, coefficients)
-    with _failure_as_json(as_json, catalog, scenario):
+    with records.failure_as_json(as_json, catalog, scenario):
         check_scenario(scenario, catalog)
         start = time.perf_counter()
         answer = plan_fleet(scenario, catalog, effort=effort)
@@ -119,29 +120,6 @@ def plan(
         emit_json(plan_record(answer, seconds))
     else:
         emit(reports.plan_report(answer, f"{scenario.name}, planned in {seconds:.2g} s"))
-
-
-@app.command()
-def compare(
-    source: Source,
-    effort: Effort = "interactive",
-    overlay: OverlayFolder = None,
-    as_json: Json = False,
-) -> None:
-    """Plan a scenario and the fleets people would buy instead."""
-    from ecoserve.baselines import compare_plans
-
-    catalog = open_catalog(records.read_overlay(overlay))
-    scenario = open_scenario(source, catalog)
-    with _failure_as_json(as_json, catalog, scenario), progress("planning") as on_progress:
-        check_scenario(scenario, catalog)
-        start = time.perf_counter()
-        comparison = compare_plans(scenario, catalog, effort=effort, on_progress=on_progress)
-        seconds = time.perf_counter() - start
-    if as_json:
-        emit_json(records.comparison_record(comparison, seconds))
-    else:
-        emit(reports.comparison_report(comparison, f"{scenario.name}, compared in {seconds:.2g} s"))
 
 
 @app.command()
@@ -164,7 +142,10 @@ def profile(
     overlay: OverlayFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Speed and power of one replica, at a batch or at the largest one within latency targets."""
+    """Speed and power of one replica, at a batch or at the largest one within latency targets.
+
+    Give either --batch, or both --ttft-s and --tpot-s.
+    """
     from ecoserve.profile import ProfileQuery, load_power, profile_at_batch, profile_at_slo
 
     catalog = open_catalog(records.read_overlay(overlay))
@@ -180,7 +161,7 @@ def profile(
         prefix_cache_hit=prefix_cache_hit,
         max_num_seqs=max_num_seqs,
     )
-    with _failure_as_json(as_json, catalog):
+    with records.failure_as_json(as_json, catalog):
         if batch is not None and ttft_s is None and tpot_s is None:
             answer = profile_at_batch(catalog, query, batch)
         elif batch is None and ttft_s is not None and tpot_s is not None:
@@ -213,19 +194,6 @@ def _with_policy(
     if coefficients is not None:
         data["policy"]["coefficients"] = coefficients
     return read_scenario(data)
-
-
-@contextmanager
-def _failure_as_json(
-    as_json: bool, catalog: Catalog, scenario: Scenario | None = None
-) -> Iterator[None]:
-    """With ``--json`` an infeasible or stopped case is an answer too: one object on stdout."""
-    try:
-        yield
-    except (InfeasibleError, SolverError) as error:
-        if as_json:
-            emit_json({**records.stamp(catalog, scenario), **records.failure_record(error)})
-        raise
 
 
 if __name__ == "__main__":

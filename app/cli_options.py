@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -45,3 +45,7 @@ Coefficients = Annotated[
     str | None, typer.Option(metavar="SET", help="Embodied coefficient set, for example pcf.")
 ]
 Years = Annotated[float, typer.Option(parser=positive, metavar="YEARS")]
+Effort = Annotated[
+    Literal["quick", "interactive", "report"],
+    typer.Option(help="How long to look for a better answer; interactive is what the page shows."),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +29,8 @@ Points = Annotated[
     typer.Argument(
         metavar="POINTS.csv",
         help="Measurements: source, model, hardware, tp, precision, stack, phase, batch, input_len,"
-        " output_len, context_len, latency_ms, throughput_tok_s, power_w, energy_j_per_token;"
+        " output_len, context_len, latency_ms, throughput_tok_s, power_w, energy_j_per_token; cells"
+        " are blank where nothing was measured;"
         " optional power_scope (replica, per_gpu) and load (isolated, closed_loop).",
     ),
 ]
@@ -51,31 +53,39 @@ def validate(
     overlay: OverlayFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Predictions beside measured points: errors by source, hardware, phase and quantity."""
+    """Predictions beside measured points: errors by source, hardware, phase and quantity.
+
+    Rows with cells that cannot be read are listed with their line; the others are predicted.
+    """
+    from catalog_db.measured import read_rows
     from ecoserve.correction import corrected_predictions
+    from ecoserve.points import MeasuredPoint
     from ecoserve.validation import error_groups, unpredicted_rows
 
     text = _text_of(points_file)
     _check_target(out, points_file)
     catalog = open_catalog(records.read_overlay(overlay))
-    points = _points(text, catalog)
+    rows = read_rows(text, catalog.point_conventions)
+    points = [row for row in rows if isinstance(row, MeasuredPoint)]
     if with_corrections:
-        answers = corrected_predictions(points, catalog)
+        said = corrected_predictions(points, catalog)
     else:
-        answers = _predictions(points, catalog)
-    groups, missing = error_groups(points, answers), unpredicted_rows(answers)
+        said = _predictions(points, catalog)
+    of_points = iter(said)
+    answers = [next(of_points) if isinstance(row, MeasuredPoint) else row for row in rows]
+    groups, missing = error_groups(points, said), unpredicted_rows(answers)
     if out is not None:
         _write_predictions(out, text, answers)
     if as_json:
         record = {
-            "n_rows": len(points),
+            "n_rows": len(rows),
             "with_corrections": with_corrections,
             "groups": [asdict(group) for group in groups],
             "unpredicted": [asdict(row) for row in missing],
         }
         emit_json({**records.stamp(catalog), **record})
     else:
-        title = f"{points_file.name}: {len(points) - len(missing):,} of {len(points):,} predicted"
+        title = f"{points_file.name}: {len(rows) - len(missing):,} of {len(rows):,} predicted"
         emit(reports_points.validation_report(groups, missing, title, with_corrections))
 
 
@@ -97,7 +107,7 @@ def calibrate(
     catalog = open_catalog(records.read_overlay(overlay))
     points = _points(text, catalog)
     fits = own_fits(points, catalog)
-    written = [] if out is None else _write_overlay(out, fits)
+    written = [] if out is None else _write_overlay(out, fits, text)
     if as_json:
         record = {**reports_points.fits_record(fits), "files": written, "n_rows": len(points)}
         emit_json({**records.stamp(catalog), **record})
@@ -134,7 +144,7 @@ def _points(text: str, catalog: Catalog) -> tuple[MeasuredPoint, ...]:
 
 
 def _predictions(
-    points: tuple[MeasuredPoint, ...], catalog: Catalog
+    points: Sequence[MeasuredPoint], catalog: Catalog
 ) -> tuple[Prediction | Unpredicted, ...]:
     from ecoserve.prediction import predict
 
@@ -151,21 +161,26 @@ def _check_target(out: Path | None, points_file: Path) -> None:
         raise _trouble(out, "is the file of points itself; name another for --out")
 
 
-def _write_predictions(out: Path, text: str, answers: tuple[Prediction | Unpredicted, ...]) -> None:
+def _write_predictions(out: Path, text: str, answers: Sequence[Prediction | Unpredicted]) -> None:
     from catalog_db.measured import predictions_csv
 
     _write(out.expanduser(), predictions_csv(text, answers))
 
 
-def _write_overlay(folder: Path, fits: OwnFits) -> list[str]:
+def _write_overlay(folder: Path, fits: OwnFits, text: str) -> list[str]:
     """The names of the files written; nothing that is there is overwritten."""
-    from catalog_db.measured import power_csv, serving_csv
+    from catalog_db.measured import points_csv, power_csv, serving_csv
+    from ecoserve.own_fits import OWN_SOURCE
 
     files = {}
     if fits.speed:
-        files["serving_parameters.csv"] = serving_csv([found.fit.params for found in fits.speed])
+        files["serving_parameters.csv"] = serving_csv(
+            [row for found in fits.speed for row in (found.fit.params, *found.moved_along)]
+        )
     if fits.power:
         files["power_parameters.csv"] = power_csv([found.row for found in fits.power])
+    if own := points_csv(text, OWN_SOURCE):
+        files["measured_points.csv"] = own
     target = folder.expanduser()
     present = [name for name in files if (target / name).exists()]
     if present:

@@ -373,7 +373,7 @@ def length_histogram(mix: LengthMix) -> Chart:
             x=[_range_text(*pair) for pair in inputs],
             y=[_range_text(*pair) for pair in outputs],
             z=[[100 * share for share in row] for row in shares],
-            colorscale=_heat_scale(),
+            colorscale=heat_scale(),
             zmin=0,
             showscale=False,
             xgap=2,
@@ -402,7 +402,7 @@ def length_histogram(mix: LengthMix) -> Chart:
     return Chart(figure, title, alt)
 
 
-def _heat_scale() -> list[tuple[float, str]]:
+def heat_scale() -> list[tuple[float, str]]:
     """Faint below the step, strong above it, so that text has contrast on any ground."""
     return [
         (0, faded(DEMAND, 0.05)),

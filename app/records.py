@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli_options import OVERLAY_VARIABLE
-from app.terminal import say
+from app.terminal import emit_json, say
 from ecoserve import __version__
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
@@ -20,10 +21,11 @@ from ecoserve.units import g_from_kg
 
 if TYPE_CHECKING:
     from catalog_db.overlay import Overlay
-    from ecoserve.baselines import Comparison
+    from ecoserve.comparison import Comparison
     from ecoserve.embodied import Footprint
     from ecoserve.embodied_parts import EmbodiedPart, Side
     from ecoserve.footprints import FootprintCheck
+    from ecoserve.what_ifs import WhatIf
 
 Record = dict[str, Any]
 MAX_FACTS = 7
@@ -84,6 +86,19 @@ def failure_record(error: InfeasibleError | SolverError) -> Record:
     return {"status": "infeasible", "blocked": blocked, "notes": [asdict(note)]}
 
 
+@contextmanager
+def failure_as_json(
+    as_json: bool, catalog: Catalog, scenario: Scenario | None = None
+) -> Iterator[None]:
+    """With ``--json`` an infeasible or stopped case is an answer too: one object on stdout."""
+    try:
+        yield
+    except (InfeasibleError, SolverError) as error:
+        if as_json:
+            emit_json({**stamp(catalog, scenario), **failure_record(error)})
+        raise
+
+
 def comparison_record(comparison: Comparison, seconds: float) -> Record:
     """The JSON object of ``ecoserve compare --json``."""
     plans = {name: plan_record(plan, seconds) for name, plan in comparison.plans.items()}
@@ -100,10 +115,24 @@ def comparison_record(comparison: Comparison, seconds: float) -> Record:
             {
                 "step": step.step,
                 "kgco2e_per_year": step.kgco2e_per_year,
+                "usd_per_h": step.usd_per_h,
                 "within_gap": step.within_gap,
             }
             for step in comparison.waterfall
         ],
+        "what_ifs": [_what_if_record(world, comparison, seconds) for world in comparison.what_ifs],
+    }
+
+
+def _what_if_record(world: WhatIf, comparison: Comparison, seconds: float) -> Record:
+    """``change`` is that of the total carbon against our plan, as a fraction."""
+    ours, plan = comparison.plans["ecoserve"], world.plan
+    return {
+        "key": world.key,
+        "what_if": world.what,
+        "change": None if plan is None else plan.kgco2e_per_year / ours.kgco2e_per_year - 1.0,
+        "plan": None if plan is None else plan_record(plan, seconds),
+        "reason": world.reason,
     }
 
 

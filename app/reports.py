@@ -1,4 +1,4 @@
-"""What the terminal shows of plans, comparisons, footprints and profiles, as rich tables."""
+"""What the terminal shows of plans, footprints and profiles, as rich tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ecoserve.plan import Note, Plan, Status
 from ecoserve.units import g_from_kg, t_from_kg
 
 if TYPE_CHECKING:
-    from ecoserve.baselines import Comparison
     from ecoserve.catalog import Catalog
     from ecoserve.embodied import Footprint
     from ecoserve.footprints import FootprintCheck
@@ -45,18 +44,8 @@ def plan_report(plan: Plan, title: str) -> Report:
     report += [_fleet(plan), _pools(plan), _carbon(plan), _cost(plan)]
     if plan.slo:
         report.append(_slo(plan))
-    report += _blocked({blocked.slice: blocked.reason for blocked in plan.blocked})
-    return report + _notes(plan.notes)
-
-
-def comparison_report(comparison: Comparison, title: str) -> Report:
-    """Our plan beside every baseline, and what each lever is worth."""
-    plans = comparison.plans
-    report: Report = [Text(title, style="bold"), _side_by_side(comparison)]
-    if comparison.waterfall:
-        report.append(_waterfall(comparison))
-    report += _blocked(comparison.blocked)
-    return report + _notes(plans["ecoserve"].notes)
+    report += blocked_report({blocked.slice: blocked.reason for blocked in plan.blocked})
+    return report + notes_report(plan.notes)
 
 
 def footprint_report(
@@ -211,7 +200,8 @@ def profile_report(profile: ServingProfile, quarter: LoadPower, title: str) -> R
         ("error of speed", percent(profile.error_band), _speed_origin(profile)),
         ("error of power", percent(profile.power_error_band), _power_origin(profile)),
     ]
-    return [Text(title, style="bold"), table("Profile", ("figure", "value >", "unit"), rows)]
+    figures = table("Profile", ("figure", "value >", "unit"), rows)
+    return [Text(title, style="bold"), figures, *notes_report(profile.notes)]
 
 
 def _speed_origin(profile: ServingProfile) -> str:
@@ -292,20 +282,20 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Ta
 def _totals(plan: Plan) -> Report:
     unit = mass_unit(plan.kgco2e_per_year)
     rows = [
-        ("carbon", _mass(unit, plan.kgco2e_per_year), f"{unit.name} CO2e a year"),
+        ("carbon", mass(unit, plan.kgco2e_per_year), f"{unit.name} CO2e a year"),
         (
             "  operational",
-            _mass(unit, plan.operational_kgco2e_per_year),
+            mass(unit, plan.operational_kgco2e_per_year),
             f"{unit.name} CO2e a year",
         ),
-        ("  embodied", _mass(unit, plan.embodied_kgco2e_per_year), f"{unit.name} CO2e a year"),
+        ("  embodied", mass(unit, plan.embodied_kgco2e_per_year), f"{unit.name} CO2e a year"),
         ("intensity", number(plan.gco2e_per_functional_unit), "g CO2e per 1,000 output tokens"),
         ("cost", number(plan.usd_per_h), "USD/h"),
         ("IT power", number(plan.it_power_kw), f"kW mean, {number(plan.peak_it_power_kw)} kW peak"),
         ("electricity", number(plan.facility_kwh_per_year), f"kWh a year at PUE {plan.pue:g}"),
     ]
     if plan.market_kgco2e_per_year is not None:
-        by_contract = _mass(unit, plan.market_kgco2e_per_year)
+        by_contract = mass(unit, plan.market_kgco2e_per_year)
         rows.insert(2, ("  by contracts", by_contract, f"{unit.name} CO2e a year, market-based"))
     return [table("Totals", ("figure", "value >", "unit"), rows)]
 
@@ -358,12 +348,12 @@ def _carbon(plan: Plan) -> Table:
         kinds = by_part.setdefault((p.side, p.part), {})
         kinds[p.kind] = kinds.get(p.kind, 0.0) + p.kgco2e_per_year
     rows = [
-        (side, part, *(_mass(unit, kinds.get(kind, 0.0)) for kind in ("operational", "embodied")))
+        (side, part, *(mass(unit, kinds.get(kind, 0.0)) for kind in ("operational", "embodied")))
         for (side, part), kinds in sorted(by_part.items())
     ]
     sums = (
-        _mass(unit, plan.operational_kgco2e_per_year),
-        _mass(unit, plan.embodied_kgco2e_per_year),
+        mass(unit, plan.operational_kgco2e_per_year),
+        mass(unit, plan.embodied_kgco2e_per_year),
     )
     rows.append(("total", "", *sums))
     heads = ("side", "part", "operational >", "embodied >")
@@ -389,62 +379,20 @@ def _slo(plan: Plan) -> Table:
     return table("Latency", ("workload", "of requests", "TTFT s >", "TPOT s >", "limits"), rows)
 
 
-def _side_by_side(comparison: Comparison) -> Table:
-    plans = comparison.plans
-    unit = mass_unit(max(plan.kgco2e_per_year for plan in plans.values()))
-    rows = [
-        (
-            name + (" (best single)" if name == comparison.best_single else ""),
-            _mass(unit, plan.kgco2e_per_year),
-            _mass(unit, plan.operational_kgco2e_per_year),
-            _mass(unit, plan.embodied_kgco2e_per_year),
-            percent(round(comparison.savings[name], 4)) if name in comparison.savings else "",
-            number(plan.usd_per_h),
-            number(plan.it_power_kw),
-            "proven" if plan.status is Status.OPTIMAL else f"within {percent(plan.gap)}",
-            ", ".join(f"{e.count:,} x {e.server}" for e in plan.fleet),
-        )
-        for name, plan in plans.items()
-    ]
-    heads = (
-        "plan",
-        "total >",
-        "oper. >",
-        "emb. >",
-        "we save >",
-        "USD/h >",
-        "kW >",
-        "answer",
-        "fleet",
-    )
-    return table(f"Plans, {unit.name} CO2e a year", heads, rows)
-
-
-def _waterfall(comparison: Comparison) -> Table:
-    most = max(abs(step.kgco2e_per_year) for step in comparison.waterfall)
-    unit = mass_unit(most)
-    rows = [
-        (step.step, _mass(unit, step.kgco2e_per_year), "within the gap" if step.within_gap else "")
-        for step in comparison.waterfall
-    ]
-    return table(
-        "From the fleet chosen for cost, as sold, to ours, lever by lever",
-        ("step", f"{unit.name} CO2e a year >", ""),
-        rows,
-    )
-
-
-def _blocked(reasons: Mapping[str, str]) -> Report:
+def blocked_report(reasons: Mapping[str, str]) -> Report:
+    """What cannot be served and why; nothing where all can."""
     if not reasons:
         return []
     return [table("Cannot be served", ("what", "why"), list(reasons.items()))]
 
 
-def _notes(notes: Iterable[Note]) -> Report:
+def notes_report(notes: Iterable[Note]) -> Report:
+    """One line per note."""
     return [Text(f"note ({note.code}): {note.message}") for note in notes]
 
 
-def _mass(unit: MassUnit, kgco2e: float) -> str:
+def mass(unit: MassUnit, kgco2e: float) -> str:
+    """Kilograms in the view's unit."""
     return number(unit.value(kgco2e))
 
 

@@ -70,6 +70,9 @@ def fits_report(fits: OwnFits, title: str) -> Report:
     report: Report = [Text(title, style="bold")]
     for speed in fits.speed:
         report.append(_speed(speed))
+        if speed.moved_along:
+            names = ", ".join(row.id for row in speed.moved_along)
+            report.append(Text(f"changed in proportion, since nothing measured them: {names}"))
         report += [Text(f"left out: {reason}") for reason in speed.fit.left_out]
     report += [_power(found) for found in fits.power]
     if fits.not_fitted:
@@ -113,7 +116,7 @@ def _held_out(found: OwnSpeedFit) -> tuple[str, str]:
 
 
 def _how(name: str, identified: Sequence[str]) -> str:
-    return ", identified" if name in identified else ", as before: your points do not tell it"
+    return ", identified" if name in identified else ", not told apart by your points"
 
 
 def _power(found: OwnPowerFit) -> RenderableType:
@@ -160,6 +163,7 @@ def _speed_record(found: OwnSpeedFit) -> dict[str, Any]:
         "cross_validated_mape": fit.cross_validated_mape,
         "left_out": list(fit.left_out),
         "parameters": asdict(fit.params),
+        "moved_along": [asdict(row) for row in found.moved_along],
     }
 
 

@@ -111,6 +111,8 @@ class Session:
     previous: Answer | None = None
     finished: dict[tuple[str, str], Answer] = field(default_factory=dict)
     """The best answers of this tab, so that going back and forth solves nothing twice."""
+    trends: dict[str, float] = field(default_factory=dict)
+    """What the visitor assumes of the years to come, by field; the catalog has the rest."""
 
 
 def catalog() -> Catalog:

@@ -45,13 +45,18 @@ def band_width(ratio: float) -> str:
     return f"high {number(ratio, 2)} x low" if math.isfinite(ratio) else "low 0"
 
 
+LEAST_RATIO = 1e-6
+"""Below it a share or an error is rounding of the machine."""
+
+
 def percent(ratio: float, digits: int = 3) -> str:
     """A ratio in per cent.
 
     >>> percent(0.3149).replace(NARROW_SPACE, " ")
     '31.5 %'
     """
-    return f"{number(100 * ratio, digits)}{NARROW_SPACE}%"
+    shown = ratio if abs(ratio) >= LEAST_RATIO else 0.0
+    return f"{number(100 * shown, digits)}{NARROW_SPACE}%"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 from catalog_db.build import build_catalog
 from catalog_db.measured import power_csv, serving_csv
 from catalog_db.reader import load_catalog
-from ecoserve.calibration import serving_rows
+from ecoserve.accuracy import unseen_power_error, unseen_speed_error
+from ecoserve.calibration import serving_rows, with_sibling_band
 from ecoserve.catalog import Catalog
 from ecoserve.power_rows import power_rows
 
@@ -23,9 +24,12 @@ DATA = Path(__file__).with_name("data")
 def parameter_files(catalog: Catalog) -> dict[str, str]:
     """Name and text of the files that follow from the catalog's points and plans."""
     points = catalog.measured_points
+    speed_error, power_error = unseen_speed_error(catalog), unseen_power_error(catalog)
+    speed = [with_sibling_band(row, speed_error) for row in serving_rows(points, catalog)]
+    power = [with_sibling_band(row, power_error) for row in power_rows(points, catalog)]
     return {
-        "serving_parameters.csv": serving_csv(serving_rows(points, catalog)),
-        "power_parameters.csv": power_csv(power_rows(points, catalog)),
+        "serving_parameters.csv": serving_csv(speed),
+        "power_parameters.csv": power_csv(power),
     }
 
 

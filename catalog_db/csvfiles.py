@@ -14,7 +14,7 @@ from pathlib import Path
 
 BUILD_ORDER = (
     *("sources", "providers", "accelerators", "cpus", "dies", "hosts", "servers"),
-    *("rental_prices", "host_variants", "llms", "host_power", "prices"),
+    *("rental_prices", "host_variants", "llms", "host_power", "prices", "trends"),
     *("embodied_coefficients", "product_footprints", "product_footprint_parts"),
     *("serving_parameters", "power_parameters"),
     *("length_mixes", "length_buckets", "length_percentiles", "rate_profiles"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
@@ -27,6 +26,10 @@ NUMBERS = (
     "batch", "input_len", "output_len", "context_len", "latency_ms", "throughput_tok_s", "power_w",
     "energy_j_per_token",
 )  # fmt: skip
+MEASURED = ("latency_ms", "throughput_tok_s", "power_w", "energy_j_per_token")
+"""Nothing takes no time and draws nothing: 0 is no way to say that it was not measured."""
+LEAST_MEASURED = 1e-9
+LARGEST_NUMBER = 1e15
 OVERRIDES = {"power_scope": ("per_gpu", "replica"), "load": ("isolated", "closed_loop")}
 """Optional columns that say what a row means, and their values."""
 
@@ -39,19 +42,47 @@ def read_points(text: str, conventions: Conventions) -> tuple[MeasuredPoint, ...
     Raises :class:`ScenarioError` with every missing column and every cell that cannot be read.
     """
     points, problems = [], []
-    try:
-        for line, row in _rows(text):
-            bad = list(_bad_cells(row, line))
-            problems += bad
-            if not bad:
-                points.append(point_from(row, conventions))
-    except csv.Error as error:
-        problems.append(Problem("file", f"not a CSV file: {error}"))
-    if not points and not problems:
-        problems.append(Problem("file", "has no rows"))
+    for answer in _answers(text, conventions):
+        if isinstance(answer, MeasuredPoint):
+            points.append(answer)
+        else:
+            problems += answer
     if problems:
         raise ScenarioError(problems)
     return tuple(points)
+
+
+def read_rows(text: str, conventions: Conventions) -> tuple[MeasuredPoint | Unpredicted, ...]:
+    """The rows of a CSV file in its order, those that cannot be read with line and reason.
+
+    Raises :class:`ScenarioError` for missing columns, a file that is no CSV, and where no row at
+    all can be read.
+    """
+    rows: list[MeasuredPoint | Unpredicted] = []
+    problems: list[Problem] = []
+    for answer in _answers(text, conventions):
+        if isinstance(answer, MeasuredPoint):
+            rows.append(answer)
+        else:
+            problems += answer
+            rows.append(Unpredicted("; ".join(str(problem) for problem in answer)))
+    if len(problems) > 0 and all(isinstance(row, Unpredicted) for row in rows):
+        raise ScenarioError(problems)
+    return tuple(rows)
+
+
+def _answers(text: str, conventions: Conventions) -> Iterator[MeasuredPoint | list[Problem]]:
+    """Each row's point, or what is wrong with it."""
+    is_empty = True
+    try:
+        for line, row in _rows(text):
+            is_empty = False
+            bad = list(_bad_cells(row, line))
+            yield bad or point_from(row, conventions)
+    except csv.Error as error:
+        raise ScenarioError([Problem("file", f"not a CSV file: {error}")]) from error
+    if is_empty:
+        raise ScenarioError([Problem("file", "has no rows")])
 
 
 def _rows(text: str) -> Iterator[tuple[int, dict[Any, Any]]]:
@@ -59,6 +90,11 @@ def _rows(text: str) -> Iterator[tuple[int, dict[Any, Any]]]:
     reader = csv.DictReader(io.StringIO(text), restval=None)
     columns = reader.fieldnames or ()
     wanted = (*TEXTS, "tp", *NUMBERS)
+    if not columns:
+        raise ScenarioError([Problem("file", "is empty")])
+    if len(columns) == 1 and ";" in columns[0]:
+        separated = "has semicolons between its columns; save it with commas"
+        raise ScenarioError([Problem("file", separated)])
     missing = [Problem(name, "no such column") for name in wanted if name not in columns]
     if missing:
         raise ScenarioError(missing)
@@ -74,7 +110,8 @@ def _bad_cells(row: Record, line: int) -> Iterator[Problem]:
     for name in (*NUMBERS, "tp"):
         cell = row[name].strip()
         if (cell or name == "tp") and not _is_good(name, cell):
-            yield Problem(f"line {line}, {name}", f"not a number of its kind: {shortened(cell)!r}")
+            said = f"must be {_kind(name)}, not {shortened(cell)!r}"
+            yield Problem(f"line {line}, {name}", said)
     choices = {"phase": PHASES, **OVERRIDES}
     for name, allowed in choices.items():
         cell = row.get(name, "").strip()
@@ -88,7 +125,16 @@ def _is_good(name: str, cell: str) -> bool:
         value = float(cell)
     except ValueError:
         return False
-    return math.isfinite(value) and value >= 0 and (name != "tp" or value.is_integer())
+    least = LEAST_MEASURED if name in MEASURED else 0.0
+    return least <= value <= LARGEST_NUMBER and (name != "tp" or value.is_integer())
+
+
+def _kind(name: str) -> str:
+    if name == "tp":
+        return "a whole number of accelerators"
+    if name in MEASURED:
+        return "above 0, or blank where it was not measured"
+    return f"a number from 0 to {LARGEST_NUMBER:g}"
 
 
 def point_from(row: Record, conventions: Conventions) -> MeasuredPoint:
@@ -158,15 +204,16 @@ def plans_from(rows: Iterable[Record]) -> dict[str, CalibrationPlan]:
 SERVING_COLUMNS = (
     "id", "family", "stack", "precision", "mbu", "mbu_kv", "mfu_decode", "mfu_prefill",
     "allreduce_latency_us", "t0_ms", "t_layer_us", "t_seq_us", "t_request_ms", "bus_ratio",
-    "overlap_norm", "error_band", "provenance", "source_id", "quality", "note",
+    "overlap_norm", "error_band", "provenance", "measured_on", "sibling_error_band", "source_id",
+    "quality", "note",
 )  # fmt: skip
 SCALED = {"us": 1e6, "ms": 1e3}
 
 
 POWER_COLUMNS = (
     "id", "family", "p0_ratio", "a_ratio", "b_ratio", "sequence_layer_us", "cap_ratio", "phases",
-    "precisions", "u_mem_max", "u_cmp_max", "error_band", "provenance", "source_id", "quality",
-    "note",
+    "precisions", "u_mem_min", "u_mem_max", "u_cmp_min", "u_cmp_max", "error_band", "provenance",
+    "measured_on", "sibling_error_band", "source_id", "quality", "note",
 )  # fmt: skip
 POWER_DIGITS = 6
 SPEED_DIGITS = 3
@@ -201,7 +248,27 @@ def _cell(row: Record, column: str, digits: int) -> str:
     value = row[f"{stem}_s"] * SCALED[unit] if unit in SCALED else row[column]
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]"
+    if column == "sibling_error_band" and not value:
+        return ""
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+POINT_COLUMNS = ("id", *TEXTS, "tp", *NUMBERS, "source_id", "quality", "note")
+
+
+def points_csv(text: str, source_id: str) -> str:
+    """The text of an overlay's ``measured_points.csv`` from a file of points.
+
+    Rows that say themselves what their power or load means are left out: in a catalog a source's
+    convention says so.
+    """
+    lines = [
+        [f"own_{line:05d}", *(row[name].strip() for name in (*TEXTS, "tp", *NUMBERS)), source_id,
+         "measured", str(row.get("note") or "")]
+        for line, row in _rows(text)
+        if not any((row.get(name) or "").strip() for name in OVERRIDES)
+    ]  # fmt: skip
+    return _csv(POINT_COLUMNS, lines) if lines else ""
 
 
 PREDICTED_COLUMNS = (
@@ -217,9 +284,9 @@ def predictions_csv(text: str, predictions: Sequence[Prediction | Unpredicted]) 
     Texts that a spreadsheet would take for a formula get an apostrophe in front.
     """
     rows = [row for _, row in _rows(text)]
-    columns = [name for name in rows[0] if name not in PREDICTED_COLUMNS]
+    columns = [name for name in rows[0] if name and name not in PREDICTED_COLUMNS]
     lines = [
-        [*(_harmless(row[name]) for name in columns), *map(_harmless, _predicted_cells(said))]
+        [*(_harmless(row[name] or "") for name in columns), *map(_harmless, _predicted_cells(said))]
         for row, said in zip(rows, predictions, strict=True)
     ]
     return _csv([*map(_harmless, columns), *PREDICTED_COLUMNS], lines)

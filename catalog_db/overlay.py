@@ -54,6 +54,10 @@ class OverlayError(CatalogError):
     """The overlay cannot be read; the message says why and what to do."""
 
 
+FITTED = frozenset({"serving_parameters", "power_parameters"})
+"""Tables whose rows are replaced with their source, quality and note."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
     """CSV files (any of the catalog's tables, any of their columns) and ``config.json`` files.
@@ -320,6 +324,10 @@ class Merge:
             self.own |= {(table, row_id, name) for name in figures}
         elif not figures:
             row.cells |= news
+        elif table in FITTED:
+            # A fit is one thing: what it rests on goes with its figures.
+            row.cells |= news
+            self.own |= {(table, row_id, name) for name in figures}
         else:
             self.own |= {(table, row_id, name) for name in figures}
             self._cite(table, row_id, figures, _provenance(news), file, line)

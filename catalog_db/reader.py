@@ -104,7 +104,7 @@ def load_catalog(path: Path) -> Catalog:
             version=con.execute("SELECT version FROM catalog_meta").fetchall()[0][0],
             sources=read.table("sources", lambda r: Source(**r)),
             providers=read.table("providers", lambda r: Provider(**r)),
-            accelerators=read.table("accelerators", lambda r: Accelerator(dies=dies[r["id"]], **r)),
+            accelerators=read.table("accelerators", lambda r: _accelerator(r, dies)),
             cpus=cpus,
             hosts=read.table("hosts", lambda r: _host(r, cpus)),
             servers=read.table("servers", lambda r: Server(dram_gb=r.pop("dram_gib"), **r)),
@@ -113,6 +113,7 @@ def load_catalog(path: Path) -> Catalog:
             llms=read.table("llms", lambda r: Llm(aliases=tuple(r.pop("aliases")), **r)),
             host_power=read.table("host_power", lambda r: Quantity(**r)),
             prices=read.table("prices", lambda r: Price(**r)),
+            trends=read.table("trends", lambda r: Quantity(**r)),
             embodied_coefficients=read.table(
                 "embodied_coefficients", lambda r: EmbodiedCoefficient(**r)
             ),
@@ -173,6 +174,15 @@ class _Reader:
         return {name: tuple(rows) for name, rows in groups.items()}
 
 
+def _accelerator(row: Record, dies: Mapping[str, tuple[Die, ...]]) -> Accelerator:
+    latency_us = row.pop("allreduce_latency_us")
+    return Accelerator(
+        dies=dies[row["id"]],
+        allreduce_latency_s=None if latency_us is None else s_from_us(latency_us),
+        **row,
+    )
+
+
 def _host(row: Record, cpus: Mapping[str, Cpu]) -> Host:
     return Host(cpu=cpus[row.pop("cpu_id")], max_dram_gb=row.pop("max_dram_gib"), **row)
 
@@ -187,6 +197,9 @@ def _power(row: Record) -> PowerParameters:
         sequence_layer_s=s_from_us(row.pop("sequence_layer_us")),
         phases=tuple(row.pop("phases")),
         precisions=tuple(row.pop("precisions")),
+        u_mem_min=row.pop("u_mem_min") or 0.0,
+        u_cmp_min=row.pop("u_cmp_min") or 0.0,
+        **_rests_on(row),
         **row,
     )
 
@@ -198,8 +211,16 @@ def _serving(row: Record) -> ServingParameters:
         t_layer_s=s_from_us(row.pop("t_layer_us")),
         t_seq_s=s_from_us(row.pop("t_seq_us")),
         t_request_s=s_from_ms(row.pop("t_request_ms")),
+        **_rests_on(row),
         **row,
     )
+
+
+def _rests_on(row: Record) -> Record:
+    return {
+        "measured_on": tuple(row.pop("measured_on") or ()),
+        "sibling_error_band": row.pop("sibling_error_band") or 0.0,
+    }
 
 
 def _mix(row: Record, buckets: Mapping[str, tuple[LengthBucket, ...]]) -> LengthMix:

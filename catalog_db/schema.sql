@@ -56,6 +56,7 @@ CREATE TABLE accelerators (
     idle_bare_w DOUBLE CHECK (idle_bare_w > 0),
     link_gb_per_s DOUBLE NOT NULL CHECK (link_gb_per_s BETWEEN 1 AND 5000),
     allreduce_gb_per_s DOUBLE CHECK (allreduce_gb_per_s BETWEEN 1 AND 5000),
+    allreduce_latency_us DOUBLE CHECK (allreduce_latency_us BETWEEN 1 AND 1000),
     max_tp INTEGER NOT NULL CHECK (max_tp IN (1, 2, 4, 8, 16, 32, 64, 72)),
     board_area_cm2 DOUBLE NOT NULL CHECK (board_area_cm2 BETWEEN 10 AND 2000),
     psu_w DOUBLE NOT NULL CHECK (psu_w BETWEEN 50 AND 5000),
@@ -83,6 +84,7 @@ COMMENT ON COLUMN accelerators.idle_w IS 'W, a context resident';
 COMMENT ON COLUMN accelerators.idle_bare_w IS 'W, no context; empty where nobody measured it';
 COMMENT ON COLUMN accelerators.link_gb_per_s IS 'GB/s, one direction, per accelerator';
 COMMENT ON COLUMN accelerators.allreduce_gb_per_s IS 'GB/s, measured bus bandwidth of the all-reduce; empty where nobody measured it';
+COMMENT ON COLUMN accelerators.allreduce_latency_us IS 'us, smallest all-reduce over two, where its link is slower than that of its family; else empty';
 COMMENT ON COLUMN accelerators.max_tp IS 'accelerators, largest tensor-parallel group that pays';
 COMMENT ON COLUMN accelerators.board_area_cm2 IS 'cm2';
 COMMENT ON COLUMN accelerators.psu_w IS 'W, suggested supply of the card';
@@ -248,6 +250,8 @@ CREATE TABLE llms (
     experts_per_token INTEGER NOT NULL CHECK (experts_per_token >= 0),
     tied_embeddings BOOLEAN NOT NULL,
     mla BOOLEAN NOT NULL,
+    prefill_head_dim DOUBLE CHECK (prefill_head_dim BETWEEN 16 AND 1024),
+    attention_layers INTEGER CHECK (attention_layers >= 1),
     native_dtype VARCHAR NOT NULL CHECK (native_dtype IN ('bf16', 'fp16', 'fp8', 'mxfp4')),
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
@@ -255,6 +259,7 @@ CREATE TABLE llms (
     CHECK (active_b <= params_b),
     CHECK (n_kv_heads <= n_heads),
     CHECK (experts_per_token <= n_experts),
+    CHECK (attention_layers <= layers),
     CHECK (quality <> 'assumed' OR note <> '')
 );
 COMMENT ON TABLE llms IS 'Shapes of models, which is all that speed and memory need';
@@ -269,9 +274,11 @@ COMMENT ON COLUMN llms.n_experts IS 'routed experts; 0 for dense models';
 COMMENT ON COLUMN llms.experts_per_token IS 'routed experts a token visits';
 COMMENT ON COLUMN llms.tied_embeddings IS 'whether input and output embeddings are one matrix';
 COMMENT ON COLUMN llms.mla IS 'multi-head latent attention: one compressed vector per token instead of keys and values';
+COMMENT ON COLUMN llms.prefill_head_dim IS 'values per head that attention of a prompt multiplies, mean of keys and values; empty: head_dim';
+COMMENT ON COLUMN llms.attention_layers IS 'layers that attend to the whole context; empty: all';
 COMMENT ON COLUMN llms.native_dtype IS 'format the weights are published in';
 COMMENT ON COLUMN llms.params_b IS '1e9 parameters, every expert and the embeddings';
-COMMENT ON COLUMN llms.active_b IS '1e9 parameters active per token';
+COMMENT ON COLUMN llms.active_b IS '1e9 parameters active per token, the input embedding included';
 
 -- Host power inside the box unless the row says otherwise; power supplies lose on top (wall = inside / psu_efficiency).
 CREATE TABLE host_power (
@@ -321,6 +328,29 @@ COMMENT ON COLUMN prices.high IS 'high end, in the row''s unit';
 COMMENT ON COLUMN prices.unit IS 'unit of value, low and high';
 COMMENT ON COLUMN prices.convention IS 'price convention the row belongs to';
 COMMENT ON COLUMN prices.price_date IS 'year of the price';
+
+CREATE TABLE trends (
+    id VARCHAR PRIMARY KEY CHECK (id IN (
+        'accelerator_efficiency_gain', 'accelerator_throughput_gain',
+        'accelerator_embodied_decline', 'generation_years', 'host_efficiency_gain',
+        'host_embodied_decline', 'grid_decline', 'demand_growth')),
+    value DOUBLE NOT NULL CHECK (value >= 0),
+    low DOUBLE NOT NULL CHECK (low >= 0),
+    high DOUBLE NOT NULL,
+    unit VARCHAR NOT NULL CHECK (unit <> ''),
+    source_id VARCHAR NOT NULL REFERENCES sources (id),
+    quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
+    note VARCHAR NOT NULL,
+    CHECK (low <= value AND value <= high),
+    CHECK (id NOT LIKE '%_decline' OR high < 1),
+    CHECK (id <> 'generation_years' OR low >= 1),
+    CHECK (quality <> 'assumed' OR note <> '')
+);
+COMMENT ON TABLE trends IS 'How hardware, grids and demand change from year to year, for plans over a horizon';
+COMMENT ON COLUMN trends.value IS 'central value, in the row''s unit';
+COMMENT ON COLUMN trends.low IS 'low end, in the row''s unit';
+COMMENT ON COLUMN trends.high IS 'high end, in the row''s unit';
+COMMENT ON COLUMN trends.unit IS 'unit of value, low and high';
 
 CREATE TABLE embodied_coefficients (
     id VARCHAR PRIMARY KEY,
@@ -455,6 +485,8 @@ CREATE TABLE serving_parameters (
     overlap_norm DOUBLE NOT NULL CHECK (overlap_norm BETWEEN 1 AND 12),
     error_band DOUBLE NOT NULL CHECK (error_band > 0 AND error_band <= 1),
     provenance VARCHAR NOT NULL CHECK (provenance IN ('calibrated', 'inherited', 'assumed')),
+    measured_on VARCHAR[],
+    sibling_error_band DOUBLE CHECK (sibling_error_band > 0 AND sibling_error_band <= 1),
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
@@ -479,6 +511,8 @@ COMMENT ON COLUMN serving_parameters.t_request_ms IS 'ms per request before its 
 COMMENT ON COLUMN serving_parameters.bus_ratio IS 'share of the all-reduce bandwidth that the stack reaches';
 COMMENT ON COLUMN serving_parameters.overlap_norm IS '1: launch overheads add to the time of the device; more: they overlap with it';
 COMMENT ON COLUMN serving_parameters.error_band IS 'relative error of TPOT to plan against';
+COMMENT ON COLUMN serving_parameters.measured_on IS 'accelerators whose points the fit rests on; empty: not stated, holds for the whole family';
+COMMENT ON COLUMN serving_parameters.sibling_error_band IS 'relative error on an accelerator of the family that was not measured; empty: error_band';
 
 CREATE TABLE power_parameters (
     id VARCHAR PRIMARY KEY,
@@ -490,10 +524,14 @@ CREATE TABLE power_parameters (
     cap_ratio DOUBLE NOT NULL CHECK (cap_ratio > 0 AND cap_ratio <= 1),
     phases VARCHAR[] NOT NULL,
     precisions VARCHAR[] NOT NULL,
+    u_mem_min DOUBLE CHECK (u_mem_min BETWEEN 0 AND 1),
     u_mem_max DOUBLE NOT NULL CHECK (u_mem_max > 0 AND u_mem_max <= 1),
+    u_cmp_min DOUBLE CHECK (u_cmp_min BETWEEN 0 AND 1),
     u_cmp_max DOUBLE NOT NULL CHECK (u_cmp_max > 0 AND u_cmp_max <= 1),
     error_band DOUBLE NOT NULL CHECK (error_band > 0 AND error_band <= 1),
     provenance VARCHAR NOT NULL CHECK (provenance IN ('calibrated', 'inherited', 'assumed')),
+    measured_on VARCHAR[],
+    sibling_error_band DOUBLE CHECK (sibling_error_band > 0 AND sibling_error_band <= 1),
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
@@ -510,8 +548,12 @@ COMMENT ON COLUMN power_parameters.sequence_layer_us IS 'us of TDP per sequence,
 COMMENT ON COLUMN power_parameters.cap_ratio IS 'ratio of TDP, ceiling';
 COMMENT ON COLUMN power_parameters.phases IS 'phases among the points of the fit: prefill, decode, mixed';
 COMMENT ON COLUMN power_parameters.precisions IS 'precisions among the points of the fit';
+COMMENT ON COLUMN power_parameters.u_mem_min IS 'ratio, smallest memory utilisation among the points of the fit; empty: 0';
+COMMENT ON COLUMN power_parameters.u_cmp_min IS 'ratio, smallest compute utilisation among the points of the fit; empty: 0';
 COMMENT ON COLUMN power_parameters.u_mem_max IS 'ratio, largest memory utilisation among the points of the fit';
 COMMENT ON COLUMN power_parameters.error_band IS 'relative error';
+COMMENT ON COLUMN power_parameters.measured_on IS 'accelerators whose points the fit rests on; empty: not stated, holds for the whole family';
+COMMENT ON COLUMN power_parameters.sibling_error_band IS 'relative error on an accelerator of the family that was not measured; empty: error_band';
 COMMENT ON COLUMN power_parameters.provenance IS 'calibrated on points of this key, inherited from a neighbour, or assumed';
 COMMENT ON COLUMN power_parameters.u_cmp_max IS 'largest compute utilisation among the points of the fit';
 
@@ -694,7 +736,7 @@ CREATE TABLE point_conventions (
     phase VARCHAR NOT NULL CHECK (phase IN ('prefill', 'decode', 'e2e', 'linear_layer', 'allreduce')),
     power_scope VARCHAR NOT NULL CHECK (power_scope IN ('per_gpu', 'replica')),
     load VARCHAR NOT NULL CHECK (load IN ('isolated', 'closed_loop')),
-    batch_means VARCHAR NOT NULL CHECK (batch_means IN ('sequences', 'tokens', 'elements', 'concurrency')),
+    batch_means VARCHAR NOT NULL CHECK (batch_means IN ('sequences', 'tokens', 'elements', 'bytes', 'concurrency')),
     kv_precision VARCHAR NOT NULL CHECK (kv_precision IN ('bf16', 'fp8', 'int8')),
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),

@@ -8,6 +8,7 @@ and a query that takes too long is interrupted. Statements are the project's own
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -110,6 +111,7 @@ def _interrupted_after(cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> I
         yield
     finally:
         timer.cancel()
+        timer.join()  # Until it ends it holds the cursor, at exit to the binding's complaint.
 
 
 @contextmanager
@@ -161,3 +163,13 @@ def _close_idle(n_kept: int) -> None:
     idle = [key for key, opened in _opened.items() if opened.n_cursors == 0]
     for key in idle[: max(0, len(_opened) - n_kept)]:
         _opened.pop(key).connection.close()
+
+
+def _close_all() -> None:
+    """What the interpreter would tear down later, out of order and with complaints on stderr."""
+    with _changed:
+        while _opened:
+            _opened.popitem()[1].connection.close()
+
+
+atexit.register(_close_all)

@@ -69,6 +69,8 @@ PHRASES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         r"\(\(unit !~~ 'ratio%'\) OR \(high <= 1\) OR \(id = 'regulator_ratio'\)\)",
         lambda _: "ratios up to 1",
     ),
+    (r"\(\(id !~~ '%_decline'\) OR \(high < 1\)\)", lambda _: "declines below 1"),
+    (r"\(\(id != 'generation_years'\) OR \(low >= 1\)\)", lambda _: "a year or more"),
     (r"\(\(id != 'psu_efficiency'\) OR \(low >= 0.5\)\)", lambda _: "an efficiency of 0.5 or more"),
     (
         r"\(\(id != 'regulator_ratio'\) OR \(\(low >= 1\) AND \(high <= 2\)\)\)",

@@ -64,19 +64,20 @@ class Operation:
 
     def up(self, pool_id: str, terms: FleetTerms) -> Array:
         """Replicas of a pool that are up, by hour, shape (24,)."""
-        by_hour = np.zeros(HOURS_PER_DAY)
-        for (_, pool), parts in self.replicas.items():
-            if pool == pool_id:
-                for hours, n in zip(terms.periods, parts, strict=True):
-                    by_hour[list(hours)] += n
-        return by_hour
+        held = [parts for (_, pool), parts in self.replicas.items() if pool == pool_id]
+        return sum((by_hour(parts, terms) for parts in held), np.zeros(HOURS_PER_DAY))
 
     def servers_on(self, kind: str, terms: FleetTerms) -> Array:
         """Servers of a kind that are on, by hour, shape (24,)."""
-        by_hour = np.zeros(HOURS_PER_DAY)
-        for k, hours in enumerate(terms.periods):
-            by_hour[list(hours)] = self.on.get((kind, k), 0)
-        return by_hour
+        return by_hour([self.on.get((kind, k), 0) for k in range(len(terms.periods))], terms)
+
+
+def by_hour(parts: Sequence[int], terms: FleetTerms) -> Array:
+    """One figure per part of the day as one per hour, shape (24,)."""
+    hours = np.zeros(HOURS_PER_DAY)
+    for period, value in zip(terms.periods, parts, strict=True):
+        hours[list(period)] = value
+    return hours
 
 
 def read_operation(problem: FleetProblem, terms: FleetTerms, solution: Solution) -> Operation:

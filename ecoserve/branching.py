@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ecoserve.answer import Limits, Progress, Solution, Start, Termination, Watch, relative_gap
 from ecoserve.errors import SolverError
-from ecoserve.gains import Gains
+from ecoserve.gains import Gains, branching_units
 from ecoserve.highs import SIMPLEX_ITERATIONS, expect_ok, model_of, new_highs, read, small_search
 from ecoserve.program import Program
 
@@ -86,7 +86,7 @@ class BranchAndBound:
         levels: Sequence[Sequence[Any]],
         coarse: Sequence[Any] | None = None,
     ) -> None:
-        units = _units(program, levels)
+        units = branching_units(program, levels)
         sums = [group for _, group in units if len(group) > 1]
         self._program = program.with_sums(sums)
         self._n_given = len(program.names)
@@ -99,7 +99,10 @@ class BranchAndBound:
         self._members = {
             i: [at[m] for m in group] for i, (_, group) in enumerate(units) if len(group) > 1
         }
-        near = {group for _, group in _units(program, levels[:1] if coarse is None else [coarse])}
+        near = {
+            group
+            for _, group in branching_units(program, levels[:1] if coarse is None else [coarse])
+        }
         self._coarse = np.array([(int(place),) in near for place in self._whole], dtype=bool)
         self._highs = new_highs(Limits())
         expect_ok(self._highs.passModel(model_of(self._program, relaxed=True)), "the program")
@@ -382,21 +385,6 @@ class BranchAndBound:
         return Solution(
             termination=termination, values=self._best, objective=self.objective, bound=self.bound
         )
-
-
-def _units(program: Program, levels: Sequence[Sequence[Any]]) -> list[tuple[int, tuple[int, ...]]]:
-    """(level, places of the columns) of everything that may be branched on, each set once.
-
-    Columns that the program does not have are left out.
-    """
-    units: dict[tuple[int, ...], int] = {}
-    for level, items in enumerate(levels):
-        for item in items:
-            columns = item if isinstance(item, (list, tuple)) else (item,)
-            known = {program.index[c.name] for c in columns if c.name in program.index}
-            if known:
-                units.setdefault(tuple(sorted(known)), level)
-    return [(level, group) for group, level in units.items()]
 
 
 _NOTHING_BETTER = (

@@ -13,23 +13,32 @@ tensor-parallel degrees) that were held out whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from ecoserve.catalog import Catalog
+from ecoserve.catalog import OPERATOR_STACK, Catalog, serving_id
 from ecoserve.errors import CatalogError, MissingDataError
-from ecoserve.performance import Replica
-from ecoserve.points import Load, MeasuredPoint, Phase, precision_id, stack_id
+from ecoserve.performance import Replica, compute_tflops
+from ecoserve.points import (
+    Load,
+    MeasuredPoint,
+    Phase,
+    is_weight_only,
+    precision_id,
+    stack_id,
+)
 from ecoserve.prediction import Setup, Work, latency_of, setup_of, stacked
-from ecoserve.rows import CalibrationPlan, ServingParameters
+from ecoserve.rows import CalibrationPlan, PowerParameters, ServingParameters
 
 Array = NDArray[np.float64]
 HeldOut = Literal["model", "hardware", "tp"]
+Parameters = TypeVar("Parameters", ServingParameters, PowerParameters)
 
 LOSS_SCALE = 0.1
 """Relative error beyond which a point counts linearly, not by its square."""
@@ -94,6 +103,8 @@ CPU_PRIORS = {
 }
 """Sockets: bandwidth as the usual stream tests reach it, sustained rates of the matrix units."""
 CPU_STACK = "cpu"
+LIBRARY_STACKS = ("vllm_2023", "vllm_v0", "vllm_v1", "trtllm", "sglang")
+"""Those whose prompts run through the vendor's libraries, as layers measured alone do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +192,7 @@ def points_of(
         try:
             if point.latency_s is None:
                 raise MissingDataError("no latency")
+            _check_arithmetic(point, catalog)
             found.append(setup_of(point, catalog, base))
         except CatalogError as error:
             left_out.append(f"{point.model} on {point.hardware}, {point.phase}: {error}")
@@ -189,6 +201,17 @@ def points_of(
         left_out.append(f"{len(found) - len(dense)} points of mixtures of experts")
         found = dense
     return tuple(found), tuple(left_out)
+
+
+def _check_arithmetic(point: MeasuredPoint, catalog: Catalog) -> None:
+    """A share of the peak means something else where products run at another rate than plans'."""
+    if point.hardware in catalog.measured_cpus or not is_weight_only(point.precision):
+        return
+    accelerator, precision = catalog.accelerator(point.hardware), precision_id(point.precision)
+    if compute_tflops(accelerator, precision) > accelerator.bf16_tflops:
+        raise MissingDataError(
+            f"{point.precision} multiplies at 16 bits, {precision} in plans natively"
+        )
 
 
 def _has_key(point: MeasuredPoint, catalog: Catalog, plan: CalibrationPlan) -> bool:
@@ -207,6 +230,8 @@ def key_of(point: MeasuredPoint, catalog: Catalog) -> tuple[str, str, str]:
     cpu = catalog.measured_cpus.get(point.hardware)
     if cpu is not None:
         return cpu.family, CPU_STACK, precision
+    if not point.stack.strip():
+        raise MissingDataError("no stack")
     return catalog.accelerator(point.hardware).family, stack_id(point.stack), precision
 
 
@@ -223,12 +248,14 @@ def fit_serving(
     """
     setups, left_out = points_of(points, catalog, plan)
     if len(setups) < MIN_POINTS:
-        raise MissingDataError(f"{plan.id}: {len(setups)} usable points, {MIN_POINTS} are needed")
-    priors = priors_of(plan, neighbour)
+        why = "".join(f"; {reason}" for reason in dict.fromkeys(left_out))
+        raise MissingDataError(f"{len(setups)} usable points, {MIN_POINTS} are needed{why}")
+    layers = layers_of(catalog, plan) if neighbour is None else None
+    priors = priors_of(plan, neighbour, layers.params() if layers else None)
     params, identified = _fit(setups, plan, priors)
     in_sample = _mape(_errors(setups, params), setups)
     held_out = _largest_partition(setups)
-    crossed = cross_validate(setups, plan, held_out, neighbour) if held_out else ()
+    crossed = cross_validate(setups, plan, held_out, neighbour, layers) if held_out else ()
     cross_mape = _mape([row.error for row in crossed], crossed) if crossed else None
     fit = ServingFit(
         params=params,
@@ -244,20 +271,56 @@ def fit_serving(
         left_out=left_out,
     )
     band = _error_band(fit, plan, neighbour)
-    return replace(fit, params=rounded(replace(params, error_band=band, note=fit.summary)))
+    rests_on = _measured_on(setups, catalog)
+    row = replace(params, error_band=band, note=fit.summary, measured_on=rests_on)
+    return replace(fit, params=rounded(row))
+
+
+def _measured_on(setups: Sequence[Setup], catalog: Catalog) -> tuple[str, ...]:
+    """Ids of the accelerators behind the points, sorted; none for CPUs, which hold by family."""
+    names = {s.point.hardware for s in setups} - set(catalog.measured_cpus)
+    return tuple(sorted({catalog.accelerator(name).id for name in names}))
+
+
+def with_sibling_band(row: Parameters, unseen_error: float) -> Parameters:
+    """The row with what to plan with on accelerators of its family that were not measured.
+
+    ``unseen_error``: that of accelerators whose data sheet alone was known
+    (:mod:`ecoserve.accuracy`).
+    """
+    if not row.measured_on:
+        return row
+    return replace(row, sibling_error_band=band_of(max(row.error_band, unseen_error)))
+
+
+def band_of(error: float) -> float:
+    """An error as a band: up to a whole per cent, at most 1.
+
+    >>> band_of(0.0981)
+    0.1
+    """
+    return min(1.0, math.ceil(error * 100 - 1e-9) / 100)
 
 
 def _error_band(
     fit: ServingFit, plan: CalibrationPlan, neighbour: ServingParameters | None
 ) -> float:
-    """What to plan with: the held-out error; of few points, that of the neighbour if larger."""
-    smallest = MOE_BAND if fit.rests_on_experts else SMALLEST_BAND
+    """What to plan with: the held-out error; the fewer points, the more the neighbour's band."""
+    band = _own_band(fit)
     if fit.n_points < FEW_POINTS and neighbour is not None:
-        return min(1.0, max(fit.in_sample_mape, neighbour.error_band * plan.error_factor))
+        factor = 1.0 if neighbour.id == plan.id else plan.error_factor
+        share = fit.n_points / FEW_POINTS
+        mixed = share * band + (1.0 - share) * neighbour.error_band * factor
+        band = max(fit.in_sample_mape, mixed)
+    return min(1.0, band)
+
+
+def _own_band(fit: ServingFit) -> float:
+    smallest = MOE_BAND if fit.rests_on_experts else SMALLEST_BAND
     if fit.cross_validated_mape is None:
-        return min(1.0, max(smallest, 2.0 * fit.in_sample_mape))
+        return max(smallest, 2.0 * fit.in_sample_mape)
     factor = 1.0 if fit.held_out == "model" else SAME_MODEL_FACTOR
-    return min(1.0, max(smallest, factor * fit.cross_validated_mape))
+    return max(smallest, factor * fit.cross_validated_mape)
 
 
 def serving_rows(
@@ -289,15 +352,20 @@ def cross_validate(
     plan: CalibrationPlan,
     by: HeldOut,
     neighbour: ServingParameters | None = None,
+    layers: Layers | None = None,
 ) -> tuple[PointError, ...]:
-    """Errors of each model, accelerator or tp under parameters fitted without it."""
+    """Errors of each model, accelerator or tp under parameters fitted without it.
+
+    A model that is held out is held out of ``layers`` too.
+    """
     errors: list[PointError] = []
     for value in sorted({_group_value(setup, by) for setup in setups}):
         inside = [setup for setup in setups if _group_value(setup, by) == value]
         outside = [setup for setup in setups if _group_value(setup, by) != value]
         if len(outside) < MIN_POINTS:
             continue
-        params, _ = _fit(outside, plan, priors_of(plan, neighbour))
+        alone = layers.params(value if by == "model" else None) if layers else None
+        params, _ = _fit(outside, plan, priors_of(plan, neighbour, alone))
         errors += [
             PointError(point=setup.point, error=error)
             for setup, error in zip(inside, _errors(inside, params), strict=True)
@@ -306,14 +374,53 @@ def cross_validate(
 
 
 def transferred(
-    train: Sequence[Setup], test: Sequence[Setup], plan: CalibrationPlan
+    train: Sequence[Setup],
+    test: Sequence[Setup],
+    plan: CalibrationPlan,
+    layers: Layers | None = None,
 ) -> tuple[PointError, ...]:
     """Errors of ``test`` under parameters fitted to ``train``: data-sheet figures swapped only."""
-    params, _ = _fit(train, plan, priors_of(plan))
+    params = fitted(train, plan, layers)
     return tuple(
         PointError(point=setup.point, error=error)
         for setup, error in zip(test, _errors(test, params), strict=True)
     )
+
+
+def fitted(
+    setups: Sequence[Setup],
+    plan: CalibrationPlan,
+    layers: Layers | None = None,
+    without: str | None = None,
+) -> ServingParameters:
+    """Parameters of a plan from these points alone, and ``layers`` without one model."""
+    alone = layers.params(without) if layers else None
+    return _fit(setups, plan, priors_of(plan, None, alone))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Single layers measured alone on the family of a plan.
+
+    Their products over many tokens are those of a prefill, so the share of the peak that they
+    reach is where the search for ``mfu_prefill`` starts from.
+    """
+
+    plan: CalibrationPlan
+    setups: tuple[Setup, ...]
+
+    def params(self, without: str | None = None) -> ServingParameters | None:
+        """Fitted to all models but one; None where too few points are left."""
+        kept = [setup for setup in self.setups if setup.point.model != without]
+        return fitted(kept, self.plan) if len(kept) >= MIN_POINTS else None
+
+
+def layers_of(catalog: Catalog, plan: CalibrationPlan) -> Layers | None:
+    """The catalog's layers of a plan's family at its precision; None where there are none."""
+    found = catalog.calibration_plans.get(serving_id(plan.family, OPERATOR_STACK, plan.precision))
+    if found is None or plan.stack not in LIBRARY_STACKS:
+        return None
+    return Layers(found, points_of(catalog.measured_points, catalog, found)[0])
 
 
 def inherited(plan: CalibrationPlan, source: ServingParameters) -> ServingParameters:
@@ -324,7 +431,8 @@ def inherited(plan: CalibrationPlan, source: ServingParameters) -> ServingParame
             source, id=plan.id, family=plan.family, stack=plan.stack, precision=plan.precision,
             allreduce_latency_s=plan.allreduce_latency_s, t0_s=plan.t0_s,
             overlap_norm=plan.overlap_norm, error_band=band, provenance="inherited",
-            source_id=plan.source_id, quality=plan.quality, note=plan.note,
+            measured_on=(), sibling_error_band=0.0, source_id=plan.source_id,
+            quality=plan.quality, note=plan.note,
         )
     )  # fmt: skip
 
@@ -332,8 +440,7 @@ def inherited(plan: CalibrationPlan, source: ServingParameters) -> ServingParame
 def rounded(params: ServingParameters) -> ServingParameters:
     """The figures to three significant digits, the error band up to a whole per cent."""
     digits: dict[str, Any] = {name: _significant(getattr(params, name)) for name in PRIORS}
-    band = float(np.ceil(params.error_band * 100 - 1e-9) / 100)
-    return replace(params, **digits, error_band=band)
+    return replace(params, **digits, error_band=band_of(params.error_band))
 
 
 def _significant(value: float) -> float:
@@ -341,14 +448,22 @@ def _significant(value: float) -> float:
 
 
 def priors_of(
-    plan: CalibrationPlan, neighbour: ServingParameters | None = None
+    plan: CalibrationPlan,
+    neighbour: ServingParameters | None = None,
+    layers: ServingParameters | None = None,
 ) -> dict[str, Prior]:
-    """The priors of a plan's key, centred on a neighbour's parameters if given."""
+    """The priors of a plan's key, centred on a neighbour's parameters if given.
+
+    Without one, that of ``mfu_prefill`` on the rate which ``layers`` reach.
+    """
     known = CPU_PRIORS if plan.stack == CPU_STACK else PRIORS
     if plan.stack != CPU_STACK and plan.precision != "bf16":
         known = {**known, **NARROW_PRIORS}
     if neighbour is None:
-        return known
+        if layers is None:
+            return known
+        prefill = replace(known["mfu_prefill"], centre=layers.mfu_decode)
+        return {**known, "mfu_prefill": prefill}
     return {
         name: replace(prior, centre=min(max(getattr(neighbour, name), prior.low), prior.high))
         for name, prior in known.items()

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
 from ecoserve.errors import MissingDataError, UnknownIdError
-from ecoserve.points import MeasuredPoint, PointConvention
+from ecoserve.points import (
+    PRECISIONS,
+    MeasuredPoint,
+    PointConvention,
+    is_weight_only,
+    stack_id,
+)
 from ecoserve.rows import (
     Accelerator,
     CalibrationPlan,
@@ -45,6 +51,8 @@ OPERATOR_STACK = "operator"
 """Single layers measured alone: a stack of parameters that serves nothing."""
 
 T = TypeVar("T")
+DecodeKey = tuple[str, str, int, str, str]
+"""LLM, accelerator, tp, stack and precision."""
 
 
 def nearest(unknown_id: str, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -75,6 +83,7 @@ class Catalog:
     llms: Mapping[str, Llm]
     host_power: Mapping[str, Quantity]
     prices: Mapping[str, Price]
+    trends: Mapping[str, Quantity]
     embodied_coefficients: Mapping[str, EmbodiedCoefficient]
     product_footprints: Mapping[str, ProductFootprint]
     serving_parameters: Mapping[str, ServingParameters]
@@ -99,12 +108,14 @@ class Catalog:
     overlay_rows: frozenset[tuple[str, str]] = field(init=False, repr=False)
     """Table and id of the rows that are, or have figures of, the user's own."""
     _llm_aliases: Mapping[str, str] = field(init=False, repr=False)
+    _decode_points: Mapping[DecodeKey, tuple[MeasuredPoint, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         aliases = {alias.lower(): llm.id for llm in self.llms.values() for alias in llm.aliases}
         object.__setattr__(self, "_llm_aliases", MappingProxyType(aliases))
         own_rows = frozenset((table, row_id) for table, row_id, _ in self.overlay_figures)
         object.__setattr__(self, "overlay_rows", own_rows)
+        object.__setattr__(self, "_decode_points", MappingProxyType(self._decode_points_by_key()))
         for name in (*TABLES, "cell_sources"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
@@ -112,6 +123,27 @@ class Catalog:
         """The accelerator with this id or alias."""
         known = self.accelerator_aliases.get(accelerator_id, accelerator_id)
         return _find(self.accelerators, "accelerator", known)
+
+    def decode_points(
+        self, llm_id: str, accelerator_id: str, tp: int, stack: str, precision: str
+    ) -> tuple[MeasuredPoint, ...]:
+        """Decode steps measured alone with exactly this configuration."""
+        return self._decode_points.get((llm_id, accelerator_id, tp, stack, precision), ())
+
+    def _decode_points_by_key(self) -> dict[DecodeKey, tuple[MeasuredPoint, ...]]:
+        found: dict[DecodeKey, list[MeasuredPoint]] = {}
+        for point in self.measured_points:
+            is_step = (point.phase, point.convention.load) == ("decode", "isolated")
+            if not is_step or point.latency_s is None or is_weight_only(point.precision):
+                continue
+            model = point.model.lower()
+            key = (
+                self._llm_aliases.get(model, model),
+                self.accelerator_aliases.get(point.hardware, point.hardware),
+                point.tp, stack_id(point.stack), PRECISIONS.get(point.precision.lower(), ""),
+            )  # fmt: skip
+            found.setdefault(key, []).append(point)
+        return {key: tuple(points) for key, points in found.items()}
 
     def host(self, host_id: str) -> Host:
         """The host with this id."""
@@ -186,6 +218,10 @@ class Catalog:
         """Central value of one row of the price table."""
         return _find(self.prices, "price row", item).value
 
+    def trend(self, item: str) -> Quantity:
+        """One row of the trend table."""
+        return _find(self.trends, "trend", item)
+
     def coefficient(self, set_id: str, item: str, *keys: str) -> EmbodiedCoefficient:
         """The coefficient of ``set_id`` and ``item`` under the first of ``keys`` that has one.
 
@@ -212,9 +248,25 @@ class Catalog:
         row = self.serving_parameters.get(serving_id(family, stack, precision))
         if row is None:
             raise MissingDataError(
-                f"no serving parameters for {family} with {stack} at {precision}"
+                f"no serving parameters for {family} with {stack} at {precision}; "
+                f"{self._instead(family, stack)}"
             )
         return row
+
+    def _instead(self, family: str, stack: str) -> str:
+        """What to do about parameters that are missing."""
+        if stack not in (*self.stacks, OPERATOR_STACK):
+            likely = nearest(stack, self.stacks)
+            meant = f"; did you mean {likely[0]}?" if likely else ""
+            return f"stacks are {', '.join(self.stacks)}{meant}"
+        known = [row for row in self.serving_parameters.values() if row.family == family]
+        there = ", ".join(f"{row.stack} at {row.precision}" for row in known) or "none"
+        return f"for it there are {there}; 'ecoserve calibrate' makes them from measurements"
+
+    def serving_on(self, accelerator: Accelerator, stack: str, precision: str) -> ServingParameters:
+        """Parameters of its family's key, as ``inherited`` where others of the family were measured
+        and it was not: the error band is then at least that of unseen accelerators."""
+        return _standing_on(accelerator, self.serving(accelerator.family, stack, precision))
 
     def has_serving(self, family: str, stack: str, precision: str) -> bool:
         """Whether parameters exist for exactly this key."""
@@ -226,6 +278,11 @@ class Catalog:
         if row is None:
             raise MissingDataError(f"no power parameters for {family}")
         return row
+
+    def power_on(self, accelerator: Accelerator) -> PowerParameters:
+        """Power parameters of its family, likewise; what was seen of siblings counts as unseen."""
+        row = _standing_on(accelerator, self.power(accelerator.family))
+        return row if _is_covered(accelerator, row) else replace(row, phases=(), precisions=())
 
     @property
     def stacks(self) -> tuple[str, ...]:
@@ -247,7 +304,7 @@ class Catalog:
 
 TABLES = (
     *("sources", "providers", "accelerators", "cpus", "hosts", "servers"),
-    *("rental_prices", "host_variants", "llms", "host_power", "prices"),
+    *("rental_prices", "host_variants", "llms", "host_power", "prices", "trends"),
     *("embodied_coefficients", "product_footprints"),
     *("serving_parameters", "power_parameters"),
     *("length_mixes", "rate_profiles", "grid_zones", "regions"),
@@ -263,6 +320,21 @@ def coefficient_id(set_id: str, item: str, key: str) -> str:
 def serving_id(family: str, stack: str, precision: str) -> str:
     """The row id of a set of serving parameters."""
     return f"{family}/{stack}/{precision}"
+
+
+_Fit = TypeVar("_Fit", ServingParameters, PowerParameters)
+
+
+def _standing_on(accelerator: Accelerator, row: _Fit) -> _Fit:
+    if _is_covered(accelerator, row):
+        return row
+    band = max(row.error_band, row.sibling_error_band)
+    is_fitted = row.provenance == "calibrated"
+    return replace(row, error_band=band, provenance="inherited" if is_fitted else row.provenance)
+
+
+def _is_covered(accelerator: Accelerator, row: ServingParameters | PowerParameters) -> bool:
+    return not row.measured_on or accelerator.id in row.measured_on
 
 
 def _find(table: Mapping[str, T], what: str, wanted_id: str) -> T:

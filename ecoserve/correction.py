@@ -17,9 +17,17 @@ from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 
 from ecoserve.catalog import Catalog
-from ecoserve.errors import CatalogError
-from ecoserve.points import MeasuredPoint, precision_id, stack_id
-from ecoserve.prediction import Prediction, Setup, Unpredicted, predict, setup_of
+from ecoserve.errors import CatalogError, MissingDataError
+from ecoserve.points import MeasuredPoint, kv_precision_of, precision_id, stack_id
+from ecoserve.prediction import (
+    Prediction,
+    Setup,
+    Unpredicted,
+    latency_of,
+    predict,
+    setup_of,
+    stacked,
+)
 
 Array = NDArray[np.float64]
 GridKey = tuple[str, str, int, str, str, str, str]
@@ -38,26 +46,49 @@ class Grid:
 
     def ratio(self, batch: float, tokens: float) -> float | None:
         """Measured over predicted latency at a place inside the grid, else None."""
-        place = np.log([batch, max(tokens, 1.0)])
+        value = float(self.ratios(np.array([batch]), tokens)[0])
+        return None if math.isnan(value) else value
+
+    def ratios(self, batch: Array, tokens: float) -> Array:
+        """The same for batches of shape (n,) at one length; NaN outside the grid."""
+        return np.exp(self._at(batch, tokens)[0])
+
+    def ratios_and_spreads(self, batch: Array, tokens: float) -> tuple[Array, Array]:
+        """Ratios, and how far the neighbours' lie from them at most, 0.1 = 10 %.
+
+        Shape (n,) each; NaN outside the grid.
+        """
+        value, low, high = self._at(batch, tokens)
+        return np.exp(value), np.maximum(np.expm1(high - value), -np.expm1(low - value))
+
+    def _at(self, batch: Array, tokens: float) -> tuple[Array, Array, Array]:
+        """Logarithm of the ratio, and the least and largest of those it is interpolated from."""
+        lengths = np.full_like(batch, max(tokens, 1.0), dtype=float)
+        place = np.log(np.stack([batch, lengths], axis=1))
         centre = self.places.mean(axis=0)
         offsets = self.places - centre
         _, spans, axes = np.linalg.svd(offsets, full_matrices=False)
         spread = np.abs(offsets @ axes.T).max(axis=0)
         if len(spans) < 2 or spread[1] <= ON_THE_LINE:
             return _on_line(offsets @ axes[0], self.log_ratios, place - centre, axes[0])
-        found = LinearNDInterpolator(self.places, self.log_ratios)(place)
-        value = float(np.ravel(found)[0])
-        return None if math.isnan(value) else math.exp(value)
+        found = LinearNDInterpolator(self.places, self.log_ratios)
+        corners = self.log_ratios[found.tri.simplices[found.tri.find_simplex(place)]]
+        return np.ravel(found(place)), corners.min(axis=1), corners.max(axis=1)
 
 
-def _on_line(along: Array, log_ratios: Array, offset: Array, axis: Array) -> float | None:
-    position = float(offset @ axis)
-    beside = float(np.linalg.norm(offset - position * axis))
-    outside = max(along.min() - position, position - along.max())
-    if beside > ON_THE_LINE or outside > ON_THE_LINE:
-        return None
+def _on_line(
+    along: Array, log_ratios: Array, offsets: Array, axis: Array
+) -> tuple[Array, Array, Array]:
+    position = offsets @ axis
+    beside = np.linalg.norm(offsets - np.outer(position, axis), axis=1)
+    outside = np.maximum(along.min() - position, position - along.max())
     order = np.argsort(along)
-    return math.exp(float(np.interp(position, along[order], log_ratios[order])))
+    along, log_ratios = along[order], log_ratios[order]
+    value = np.interp(position, along, log_ratios)
+    after = np.clip(np.searchsorted(along, position), min(1, len(along) - 1), len(along) - 1)
+    pair = np.stack([log_ratios[after], log_ratios[np.maximum(after - 1, 0)]])
+    off = (beside > ON_THE_LINE) | (outside > ON_THE_LINE)
+    return np.where(off, np.nan, value), pair.min(axis=0), pair.max(axis=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +107,29 @@ class Corrections:
         return None if grid is None else grid.ratio(setup.batch, _tokens(setup))
 
 
-def step_ratio(
-    corrections: Corrections,
-    catalog: Catalog,
-    key: tuple[str, str, int, str, str],
-    batch: float,
-    context_tokens: float,
-) -> float | None:
-    """Measured over predicted time of a decode step alone; None outside what was measured.
+def step_grid(
+    catalog: Catalog, key: tuple[str, str, int, str, str], kv_precision: str = "bf16"
+) -> Grid | None:
+    """Measured over predicted times of a decode step alone; None where nothing was measured.
 
-    ``key``: LLM, accelerator, tp, stack and precision, for example those of a profile.
+    ``key``: LLM, accelerator, tp, stack and precision, as ids; nothing is taken from another.
     """
-    llm, accelerator, tp, stack, precision = key
-    grid = corrections.grids.get(
-        (
-            catalog.llm(llm).id, catalog.accelerator(accelerator).id, tp, stack, precision,
-            "decode", "isolated",
-        )
-    )  # fmt: skip
-    return None if grid is None else grid.ratio(batch, context_tokens)
+    setups: list[Setup] = []
+    for point in catalog.decode_points(*key):
+        try:
+            setups.append(setup_of(point, catalog))
+        except MissingDataError:
+            continue  # It has no prediction that could be corrected.
+    setups = [s for s in setups if kv_precision_of(s.point) == kv_precision]
+    if not setups:
+        return None
+    said = latency_of("decode", "isolated", *stacked(setups))
+    places: dict[tuple[float, float], list[float]] = {}
+    for setup, value in zip(setups, said, strict=True):
+        assert setup.point.latency_s is not None
+        ratio = math.log(setup.point.latency_s / float(value))
+        places.setdefault(_place(setup), []).append(ratio)
+    return _grid(places)
 
 
 def corrections_from(points: Sequence[MeasuredPoint], catalog: Catalog) -> Corrections:
@@ -105,8 +140,7 @@ def corrections_from(points: Sequence[MeasuredPoint], catalog: Catalog) -> Corre
         if isinstance(said, Unpredicted) or not point.latency_s:
             continue
         setup = setup_of(point, catalog)
-        place = (math.log(setup.batch), math.log(max(_tokens(setup), 1.0)))
-        ratios = found.setdefault(grid_key(point, catalog), {}).setdefault(place, [])
+        ratios = found.setdefault(grid_key(point, catalog), {}).setdefault(_place(setup), [])
         ratios.append(math.log(point.latency_s / said.latency_s))
     return Corrections({key: _grid(places) for key, places in found.items()})
 
@@ -123,6 +157,10 @@ def grid_key(point: MeasuredPoint, catalog: Catalog) -> GridKey:
     hardware = point.hardware if is_cpu else catalog.accelerator(point.hardware).id
     stack, precision = stack_id(point.stack), precision_id(point.precision)
     return model, hardware, point.tp, stack, precision, point.phase, point.convention.load
+
+
+def _place(setup: Setup) -> tuple[float, float]:
+    return math.log(setup.batch), math.log(max(_tokens(setup), 1.0))
 
 
 def _tokens(setup: Setup) -> float:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ecoserve.program import Program
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -41,3 +45,20 @@ class Gains:
             each = np.where(count > 0, total / np.maximum(count, 1), mean)[columns]
             product *= np.maximum(each * distance, LEAST_GAIN)
         return product
+
+
+def branching_units(
+    program: Program, levels: Sequence[Sequence[Any]]
+) -> list[tuple[int, tuple[int, ...]]]:
+    """(level, places of the columns) of everything that may be branched on, each set once.
+
+    Columns that the program does not have are left out.
+    """
+    units: dict[tuple[int, ...], int] = {}
+    for level, items in enumerate(levels):
+        for item in items:
+            columns = item if isinstance(item, (list, tuple)) else (item,)
+            known = {program.index[c.name] for c in columns if c.name in program.index}
+            if known:
+                units.setdefault(tuple(sorted(known)), level)
+    return [(level, group) for group, level in units.items()]

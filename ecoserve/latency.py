@@ -213,7 +213,10 @@ def _reason(
     slo = demand.workload.slo
     if not mine:
         accepted = ", ".join(demand.workload.precisions)
-        return f"precision: no allowed hardware runs {demand.llm.name} at {accepted}"
+        return (
+            f"precision: no allowed hardware runs {demand.llm.name} at {accepted}, or none whose "
+            "speed with this stack is known"
+        )
     fitting = [s for s in mine if s.fits[bucket] and s.role in ("mixed", "decode", "host_cpu")]
     if not fitting or slo is None:
         return "memory: no allowed hardware holds the model and one such request"

@@ -8,9 +8,11 @@ from ecoserve.catalog import Catalog
 from ecoserve.operational import hourly_intensity
 from ecoserve.options import allowed_servers, plannable
 from ecoserve.performance import MOE_ERROR_BAND
-from ecoserve.plan import Note, Pool, SloReport
+from ecoserve.plan import FleetEntry, Note, Pool, SloReport
 from ecoserve.rows import Server
 from ecoserve.scenario import DEFAULT_HOURS, Scenario
+from ecoserve.standing import basis
+from ecoserve.terms import FULL
 
 LARGEST_DIFFERENCE = 0.05
 """Between the mean of the hours and the annual figure, before it is worth a word."""
@@ -20,6 +22,7 @@ def plan_notes(
     *,
     scenario: Scenario,
     catalog: Catalog,
+    fleet: Sequence[FleetEntry],
     pools: Sequence[Pool],
     reports: Sequence[SloReport],
     late: Mapping[str, float],
@@ -47,6 +50,10 @@ def plan_notes(
         *_precision(pools),
         *_cached(scenario),
         *_capped(pools),
+        *_trimmed(fleet, catalog),
+        *_parked(fleet),
+        *_stock(scenario, fleet),
+        *_elsewhere(scenario, pools),
     )
 
 
@@ -115,23 +122,26 @@ def _held(held: bool) -> Iterator[Note]:
 
 def _parameters(pools: Sequence[Pool], catalog: Catalog) -> Iterator[Note]:
     for provenance in ("inherited", "assumed"):
-        places = sorted({_place(pool) for pool in pools if pool.provenance == provenance})
+        places = sorted({_speed_of(p, catalog) for p in pools if p.provenance == provenance})
         if places:
             yield Note(
                 f"speed_{provenance}",
-                f"speed parameters {provenance}, not measured, on {', '.join(places)}",
+                f"speed parameters {provenance}, not measured, on {'; '.join(places)}",
             )
-    weak = sorted(
-        {
-            pool.accelerator
-            for pool in pools
-            if pool.accelerator
-            and catalog.power(catalog.accelerator(pool.accelerator).family).provenance
-            != "calibrated"
-        }
-    )
+    cards = [catalog.accelerator(card) for card in sorted({p.accelerator for p in pools} - {""})]
+    rows = [(card, catalog.power_on(card)) for card in cards]
+    weak = [f"{c.id} ({basis(row, c)})" for c, row in rows if row.provenance != "calibrated"]
     if weak:
-        yield Note("power_inherited", f"power parameters not measured on {', '.join(weak)}")
+        yield Note("power_inherited", f"power parameters not measured on {'; '.join(weak)}")
+
+
+def _speed_of(pool: Pool, catalog: Catalog) -> str:
+    """Where a pool runs and what the parameters of its speed rest on."""
+    if not pool.accelerator:
+        return _place(pool)
+    accelerator = catalog.accelerator(pool.accelerator)
+    row = catalog.serving_on(accelerator, pool.stack, pool.precision)
+    return f"{_place(pool)} ({basis(row, accelerator)})"
 
 
 def _experts(pools: Sequence[Pool], catalog: Catalog) -> Iterator[Note]:
@@ -153,8 +163,9 @@ def _power(pools: Sequence[Pool]) -> Iterator[Note]:
     if outside:
         yield Note(
             "power_outside_fit",
-            f"no measurement behind the power (this precision, pure prefill, a mixture of experts, "
-            f"a power cap, or beyond the fitted utilisation) on {', '.join(outside)}",
+            f"no measurement behind the power (this accelerator or precision, pure prefill, a "
+            f"mixture of experts, a power cap, or outside the fitted utilisation) on "
+            f"{', '.join(outside)}",
         )
 
 
@@ -275,4 +286,51 @@ def _capped(pools: Sequence[Pool]) -> Iterator[Note]:
             "power_cap_assumed",
             f"power capped, of TDP: {', '.join(places)}; how a cap slows work is assumed, not "
             f"measured",
+        )
+
+
+def _trimmed(fleet: Sequence[FleetEntry], catalog: Catalog) -> Iterator[Note]:
+    for name in sorted({entry.variant for entry in fleet} - {FULL}):
+        variant = catalog.host_variant(name)
+        yield Note(
+            "trimmed_hosts",
+            f"hosts {variant.name.lower()}: {variant.dram_base_gb:.3g} GB of DRAM and "
+            f"{variant.dram_gb_per_accelerator_gb:g} GB per GB of accelerator memory, "
+            f"{variant.quality}; ask whoever sells the servers",
+        )
+
+
+def _parked(fleet: Sequence[FleetEntry]) -> Iterator[Note]:
+    parked = [entry for entry in fleet if min(entry.on_by_hour) < entry.count]
+    if parked:
+        most = sum(entry.count - min(entry.on_by_hour) for entry in parked)
+        yield Note(
+            "parked_servers",
+            f"up to {most} servers are off for part of the day; the minutes they take to wake are "
+            f"not in the plan, start them ahead of the rise",
+        )
+
+
+def _stock(scenario: Scenario, fleet: Sequence[FleetEntry]) -> Iterator[Note]:
+    stock = scenario.hardware.stock
+    years = scenario.hardware.accelerator_years
+    retired = sum(row.count for row in stock if row.age_years >= years)
+    if retired:
+        yield Note("stock_retired", f"{retired} owned servers are past {years:g} years and retired")
+    unused = sum(row.count for row in stock) - retired - sum(e.count for e in fleet if e.owned)
+    if unused > 0:
+        yield Note(
+            "stock_unused",
+            f"{unused} owned servers stay switched off: what they would draw weighs more than what "
+            f"is bought instead",
+        )
+
+
+def _elsewhere(scenario: Scenario, pools: Sequence[Pool]) -> Iterator[Note]:
+    away = sorted({pool.site for pool in pools} - {scenario.site.name})
+    if away:
+        yield Note(
+            "served_elsewhere",
+            f"served at {', '.join(away)}: the round trip counts into TTFT, the network's own "
+            f"energy and price are not in the plan",
         )

@@ -40,6 +40,7 @@ from ecoserve.power import (
     cpu_pool_w,
     decode_utilisation,
     is_measured,
+    power_model,
     prefill_pace,
     prefill_utilisation,
     step_s,
@@ -208,13 +209,6 @@ def kv_precision_on(accelerator: Accelerator, wanted: KvPrecision) -> KvPrecisio
     return wanted if accelerator.rate_tflops(wanted) is not None else "bf16"
 
 
-def power_model(accelerator: Accelerator, catalog: Catalog) -> PowerModel:
-    """Its family's power parameters on its own TDP and idle draw."""
-    return PowerModel(
-        params=catalog.power(accelerator.family), tdp_w=accelerator.tdp_w, idle_w=accelerator.idle_w
-    )
-
-
 def services(
     scenario: Scenario, catalog: Catalog, demands: Sequence[WorkloadDemand]
 ) -> tuple[Service, ...]:
@@ -307,7 +301,7 @@ def _accelerator_devices(
         for precision in offered_precisions(accelerator, hardware.stack, catalog):
             if precision not in accepted:
                 continue
-            params = catalog.serving(accelerator.family, hardware.stack, precision)
+            params = catalog.serving_on(accelerator, hardware.stack, precision)
             caps = _possible_caps(accelerator, hardware, catalog)
             for tp in (tp for tp in TP_DEGREES if tp <= most):
                 replica = accelerator_replica(llm, accelerator, tp, precision, params, kv_precision)
@@ -433,8 +427,9 @@ def operating_point(
 
     Shape (buckets,) all: ``interference_s``, what each other sequence adds to a token;
     ``before_first_s``, what comes before a request's first step in this pool; ``step_of`` gives
-    the step of a batch. TTFT only counts where a batch of one would keep it. Larger batches have
-    longer steps, so the search halves the range.
+    the step of a batch. Where even one request alone would start late, it starts least late alone:
+    a batch of one, so that a looser limit never lowers the throughput. Larger batches have longer
+    steps, so the search halves the range.
     """
     limit = kv_batch_limit(replica, demand.isl_tokens, demand.osl_tokens, max_num_seqs)
     alone = np.ones_like(limit)
@@ -448,9 +443,9 @@ def operating_point(
         def keeps(batch: Array) -> Mask:
             step = step_of(batch)
             in_time = (step + (batch - 1) * interference_s) * margin <= slo.tpot_s
-            return in_time & (~starts | ((before_first_s + step) * margin <= slo.ttft_s))
+            return in_time & ((before_first_s + step) * margin <= slo.ttft_s)
 
-        chosen = largest_batch(keeps, np.where(keeps_tpot, chosen, alone))
+        chosen = largest_batch(keeps, np.where(keeps_tpot & starts, chosen, alone))
     return OperatingPoint(
         fits=limit >= 1, keeps_tpot=keeps_tpot, batch=chosen, step_s=step_of(chosen)
     )

@@ -8,18 +8,22 @@ efficiencies and overheads do not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from ecoserve.calibration import ServingFit, fit_serving, key_of
+from ecoserve.calibration import PRIORS, ServingFit, fit_serving, key_of, with_sibling_band
+from ecoserve.calibration import rounded as rounded_speed
 from ecoserve.catalog import OPERATOR_STACK, Catalog, serving_id
 from ecoserve.errors import CatalogError, MissingDataError
 from ecoserve.points import MeasuredPoint
 from ecoserve.power_calibration import PowerFit, fit_power, parameters_row
 from ecoserve.power_rows import power_points_of, rounded, summary
-from ecoserve.rows import CalibrationPlan, PowerParameters
+from ecoserve.rows import CalibrationPlan, PowerParameters, ServingParameters
 
 OWN_SOURCE = "your_overlay"
+WORST_FIT = 1.0
+"""Mean error on its own points beyond which a fit is a mistake in the file: 100 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class OwnSpeedFit:
     fit: ServingFit
     is_new: bool
     """Whether the catalog had no parameters of this key."""
+    moved_along: tuple[ServingParameters, ...]
+    """Unmeasured rows of the same family and stack at other precisions, changed in proportion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,11 @@ def own_fits(points: Sequence[MeasuredPoint], catalog: Catalog) -> OwnFits:
             speed.append(_speed(points, catalog, key))
         except MissingDataError as error:
             not_fitted.append(NotFitted(serving_id(*key), str(error)))
+    measured = {found.id for found in speed}
+    speed = [
+        replace(found, moved_along=tuple(r for r in found.moved_along if r.id not in measured))
+        for found in speed
+    ]
     rows = {found.id: found.fit.params for found in speed}
     known = replace(catalog, serving_parameters={**catalog.serving_parameters, **rows})
     power = _power(points, known, not_fitted)
@@ -102,8 +113,50 @@ def _speed(
     known = catalog.serving_parameters.get(plan.id)
     neighbour = known or catalog.serving_parameters.get(plan.from_id or "")
     fit = fit_serving(points, catalog, plan, neighbour)
-    params = replace(fit.params, source_id=OWN_SOURCE, provenance="calibrated")
-    return OwnSpeedFit(id=plan.id, fit=replace(fit, params=params), is_new=known is None)
+    if fit.in_sample_mape > WORST_FIT:
+        raise MissingDataError(
+            f"the best fit is off by {fit.in_sample_mape:.0%} on its own points: check the units "
+            "(latency_ms in milliseconds), the tp and the context_len"
+        )
+    unseen = unseen_error_of(catalog.serving_parameters.values())
+    # Nothing tells how another model would fare.
+    band = max(fit.params.error_band, unseen if len(fit.models) == 1 else 0.0)
+    own = replace(fit.params, source_id=OWN_SOURCE, provenance="calibrated", error_band=band)
+    params = with_sibling_band(own, unseen)
+    return OwnSpeedFit(
+        id=plan.id, fit=replace(fit, params=params), is_new=known is None,
+        moved_along=() if known is None else tuple(_moved_along(catalog, known, params)),
+    )  # fmt: skip
+
+
+def unseen_error_of(rows: Iterable[ServingParameters | PowerParameters]) -> float:
+    """The error of unseen accelerators that the catalog's rows carry; 0 where none does."""
+    return min((row.sibling_error_band for row in rows if row.sibling_error_band), default=0.0)
+
+
+def _moved_along(
+    catalog: Catalog, known: ServingParameters, own: ServingParameters
+) -> Iterator[ServingParameters]:
+    """Rows of other precisions that no point stands behind, changed as this one was.
+
+    Without it a plan would prefer the precision nobody measured for its optimism alone.
+    """
+    for _, row in sorted(catalog.serving_parameters.items()):
+        is_sibling = (row.family, row.stack) == (own.family, own.stack) and row.id != own.id
+        if not is_sibling or row.provenance == "calibrated":
+            continue
+        changed: dict[str, Any] = {
+            name: min(
+                max(getattr(row, name) * getattr(own, name) / getattr(known, name), prior.low),
+                prior.high,
+            )
+            for name, prior in PRIORS.items()
+        }
+        band = max(row.error_band, own.error_band)
+        note = f"Changed in proportion to {own.id}, which was fitted to your measurements."
+        yield rounded_speed(
+            replace(row, source_id=OWN_SOURCE, error_band=band, note=note, **changed)
+        )
 
 
 def plan_for(catalog: Catalog, family: str, stack: str, precision: str) -> CalibrationPlan:
@@ -150,5 +203,7 @@ def _power(
             fit, family, seen=mine, error_band=fit.held_out_mape, provenance="calibrated",
             source_id=OWN_SOURCE, note=summary(fit),
         )  # fmt: skip
-        fits.append(OwnPowerFit(family=family, fit=fit, row=rounded(row)))
+        unseen = unseen_error_of(catalog.power_parameters.values())
+        row = with_sibling_band(rounded(row), unseen)
+        fits.append(OwnPowerFit(family=family, fit=fit, row=row))
     return fits

@@ -6,7 +6,7 @@ N active matmul parameters, W weight bytes a step reads, kv bytes of KV cache pe
     gpu(B, c)      = || W/(g BW mbu), 2NB/(g F mfu_d) ||_2 + B c kv (n_heads/n_kv)^0.1/(min(g, n_kv)
                      BW mbu_kv) + allreduce(B) + 24 L d_model B/(BW mbu)
     t_step(B, c)   = || gpu, L t_layer ||_q + t0 + B t_seq
-    t_prefill(T)   = || (2NT + 2 L d_attn T T)/(g F mfu_p) + W/(g BW mbu) + allreduce(T)
+    t_prefill(T)   = || (2NT + 2 L_a d_attn T T)/(g F mfu_p) + W/(g BW mbu) + allreduce(T)
                      + 24 L d_model T/(BW mbu), L t_layer ||_q
     period(B)      = t_step + (B/OSL) t_prefill         what B sequences cost the replica
     TPOT(B)        = t_step + ((B-1)/OSL) t_prefill     a user's own prefill belongs to TTFT
@@ -67,6 +67,9 @@ class Replica:
     tp: int
     layers: int
     d_attn: float
+    """Values of all heads that attention of a prompt multiplies."""
+    attention_layers: float
+    """Layers that attend to the whole prompt."""
     flop_per_token: float
     """2N."""
     dense_bytes: float
@@ -98,6 +101,8 @@ class Replica:
     allreduce_bytes_per_token: float
     """Over the bus, all layers of a step."""
     bus_bytes_per_s: float
+    link_latency_s: float
+    """Least time of one all-reduce over this accelerator's link, 0 where that is its family's."""
     params: ServingParameters
 
     @property
@@ -108,9 +113,15 @@ class Replica:
         return self.params.error_band
 
     @property
+    def installed_bytes(self) -> float:
+        """All memory of all accelerators, the part included that the engine leaves free."""
+        return (self.memory_bytes + self.tp * ACTIVATION_BYTES) / MEMORY_USED_RATIO
+
+    @property
     def allreduce_latency_s(self) -> float:
         """Of all layers of a step, 0 on one device."""
-        return self.n_allreduces * self.params.allreduce_latency_s
+        latency: float = np.maximum(self.params.allreduce_latency_s, self.link_latency_s)
+        return self.n_allreduces * latency
 
     @property
     def allreduce_s_per_token(self) -> float:
@@ -119,18 +130,19 @@ class Replica:
         return self.allreduce_bytes_per_token / bus
 
 
-def compute_tflops(accelerator: Accelerator, precision: str) -> float:
+def compute_tflops(accelerator: Accelerator, precision: str, *, weight_only: bool = False) -> float:
     """Peak dense rate of matrix products with weights in ``precision``.
 
-    8- and 4-bit integers are widened to 16 bits where the hardware has no rate for them; a model
-    in fp8 needs hardware that computes in fp8. Raises ``ValueError`` where it has none.
+    Weights alone in few bits are widened to 16 before they are multiplied. 8- and 4-bit formats
+    are widened too where the hardware multiplies them no faster than 16 bits, or not at all; a
+    model in fp8 needs hardware that computes in fp8. Raises ``ValueError`` where it has none.
     """
     native = accelerator.rate_tflops(precision)
-    if native is not None:
-        return native
-    if precision == "fp8":
+    if native is None and precision == "fp8":
         raise ValueError(f"{accelerator.id} has no native {precision}")
-    return accelerator.bf16_tflops
+    if weight_only or native is None:
+        return accelerator.bf16_tflops
+    return max(native, accelerator.bf16_tflops)
 
 
 def accelerator_replica(
@@ -140,15 +152,21 @@ def accelerator_replica(
     precision: str,
     params: ServingParameters,
     kv_precision: str = "bf16",
+    *,
+    weight_only: bool = False,
 ) -> Replica:
-    """A replica on ``tp`` accelerators of one node."""
+    """A replica on ``tp`` accelerators of one node.
+
+    ``weight_only``: only the weights have few bits, products are those of 16 bits.
+    """
     bus = accelerator.allreduce_gb_per_s or LINK_EFFICIENCY * accelerator.link_gb_per_s
     usable = MEMORY_USED_RATIO * accelerator.memory_gb * BYTES_PER_GB - ACTIVATION_BYTES
+    peak = compute_tflops(accelerator, precision, weight_only=weight_only)
     return _replica(
         llm, precision, kv_precision, params, tp=tp, memory_bytes=usable * tp,
         bytes_per_s=accelerator.memory_gb_per_s * BYTES_PER_GB,
-        flop_per_s=compute_tflops(accelerator, precision) * FLOP_PER_TFLOP,
-        bus_bytes_per_s=bus * BYTES_PER_GB,
+        flop_per_s=peak * FLOP_PER_TFLOP, bus_bytes_per_s=bus * BYTES_PER_GB,
+        link_latency_s=accelerator.allreduce_latency_s or 0.0,
     )  # fmt: skip
 
 
@@ -214,6 +232,7 @@ def _replica(
     bytes_per_s: float,
     flop_per_s: float,
     bus_bytes_per_s: float,
+    link_latency_s: float = 0.0,
 ) -> Replica:
     weight_bytes = WEIGHT_BYTES[precision]
     hit_ratio = llm.experts_per_token / llm.n_experts if llm.n_experts else 1.0
@@ -223,7 +242,8 @@ def _replica(
     return Replica(
         tp=tp,
         layers=llm.layers,
-        d_attn=float(llm.n_heads * llm.head_dim),
+        d_attn=llm.n_heads * (llm.prefill_head_dim or llm.head_dim),
+        attention_layers=llm.attention_layers or llm.layers,
         flop_per_token=2.0 * matmul_params(llm),
         dense_bytes=(matmul_params(llm) - experts * hit_ratio) * weight_bytes,
         expert_bytes=experts * weight_bytes,
@@ -241,6 +261,7 @@ def _replica(
         n_allreduces=2.0 * llm.layers if tp > 1 else 0.0,
         allreduce_bytes_per_token=2 * llm.layers * 2 * (tp - 1) / tp * message_bytes,
         bus_bytes_per_s=bus_bytes_per_s,
+        link_latency_s=link_latency_s,
         params=params,
     )
 
@@ -314,7 +335,8 @@ def prefill_flop(replica: Replica, isl_tokens: Array, cached_ratio: Array | floa
     ``cached_ratio`` of the prompt is found in the prefix cache: its tokens are not multiplied
     again, but the new ones attend to them too.
     """
-    attention = 2.0 * replica.layers * replica.d_attn * isl_tokens**2 * (1.0 - cached_ratio**2)
+    width = 2.0 * replica.attention_layers * replica.d_attn
+    attention = width * isl_tokens**2 * (1.0 - cached_ratio**2)
     return replica.flop_per_token * isl_tokens * (1.0 - cached_ratio) + attention
 
 

@@ -42,6 +42,8 @@ class FleetEntry:
     variant: str
     count: int
     owned: bool = False
+    on_by_hour: tuple[int, ...] = ()
+    """How many are on, 24 figures on the users' clock; the others are parked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,9 @@ class Pool:
     stack: str
     role: Role
     replicas: int
+    """In the part of the day with most of them."""
+    replicas_by_hour: tuple[int, ...]
+    """How many are up, 24 figures on the users' clock."""
     utilisation: float
     """Busy share of the replicas in their busiest planned hour, before burst and headroom."""
     batch: float

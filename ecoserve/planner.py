@@ -25,6 +25,7 @@ from ecoserve.account import (
 )
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
+from ecoserve.infeasible import explanation
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
     direct_intensity,
@@ -43,6 +44,7 @@ from ecoserve.pricing import (
     price_account,
 )
 from ecoserve.program import Program
+from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
 from ecoserve.solver import Limits, Solution, Start, Termination, Watch, climb
 from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
@@ -83,32 +85,37 @@ def plan_fleet(
     effort: Effort = "interactive",
     *,
     least_carbon_tie_break: bool = False,
+    restriction: Restriction = ANYWHERE,
     memory: Memory | None = None,
     watch: Watch | None = None,
 ) -> Plan:
     """The best fleet for the scenario's objective that the effort allows.
 
     ``least_carbon_tie_break`` then takes the least-carbon plan within 0.5 % of that optimum, as
-    baselines are defined. ``memory`` makes plans after a small edit quicker. ``watch`` is told of
-    better answers and may stop the search. Raises
-    :class:`~ecoserve.errors.ScenarioError` for a scenario that contradicts the catalog,
+    baselines are defined. ``restriction`` names the accelerators of each role. ``memory`` makes
+    plans after a small edit quicker. ``watch`` is told of better answers and may stop the search.
+    Raises :class:`~ecoserve.errors.ScenarioError` for a scenario
+    that contradicts the catalog,
     :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
     check_scenario(scenario, catalog)
     memory, watch = memory or Memory(), watch or Watch()
-    first = _attempt(scenario, catalog, {}, effort, least_carbon_tie_break, memory, watch)
+    tie_break = least_carbon_tie_break
+    first = _attempt(scenario, catalog, {}, effort, tie_break, restriction, memory, watch)
     if not first.solution.is_feasible:
-        raise InfeasibleError(
-            "no combination of the allowed servers serves this traffic within its limits; raise "
-            "the server limits, allow more kinds of hardware, or loosen TTFT or TPOT"
-        )
+        structure = memory.structure(structure_key(scenario, catalog, {}))
+        assert structure is not None, "the attempt has just kept it"
+        problem, terms = structure.problem, first.terms
+        account = price_account(problem, terms)
+        caps = account_caps(scenario)
+        raise explanation(structure.program, problem, terms, account, caps)
     attempts = [first]
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
         try:
             attempt = _attempt(
-                scenario, catalog, held, effort, least_carbon_tie_break, memory, watch
+                scenario, catalog, held, effort, tie_break, restriction, memory, watch
             )
         except InfeasibleError:  # at the sizes held; the rounds before it stand
             break
@@ -118,7 +125,7 @@ def plan_fleet(
     best = min(attempts, key=lambda a: (len(_late_workloads(a)), a.solution.objective))
     bound = min(attempt.solution.bound for attempt in attempts)
     best = replace(best, solution=replace(best.solution, bound=bound))
-    return _plan(scenario, catalog, best, least_carbon_tie_break)
+    return _plan(scenario, catalog, best, tie_break)
 
 
 def _attempt(
@@ -127,13 +134,14 @@ def _attempt(
     held: Mapping[str, int],
     effort: Effort,
     tie_break: bool,
+    restriction: Restriction,
     memory: Memory,
     watch: Watch,
 ) -> Attempt:
-    key = structure_key(scenario, catalog, held)
+    key = structure_key(scenario, catalog, held, restriction)
     structure = memory.structure(key)
     if structure is None:
-        structure = build_structure(scenario, catalog, held)
+        structure = build_structure(scenario, catalog, held, restriction)
         memory.keep_structure(key, structure)
     terms = price_terms(scenario, catalog, structure.demands, structure.options, structure.eligible)
     search = Search(
@@ -220,7 +228,7 @@ class Search:
         program = base.with_objective(goal)
         program = program.with_closed([problem.x[kind] for kind in closed])
         for terms, at_most in caps:
-            program = program.with_row_at_most(terms, at_most)
+            program = program.with_row_at_most("cap", terms, at_most)
         return program
 
     def _solve(
@@ -327,6 +335,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
     days = site_days(operation, terms, intensities)
     reports = slo_reports(operation, terms)
     pools = pool_rows(operation, terms, catalog)
+    fleet = _fleet(operation, terms)
     proven = solution.gap <= PROVEN_GAP and not attempt.held
     return Plan(
         engine_version=ecoserve.__version__,
@@ -337,7 +346,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         bound=solution.bound,
         objective=solution.objective,
         objective_name=objective_name(scenario, least_carbon=least_carbon),
-        fleet=_fleet(operation, terms),
+        fleet=fleet,
         pools=pools,
         carbon_parts=carbon_parts(operation, terms, scenario, catalog),
         cost_parts=cost_parts(operation, terms, scenario, catalog, days),
@@ -351,6 +360,7 @@ def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: 
         notes=plan_notes(
             scenario=scenario,
             catalog=catalog,
+            fleet=fleet,
             pools=pools,
             reports=reports,
             late=late_requests(operation, terms),
@@ -370,6 +380,7 @@ def _fleet(operation: Operation, terms: FleetTerms) -> tuple[FleetEntry, ...]:
             variant=kind.variant,
             count=operation.counts[kind.id],
             owned=kind.is_owned,
+            on_by_hour=tuple(int(n) for n in operation.servers_on(kind.id, terms)),
         )
         for kind in terms.servers
         if kind.id in operation.counts

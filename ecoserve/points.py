@@ -10,7 +10,7 @@ from ecoserve.errors import MissingDataError
 Phase = Literal["prefill", "decode", "e2e", "linear_layer", "allreduce"]
 PowerScope = Literal["per_gpu", "replica"]
 Load = Literal["isolated", "closed_loop"]
-BatchMeans = Literal["sequences", "tokens", "elements", "concurrency"]
+BatchMeans = Literal["sequences", "tokens", "elements", "bytes", "concurrency"]
 
 PRECISIONS = {
     "fp16": "bf16", "bf16": "bf16", "fp8": "fp8", "w8a8": "fp8", "int8": "int8", "w8a16": "int8",
@@ -18,6 +18,9 @@ PRECISIONS = {
     "q4_0": "int4", "q4_k_m": "int4",
 }  # fmt: skip
 """Names of weight formats in measurements, and the one of ours whose bytes they have."""
+WEIGHT_ONLY = frozenset({"w8a16", "int4", "w4a16", "q4_0", "q4_k_m"})
+"""Those in which products run at 16 bits: only the weights are stored in fewer. Hardware that
+multiplies 4 bits natively does so for floats, which plain ``int4`` is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,15 @@ def precision_id(name: str) -> str:
         said = f"precision {name!r} is not one of {known}" if name else "precision not stated"
         raise MissingDataError(said)
     return found
+
+
+def is_weight_only(name: str) -> bool:
+    """Whether products run at 16 bits under this name of a weight format.
+
+    >>> is_weight_only("W4A16"), is_weight_only("nvfp4")
+    (True, False)
+    """
+    return name.strip().lower() in WEIGHT_ONLY
 
 
 def kv_precision_of(point: MeasuredPoint) -> str:

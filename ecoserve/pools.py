@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.account import Operation, Use
+from ecoserve.account import Operation, Use, by_hour
 from ecoserve.catalog import Catalog
 from ecoserve.demand import WorkloadDemand
 from ecoserve.formulation import runs_on_host
@@ -32,26 +31,26 @@ def pool_rows(operation: Operation, terms: FleetTerms, catalog: Catalog) -> tupl
         uses = [use for use in operation.uses if use.service.pool_id == pool_id]
         if uses:
             kinds = [kind for kind in terms.groups[group_id] if kind.id in operation.counts]
-            up = operation.up(pool_id, terms)
-            rows.append(_pool(uses, kinds, max(parts), up, terms))
+            here = by_hour(parts, terms)
+            rows.append(_pool(uses, kinds, here, operation.up(pool_id, terms), terms))
     for use in operation.uses:
         if use.service.role == "host_cpu":
             alike = [kind for kind in terms.servers if runs_on_host(use.service, kind)]
             home = catalog.server(use.service.device.server_id)
             sockets = host_sockets(home, catalog)
             up = sum((operation.servers_on(k.id, terms) for k in alike), np.zeros(HOURS_PER_DAY))
-            rows.append(_pool([use], alike, math.ceil(sockets * up.max()), sockets * up, terms))
+            rows.append(_pool([use], alike, np.ceil(sockets * up), sockets * up, terms))
     return tuple(rows)
 
 
 def _pool(
     uses: Sequence[Use],
     kinds: Sequence[ServerTerms],
-    replicas: int,
+    here: Array,
     up: Array,
     terms: FleetTerms,
 ) -> Pool:
-    """``kinds``: the servers it may be on; ``up``: replicas of the whole pool by hour."""
+    """``kinds``: the servers it may be on; ``here``, ``up``: replicas there and in all by hour."""
     service = uses[0].service
     weight = np.concatenate([_busy_by_bucket(use, terms) for use in uses])
     busy = sum(use.peak_replicas for use in uses)
@@ -73,7 +72,8 @@ def _pool(
         power_cap_ratio=service.device.power_cap_ratio,
         stack=service.device.replica.params.stack,
         role=service.role,
-        replicas=replicas,
+        replicas=int(here.max()),
+        replicas_by_hour=tuple(int(n) for n in here),
         utilisation=float(np.max(busy / np.maximum(up, WHOLE))),
         batch=mean("batch"),
         power_w=mean("busy_w"),

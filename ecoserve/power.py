@@ -31,7 +31,7 @@ from ecoserve.performance import (
     prefill_s,
     weight_bytes_read,
 )
-from ecoserve.rows import PowerParameters, Server
+from ecoserve.rows import Accelerator, PowerParameters, Server
 
 Array = NDArray[np.float64]
 PowerPhase = Literal["prefill", "decode", "mixed"]
@@ -74,6 +74,13 @@ class PowerModel:
         return max(self.params.p0_ratio, self.idle_w / self.tdp_w)
 
 
+def power_model(accelerator: Accelerator, catalog: Catalog) -> PowerModel:
+    """Its family's power parameters on its own TDP and idle draw."""
+    return PowerModel(
+        params=catalog.power_on(accelerator), tdp_w=accelerator.tdp_w, idle_w=accelerator.idle_w
+    )
+
+
 def accelerator_w(model: PowerModel, use: Utilisation) -> Array:
     """Watts of one accelerator at work at the given utilisations."""
     return model.tdp_w * np.minimum(model.params.cap_ratio, _uncapped_ratio(model, use))
@@ -82,14 +89,15 @@ def accelerator_w(model: PowerModel, use: Utilisation) -> Array:
 def is_measured(
     params: PowerParameters, replica: Replica, phase: PowerPhase, precision: str, use: Utilisation
 ) -> NDArray[np.bool_]:
-    """Whether the fit has seen this phase and precision, and utilisations as high as these.
+    """Whether the fit has seen this phase and precision, and utilisations like these.
 
     Mixtures of experts count as unseen: their kernels draw more or less than utilisation says.
     """
     is_dense = replica.expert_bytes == 0
     seen = is_dense and phase in params.phases and precision in params.precisions
-    inside = (use.memory <= params.u_mem_max) & (use.compute <= params.u_cmp_max)
-    return np.asarray(inside & seen)
+    memory = (use.memory >= params.u_mem_min) & (use.memory <= params.u_mem_max)
+    compute = (use.compute >= params.u_cmp_min) & (use.compute <= params.u_cmp_max)
+    return np.asarray(memory & compute & seen)
 
 
 def decode_utilisation(

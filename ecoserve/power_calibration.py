@@ -27,7 +27,7 @@ from ecoserve.power import (
     accelerator_w,
     decode_utilisation,
 )
-from ecoserve.rows import PowerParameters, Provenance, Quality
+from ecoserve.rows import Accelerator, PowerParameters, Provenance, Quality
 
 Array = NDArray[np.float64]
 
@@ -52,6 +52,7 @@ class PowerPoint:
     source: str
     model: str
     hardware: str
+    accelerator_id: str
     phase: Phase
     """As the source names it; both kinds hold prefill and decode."""
     precision: str
@@ -68,8 +69,6 @@ class PowerPoint:
     u_cmp: float
     sequence_layers_per_s: float
     """Utilisations at the measured period."""
-    predicted_period_s: float | None = None
-    """Of a speed model, for errors of energy without a measured latency; None: not asked for."""
 
     @property
     def j_per_output_token(self) -> float:
@@ -77,12 +76,7 @@ class PowerPoint:
         return self.tp * self.accelerator_w * self.period_s / self.running
 
 
-def power_point(
-    point: MeasuredPoint,
-    replica: Replica,
-    tdp_w: float,
-    predicted_period_s: float | None = None,
-) -> PowerPoint:
+def power_point(point: MeasuredPoint, replica: Replica, accelerator: Accelerator) -> PowerPoint:
     """The utilisations behind a measured power.
 
     ``decode`` rows are steady serving, prefill of newcomers between the steps: the period is batch
@@ -102,12 +96,12 @@ def power_point(
     )
     return PowerPoint(
         source=point.source, model=point.model, hardware=point.hardware,
-        phase=point.phase, precision=precision_id(point.precision), tp=point.tp, running=running,
-        prefill_ratio=1.0 - osl / (isl + osl), tdp_w=tdp_w, period_s=period,
+        accelerator_id=accelerator.id, phase=point.phase, tp=point.tp, running=running,
+        precision=precision_id(point.precision),
+        prefill_ratio=1.0 - osl / (isl + osl), tdp_w=accelerator.tdp_w, period_s=period,
         accelerator_w=power / (point.tp if point.convention.power_scope == "replica" else 1),
         u_mem=float(use.memory), u_cmp=float(use.compute),
         sequence_layers_per_s=float(use.sequence_layers_per_s),
-        predicted_period_s=predicted_period_s,
     )  # fmt: skip
 
 
@@ -144,22 +138,6 @@ class PowerCoefficients:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PowerErrorGroup:
-    """How far predictions lie from measurements, as fractions of the measured values."""
-
-    source: str
-    hardware: str
-    phase: str
-    precision: str
-    n: int
-    mape: float
-    median_error: float
-    """Median of the absolute errors."""
-    bias: float
-    """Mean of the signed errors; positive where the prediction is high."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PowerFit:
     """A fit, what it rests on and what it is worth on models it has not seen."""
 
@@ -177,8 +155,6 @@ class PowerFit:
     fit_mape: float
     held_out_mape: float
     """Power of each model, predicted by a fit without it."""
-    held_out_energy_mape: float | None
-    """Energy per output token at the predicted period, likewise; None without predicted periods."""
 
 
 def fit_power(points: Sequence[PowerPoint]) -> PowerFit:
@@ -208,7 +184,6 @@ def fit_power(points: Sequence[PowerPoint]) -> PowerFit:
         fixed=("p0_ratio", "b_ratio", "cap_ratio"),
         fit_mape=_mape(power_errors(points, [coefficients] * len(points))),
         held_out_mape=_mape(power_errors(points, held_out)),
-        held_out_energy_mape=_energy_mape(points, held_out),
     )
 
 
@@ -234,9 +209,12 @@ def parameters_row(
         p0_ratio=c.p0_ratio, a_ratio=c.a_ratio, b_ratio=c.b_ratio,
         sequence_layer_s=c.sequence_layer_s, cap_ratio=c.cap_ratio, phases=_phases(seen),
         precisions=tuple(sorted({point.precision for point in seen})),
+        u_mem_min=min((point.u_mem for point in seen), default=0.0),
+        u_cmp_min=min((point.u_cmp for point in seen), default=0.0),
         u_mem_max=max((point.u_mem for point in seen), default=fit.u_mem_max),
         u_cmp_max=max((point.u_cmp for point in seen), default=fit.u_cmp_max),
         error_band=error_band, provenance=provenance,
+        measured_on=tuple(sorted({point.accelerator_id for point in seen})),
     )  # fmt: skip
 
 
@@ -261,51 +239,17 @@ def held_out_coefficients(
 def power_errors(points: Sequence[PowerPoint], coefficients: Sequence[PowerCoefficients]) -> Array:
     """Predicted over measured watts minus one, at the measured utilisations."""
     pairs = zip(points, coefficients, strict=True)
-    return np.array([_watts(p, c, 1.0) / p.accelerator_w - 1.0 for p, c in pairs])
+    return np.array([_watts(p, c) / p.accelerator_w - 1.0 for p, c in pairs])
 
 
-def energy_errors(points: Sequence[PowerPoint], coefficients: Sequence[PowerCoefficients]) -> Array:
-    """Predicted over measured energy per output token minus one, at the predicted period.
-
-    With a measured period energy would err as power does. A period too long lowers the predicted
-    utilisations in proportion, so that only the floor's share of the energy errs with it. Raises
-    :class:`MissingDataError` where a point has no predicted period.
-    """
-    errors = []
-    for point, row in zip(points, coefficients, strict=True):
-        if point.predicted_period_s is None:
-            raise MissingDataError(f"no predicted period for a row of {point.source}")
-        stretch = point.predicted_period_s / point.period_s
-        errors.append(_watts(point, row, stretch) * stretch / point.accelerator_w - 1.0)
-    return np.array(errors)
-
-
-def power_error_groups(points: Sequence[PowerPoint], errors: Array) -> tuple[PowerErrorGroup, ...]:
-    """Errors by source x hardware x phase x precision, sorted."""
-    groups: dict[tuple[str, str, str, str], list[float]] = {}
-    for point, error in zip(points, errors, strict=True):
-        key = (point.source, point.hardware, point.phase, point.precision)
-        groups.setdefault(key, []).append(float(error))
-    return tuple(
-        PowerErrorGroup(
-            source=key[0], hardware=key[1], phase=key[2], precision=key[3], n=len(values),
-            mape=_mape(np.array(values)), median_error=float(np.median(np.abs(values))),
-            bias=float(np.mean(values)),
-        )
-        for key, values in sorted(groups.items())
-    )  # fmt: skip
-
-
-def _watts(point: PowerPoint, c: PowerCoefficients, stretch: float) -> float:
+def _watts(point: PowerPoint, c: PowerCoefficients) -> float:
     use = Utilisation(
-        np.minimum(point.u_mem / stretch, 1.0),
-        np.minimum(point.u_cmp / stretch, 1.0),
-        np.array(point.sequence_layers_per_s / stretch),
+        np.array(point.u_mem), np.array(point.u_cmp), np.array(point.sequence_layers_per_s)
     )
-    return float(accelerator_w(_model(c, point.tdp_w), use))
+    return float(accelerator_w(model_of(c, point.tdp_w), use))
 
 
-def _model(c: PowerCoefficients, tdp_w: float) -> PowerModel:
+def model_of(c: PowerCoefficients, tdp_w: float) -> PowerModel:
     """These coefficients as parameters, for the one place that knows the form."""
     params = PowerParameters(
         id="fit", source_id="fit", quality="modelled", family="fit", p0_ratio=c.p0_ratio,
@@ -337,7 +281,7 @@ def _solve(points: Sequence[PowerPoint]) -> OptimizeResult:
     weight = np.array([groups.count(group) for group in groups]) ** -0.5
 
     def residual(x: Array) -> Array:
-        predicted = accelerator_w(_model(_coefficients(x), 1.0), use)
+        predicted = accelerator_w(model_of(_coefficients(x), 1.0), use)
         return np.asarray(np.log(predicted / measured) * weight / LOSS_SCALE)
 
     bounds = ([0.0, 0.0], [LARGEST_A_RATIO, LARGEST_SEQUENCE_LAYER_S * 1e6])
@@ -359,11 +303,3 @@ def _identified(solution: OptimizeResult) -> tuple[str, ...]:
 
 def _mape(errors: Array) -> float:
     return float(np.mean(np.abs(errors)))
-
-
-def _energy_mape(
-    points: Sequence[PowerPoint], coefficients: Sequence[PowerCoefficients]
-) -> float | None:
-    if any(point.predicted_period_s is None for point in points):
-        return None
-    return _mape(energy_errors(points, coefficients))

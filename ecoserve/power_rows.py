@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ecoserve.calibration import band_of
 from ecoserve.catalog import Catalog
 from ecoserve.errors import CatalogError, MissingDataError
 from ecoserve.points import MeasuredPoint
@@ -28,6 +29,8 @@ from ecoserve.power_calibration import (
 from ecoserve.prediction import replica_of
 from ecoserve.rows import PowerParameters, PowerPlan, Provenance
 
+LARGEST_OF_TDP = 1.2
+"""Mean draw over TDP beyond which a measurement is not of one accelerator."""
 DIGITS = 4
 """Decimals of the coefficients."""
 RANGE_DIGITS = 3
@@ -72,7 +75,13 @@ def _usable(point: MeasuredPoint, catalog: Catalog) -> tuple[str, PowerPoint]:
     if replica.expert_bytes:
         raise MissingDataError("a mixture of experts, whose power utilisation does not tell")
     accelerator = catalog.accelerator(point.hardware)
-    return accelerator.family, power_point(point, replica, accelerator.tdp_w)
+    made = power_point(point, replica, accelerator)
+    if made.accelerator_w > LARGEST_OF_TDP * accelerator.tdp_w:
+        raise MissingDataError(
+            f"{made.accelerator_w:,.0f} W on one {accelerator.id} of {accelerator.tdp_w:,.0f} W: "
+            "check power_scope (per_gpu or replica) and tp"
+        )
+    return accelerator.family, made
 
 
 def power_rows(points: Iterable[MeasuredPoint], catalog: Catalog) -> tuple[PowerParameters, ...]:
@@ -131,6 +140,13 @@ def rounded(row: PowerParameters) -> PowerParameters:
     return replace(
         row, a_ratio=round(row.a_ratio, DIGITS), b_ratio=round(row.b_ratio, DIGITS),
         sequence_layer_s=round(row.sequence_layer_s, SECOND_DIGITS),
-        u_mem_max=round(row.u_mem_max, RANGE_DIGITS), u_cmp_max=round(row.u_cmp_max, RANGE_DIGITS),
-        error_band=min(1.0, math.ceil(row.error_band * 100 - 1e-9) / 100),
+        u_mem_min=_down(row.u_mem_min), u_mem_max=round(row.u_mem_max, RANGE_DIGITS),
+        u_cmp_min=_down(row.u_cmp_min), u_cmp_max=round(row.u_cmp_max, RANGE_DIGITS),
+        error_band=band_of(row.error_band),
     )  # fmt: skip
+
+
+def _down(ratio: float) -> float:
+    """Rounded so that the smallest point stays inside the range."""
+    scale = 10.0**RANGE_DIGITS
+    return math.floor(ratio * scale) / scale

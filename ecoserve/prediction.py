@@ -3,7 +3,7 @@
 Which function of :mod:`ecoserve.performance` a row calls for depends on its phase and on the load
 it was measured under:
 
-    decode, isolated          t_step(B, c)
+    decode, isolated          t_step(B, c); tokens/s and energy with the prefill of stated prompts
     decode, closed loop       TPOT(B) = t_step + ((B-1)/OSL) t_prefill
     prefill, isolated         t_request + t_prefill of B prompts together
     prefill, closed loop      t_request + t_prefill (1 + b (B-1)/2) + t_step + wait for memory
@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.catalog import Catalog
+from ecoserve.catalog import OPERATOR_STACK, Catalog
 from ecoserve.errors import CatalogError, MissingDataError
 from ecoserve.performance import (
+    ACTIVATION_BYTES_PER_VALUE,
     Replica,
     accelerator_replica,
     decode_step_s,
@@ -40,11 +41,19 @@ from ecoserve.points import (
     Load,
     MeasuredPoint,
     Phase,
+    is_weight_only,
     kv_precision_of,
     precision_id,
     stack_id,
 )
-from ecoserve.power import PowerModel, accelerator_w, busy_power, prefill_utilisation
+from ecoserve.power import (
+    BusyPower,
+    PowerModel,
+    accelerator_w,
+    busy_power,
+    power_model,
+    prefill_utilisation,
+)
 from ecoserve.rows import Accelerator, Llm, ServingParameters
 
 Array = NDArray[np.float64]
@@ -54,6 +63,12 @@ CLOSED_LOOP_BURST = 0.12
 that start together stay together for the first of about ten requests each."""
 LARGEST_TP = 8
 """Accelerators of one node; rows beyond it mix kinds of parallelism that a tp does not describe."""
+OPERATOR_PHASES = ("linear_layer", "allreduce")
+"""Measured on their own: a tp beyond what pays in serving is a shard's size or a message's ring."""
+LARGEST_LENGTH = 1e7
+"""Tokens: longer than any context that is served."""
+LARGEST_BATCH = 1e12
+"""Elements of the largest message, the largest unit that a batch is counted in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,11 @@ class Setup:
     isl: float
     osl: float
     context: float
+
+    @property
+    def prefills(self) -> bool:
+        """A run whose prompts are stated had to prefill them, whatever its latency is that of."""
+        return self.isl > 0.0 and self.osl > 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +149,32 @@ def setup_of(
     Raises :class:`ecoserve.errors.CatalogError` with the reason where the point cannot be spoken
     about: an unknown model, hardware, precision or stack, or lengths that the row leaves blank.
     """
+    _check_stack(point)
+    batch = _batch(point)
+    isl, osl, context = _lengths(point)
+    if (point.phase, point.convention.load) not in LATENCY:
+        raise MissingDataError(f"{point.phase} under {point.convention.load} is not modelled")
+    if point.tp not in (1, 2, 4, LARGEST_TP):
+        raise MissingDataError(f"tp {point.tp} is not 1, 2, 4 or {LARGEST_TP}")
+    replica = replica_of(point, catalog, params)
+    setup = Setup(point=point, replica=replica, batch=batch, isl=isl, osl=osl, context=context)
+    if point.phase in ("decode", "e2e", "prefill"):
+        _check_memory(setup)
+    return setup
+
+
+def _batch(point: MeasuredPoint) -> float:
     batch = _stated(point.batch, "batch")
-    if batch <= 0.0:
-        raise MissingDataError("batch is 0")
+    if batch < 1.0:
+        raise MissingDataError(f"batch {batch:g} is below 1")
+    if batch > LARGEST_BATCH:
+        raise MissingDataError(f"batch {batch:g} is beyond {LARGEST_BATCH:g}")
+    is_bytes = point.convention.batch_means == "bytes"
+    return batch / ACTIVATION_BYTES_PER_VALUE if is_bytes else batch
+
+
+def _lengths(point: MeasuredPoint) -> tuple[float, float, float]:
+    """Input, output and context as far as the row's phase needs them, else 0 where blank."""
     needs_lengths = point.phase in ("prefill", "e2e") or point.convention.load == "closed_loop"
     isl = _stated(point.input_len, "input_len") if needs_lengths else point.input_len or 0.0
     needs_osl = point.phase == "e2e" or point.convention.load == "closed_loop"
@@ -142,17 +185,10 @@ def setup_of(
     context = point.context_len
     if point.phase == "decode" and context is None:
         context = _stated(point.input_len, "context_len") + osl / 2
-    if (point.phase, point.convention.load) not in LATENCY:
-        raise MissingDataError(f"{point.phase} under {point.convention.load} is not modelled")
-    if point.tp not in (1, 2, 4, LARGEST_TP):
-        raise MissingDataError(f"tp {point.tp} is not 1, 2, 4 or {LARGEST_TP}")
-    replica = replica_of(point, catalog, params)
-    setup = Setup(
-        point=point, replica=replica, batch=batch, isl=isl, osl=osl, context=context or 0.0
-    )
-    if point.phase in ("decode", "e2e", "prefill"):
-        _check_memory(setup)
-    return setup
+    for name, value in (("input_len", isl), ("output_len", osl), ("context_len", context or 0.0)):
+        if value > LARGEST_LENGTH:
+            raise MissingDataError(f"{name} {value:g} is beyond {LARGEST_LENGTH:,.0f} tokens")
+    return isl, osl, context or 0.0
 
 
 def _stated(value: float | None, column: str) -> float:
@@ -161,10 +197,28 @@ def _stated(value: float | None, column: str) -> float:
     return value
 
 
+def _check_stack(point: MeasuredPoint) -> None:
+    if not point.stack.strip():
+        raise MissingDataError("no stack")
+    if stack_id(point.stack) == OPERATOR_STACK and point.phase not in OPERATOR_PHASES:
+        raise MissingDataError(
+            f"stack {OPERATOR_STACK} is single layers measured alone: it has no {point.phase}"
+        )
+
+
 def _check_memory(setup: Setup) -> None:
-    if setup.replica.resident_bytes >= setup.replica.memory_bytes:
-        point = setup.point
-        raise MissingDataError(f"{point.model} does not fit on {point.tp} x {point.hardware}")
+    replica, point = setup.replica, setup.point
+    place = f"{point.tp} x {point.hardware}"
+    if replica.resident_bytes >= replica.memory_bytes:
+        raise MissingDataError(f"{point.model} does not fit on {place}")
+    if (point.phase, point.convention.load) != ("decode", "isolated"):
+        return
+    # Somebody who measured may have given the engine more of the memory than its default.
+    held = setup.batch * setup.context * replica.kv_bytes_per_token * replica.kv_copies
+    if replica.resident_bytes + held > replica.installed_bytes:
+        raise MissingDataError(
+            f"{setup.batch:g} sequences of {setup.context:g} tokens do not fit on {place}"
+        )
 
 
 def replica_of(
@@ -182,7 +236,11 @@ def replica_of(
             llm, cpu.memory_gb_per_s, cpu.bf16_tflops, cpu.dram_gb, found, precision
         )
     accelerator = catalog.accelerator(point.hardware)
-    found = params or catalog.serving(accelerator.family, stack, precision)
+    if point.phase not in OPERATOR_PHASES and point.tp > accelerator.max_tp:
+        raise MissingDataError(
+            f"tp {point.tp} is beyond the {accelerator.max_tp} that pay on {accelerator.id}"
+        )
+    found = params or catalog.serving_on(accelerator, stack, precision)
     return _on_accelerator(point, llm, accelerator, precision, found)
 
 
@@ -195,7 +253,10 @@ def _on_accelerator(
 ) -> Replica:
     kv_precision = kv_precision_of(point)
     try:
-        return accelerator_replica(llm, accelerator, point.tp, precision, params, kv_precision)
+        return accelerator_replica(
+            llm, accelerator, point.tp, precision, params, kv_precision,
+            weight_only=is_weight_only(point.precision),
+        )  # fmt: skip
     except ValueError as error:
         raise MissingDataError(str(error)) from error
 
@@ -307,12 +368,13 @@ def _output_tokens_per_s(setup: Setup, latency_s: float) -> float | None:
         return setup.batch * setup.osl / latency_s
     if setup.point.phase != "decode":
         return None
-    if setup.point.convention.load == "isolated":
-        return setup.batch / latency_s
     replica, work = stacked([setup])
+    prefill = float(prefill_s(replica, work.isl)[0]) if setup.prefills else 0.0
+    if setup.point.convention.load == "isolated":
+        # The row's latency is the bare step; its replica prefilled the prompts between the steps.
+        return setup.batch / (latency_s + setup.batch * prefill / max(setup.osl, 1.0))
     batch = float(running(replica, work)[0])
-    own_prefill = float(prefill_s(replica, work.isl)[0]) / setup.osl
-    return batch / (latency_s + own_prefill)
+    return batch / (latency_s + prefill / setup.osl)
 
 
 def _accelerator_w(setup: Setup, catalog: Catalog) -> float | None:
@@ -323,26 +385,32 @@ def _accelerator_w(setup: Setup, catalog: Catalog) -> float | None:
     accelerator = catalog.accelerator(point.hardware)
     if accelerator.family not in catalog.power_parameters:
         return None
-    model = PowerModel(
-        params=catalog.power(accelerator.family),
-        tdp_w=accelerator.tdp_w,
-        idle_w=accelerator.idle_w,
-    )
-    return _mean_w(model, setup)
+    return _mean_w(power_model(accelerator, catalog), setup)
 
 
 def _mean_w(model: PowerModel, setup: Setup) -> float:
-    replica, work = stacked([setup])
     if setup.point.phase == "prefill":
+        replica, work = stacked([setup])
         duration = prefill_s(replica, work.isl)
         return float(accelerator_w(model, prefill_utilisation(replica, work.isl, duration))[0])
+    return float(at_work(model, setup).mean_w[0])
+
+
+def at_work(model: PowerModel, setup: Setup) -> BusyPower:
+    """The replica of a decode or end-to-end row from step to step; arrays of shape (1,)."""
+    replica, work = stacked([setup])
     # Lengths whose mean context is the measured one.
     osl = np.maximum(work.osl, 1.0)
     isl = np.where(work.isl > 0.0, work.isl, np.maximum(work.context - osl / 2.0, 1.0))
-    whole = setup.point.phase == "e2e"
-    batch = running(replica, work) if setup.point.convention.load == "closed_loop" else work.batch
-    if whole:
-        batch = np.clip(kv_batch_limit(replica, isl, osl), 1.0, batch)
-    # A run whose prompts are stated had to prefill them, whatever its latency is that of.
-    prefills = setup.isl > 0.0 and setup.osl > 0.0
-    return float(busy_power(model, replica, batch, isl, osl, prefills=prefills).mean_w[0])
+    batch = np.array([decoding(setup)])
+    return busy_power(model, replica, batch, isl, osl, prefills=setup.prefills)
+
+
+def decoding(setup: Setup) -> float:
+    """Sequences that a decode or end-to-end row decodes at once."""
+    replica, work = stacked([setup])
+    if setup.point.phase == "e2e":
+        return float(np.clip(kv_batch_limit(replica, work.isl, work.osl), 1.0, work.batch)[0])
+    if setup.point.convention.load == "closed_loop":
+        return float(running(replica, work)[0])
+    return setup.batch

@@ -19,11 +19,11 @@ def problems_of(items: Iterable[Mapping[str, Any]], known_keys: Sequence[str]) -
     A list that is only "too short" because its members are wrong is no second mistake.
     """
     items = list(items)
-    wrong = {item["loc"][0] for item in items if len(item["loc"]) > 1}
+    inside = {item["loc"][:depth] for item in items for depth in range(len(item["loc"]))}
     return [
         Problem(".".join(str(step) for step in item["loc"]), _message(item, known_keys))
         for item in items
-        if item["type"] != "too_short" or item["loc"][0] not in wrong
+        if item["type"] != "too_short" or item["loc"] not in inside
     ]
 
 
@@ -42,7 +42,7 @@ def _message(item: Mapping[str, Any], known_keys: Sequence[str]) -> str:
         "string_too_long": f"must have at most {limits.get('max_length')} characters",
         "string_too_short": "must not be empty",
         "string_pattern_mismatch": "has characters that are not allowed here",
-        "too_short": "there is no traffic to plan for; give at least one workload",
+        "too_short": _too_short(item["loc"], limits.get("min_length")),
         "too_long": f"must have at most {limits.get('max_length')} entries",
         "model_type": "must be an object with keys and values",
         "tuple_type": "must be a list",
@@ -55,6 +55,12 @@ def _message(item: Mapping[str, Any], known_keys: Sequence[str]) -> str:
         return str(item["msg"]).removeprefix("Value error, ")
     shown = kind not in ("missing", "too_short") and isinstance(given, str | int | float)
     return f"{words[kind]}, not {given!r}" if shown else words[kind]
+
+
+def _too_short(where: Sequence[object], least: object) -> str:
+    if list(where) == ["workloads"]:
+        return "there is no traffic to plan for; give at least one workload"
+    return f"must have at least {least} {'entry' if least == 1 else 'entries'}"
 
 
 def _shown(value: object) -> object:

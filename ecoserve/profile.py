@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.catalog import Catalog
+from ecoserve.calibration import SMALLEST_BAND
+from ecoserve.catalog import OPERATOR_STACK, Catalog
+from ecoserve.correction import Grid, step_grid
 from ecoserve.errors import InfeasibleError, MissingDataError, Problem, ScenarioError
-from ecoserve.options import TP_DEGREES, largest_batch, power_model, runs
+from ecoserve.options import TP_DEGREES, largest_batch, runs
 from ecoserve.performance import (
     KV_BYTES,
     MAX_NUM_SEQS,
@@ -23,6 +26,7 @@ from ecoserve.performance import (
     prefill_s,
     step_terms,
 )
+from ecoserve.plan import Note
 from ecoserve.power import (
     BusyPower,
     PowerModel,
@@ -30,10 +34,12 @@ from ecoserve.power import (
     decode_utilisation,
     is_measured,
     part_load,
+    power_model,
     request_energy,
 )
 from ecoserve.rows import Accelerator
 from ecoserve.scenario import HIGHEST_PREFIX_CACHE_HIT
+from ecoserve.standing import profile_notes
 from ecoserve.units import BYTES_PER_GB
 
 Array = NDArray[np.float64]
@@ -70,7 +76,9 @@ class ServingProfile:
     power_error_band: float
     power_provenance: str
     power_fitted: bool
-    """Whether power was fitted at such a phase, precision and utilisation."""
+    """Whether power was fitted on this accelerator at such a phase, precision and utilisation."""
+    notes: tuple[Note, ...]
+    """What is inherited, assumed, outside what was fitted, or corrected by measurements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,20 +120,40 @@ def profile_at_batch(catalog: Catalog, query: ProfileQuery, batch: int) -> Servi
 def profile_at_slo(
     catalog: Catalog, query: ProfileQuery, ttft_s: float, tpot_s: float
 ) -> ServingProfile:
-    """The profile at the largest batch that keeps both limits with the model's error margin."""
+    """The profile at the largest batch that keeps both limits with the model's error margin.
+
+    Where steps are corrected by measurements, at the batch of those within the limits that serves
+    most. Raises :class:`InfeasibleError` with the reason where there is none.
+    """
     setup = _setup(catalog, query)
     limit = _memory_limit(setup)
     if limit < 1:
-        raise _does_not_fit(query)
-    margin = 1.0 + setup.replica.error_band
+        raise _does_not_fit(setup)
 
     def keeps(batch: Array) -> NDArray[np.bool_]:
+        margin = 1.0 + _error_band(setup, batch)
         paces = _tpot_s(setup, batch) * margin <= tpot_s
         return np.asarray(paces & (_ttft_s(setup, batch) * margin <= ttft_s))
 
-    if not keeps(np.ones(1))[0]:
-        raise InfeasibleError(_why_not(_profile(setup, 1), ttft_s, tpot_s, margin))
-    return _profile(setup, int(largest_batch(keeps, np.array([float(limit)]))[0]))
+    if setup.local is None:
+        batch = int(largest_batch(keeps, np.array([float(limit)]))[0])
+    else:
+        batch = _best_batch(setup, keeps, limit)
+    if not keeps(np.array([float(batch)]))[0]:
+        alone = _profile(setup, 1)
+        raise InfeasibleError(_why_not(alone, ttft_s, tpot_s, 1.0 + alone.error_band))
+    return _profile(setup, batch)
+
+
+def _best_batch(setup: _Setup, keeps: Callable[[Array], NDArray[np.bool_]], limit: int) -> int:
+    """Of all batches that keep the limits the one with most tokens per second, 1 if none does.
+
+    Corrected times need not grow with the batch, so every batch is tried: a looser limit then
+    only adds to the choice and never lowers the throughput.
+    """
+    every = np.arange(1.0, limit + 1.0)
+    rate = np.where(keeps(every), every / _busy(setup, every).period_s, 0.0)
+    return int(every[np.argmax(rate)])
 
 
 def load_power(
@@ -156,21 +184,28 @@ def _check_batch(setup: _Setup, batch: int) -> None:
     if batch < 1:
         raise ScenarioError([Problem("batch", f"must be at least 1, got {batch}")])
     limit, query = _memory_limit(setup), setup.query
-    if limit < 1:
-        raise _does_not_fit(query)
     if batch > query.max_num_seqs:
         raise InfeasibleError(
-            f"max_num_seqs: {query.stack} runs at most {query.max_num_seqs} requests at once"
+            f"max_num_seqs: {query.stack} runs at most {query.max_num_seqs} requests at once; ask "
+            "for a smaller batch or raise max_num_seqs"
         )
+    if limit < 1:
+        raise _does_not_fit(setup)
     if batch > limit:
         raise InfeasibleError(
-            f"memory: at most {limit} such requests fit on {query.tp} x {query.accelerator_id}"
+            f"memory: at most {limit} such requests fit on {query.tp} x {query.accelerator_id}; "
+            f"ask for a batch of {limit}"
         )
 
 
-def _does_not_fit(query: ProfileQuery) -> InfeasibleError:
+def _does_not_fit(setup: _Setup) -> InfeasibleError:
+    query, replica = setup.query, setup.replica
+    place = f"{query.tp} x {query.accelerator_id}"
+    if replica.resident_bytes >= replica.memory_bytes:
+        return InfeasibleError(f"memory: {query.llm_id} does not fit on {place}")
+    tokens = query.isl_tokens + query.osl_tokens
     return InfeasibleError(
-        f"memory: {query.llm_id} does not fit on {query.tp} x {query.accelerator_id}"
+        f"memory: {query.llm_id} fits on {place}, but not one request of {tokens:,.0f} tokens"
     )
 
 
@@ -190,6 +225,10 @@ class _Setup:
     power: PowerModel
     isl: Array
     osl: Array
+    local: _Local | None
+    """None where nothing was measured with exactly this configuration."""
+    notes: Callable[[bool], Sequence[Note]]
+    """Remarks, given whether power was fitted at the operating point."""
 
 
 def _setup(catalog: Catalog, query: ProfileQuery) -> _Setup:
@@ -198,19 +237,40 @@ def _setup(catalog: Catalog, query: ProfileQuery) -> _Setup:
     if problems:
         raise ScenarioError(problems)
     _check_runs(accelerator, query)
-    params = catalog.serving(accelerator.family, query.stack, query.precision)
+    params = catalog.serving_on(accelerator, query.stack, query.precision)
+    key = (llm.id, accelerator.id, query.tp, query.stack, query.precision)
+
+    def notes(power_fitted: bool) -> Sequence[Note]:
+        return tuple(
+            profile_notes(
+                catalog, llm, accelerator, query.stack, query.precision, power_fitted=power_fitted
+            )
+        )
+
+    replica = accelerator_replica(
+        llm, accelerator, query.tp, query.precision, params, query.kv_precision
+    )
+    grid = step_grid(catalog, key, query.kv_precision)
     return _Setup(
         query=query,
-        replica=accelerator_replica(
-            llm, accelerator, query.tp, query.precision, params, query.kv_precision
-        ),
+        replica=replica,
         power=power_model(accelerator, catalog),
         isl=np.array([query.isl_tokens], dtype=float),
         osl=np.array([query.osl_tokens], dtype=float),
+        local=None if grid is None else _local(grid, query, replica.error_band),
+        notes=notes,
     )
 
 
 def _check_runs(accelerator: Accelerator, query: ProfileQuery) -> None:
+    if query.stack == OPERATOR_STACK:
+        known = f"{OPERATOR_STACK} is single layers measured alone, which serve nothing"
+        raise ScenarioError([Problem("stack", known)])
+    if query.tp > accelerator.max_tp:
+        raise MissingDataError(
+            f"tp {query.tp} is beyond the {accelerator.max_tp} that pay on {accelerator.id}: its "
+            "links were not measured with more"
+        )
     if not runs(accelerator, query.precision):
         raise MissingDataError(f"{accelerator.id} has no native {query.precision}")
     if accelerator.rate_tflops(query.kv_precision) is None:
@@ -248,7 +308,42 @@ def _memory_limit(setup: _Setup) -> int:
 
 def _step_s(setup: _Setup, batch: Array) -> Array:
     context = mean_context_tokens(setup.isl, setup.osl)
-    return step_terms(setup.replica, batch, context).total_s
+    return step_terms(setup.replica, batch, context).total_s * _ratio(setup, batch)
+
+
+def _ratio(setup: _Setup, batch: Array) -> Array:
+    """Measured over predicted step, 1 outside what was measured; shape of ``batch``."""
+    if setup.local is None:
+        return np.ones_like(batch)
+    return np.asarray(setup.local.ratio[batch.astype(int)])
+
+
+def _error_band(setup: _Setup, batch: Array) -> Array:
+    """Relative error of TPOT; shape of ``batch``."""
+    if setup.local is None:
+        return np.full_like(batch, setup.replica.error_band)
+    return np.asarray(setup.local.error_band[batch.astype(int)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """What measurements of exactly this configuration say at each whole batch, 0 first."""
+
+    ratio: Array
+    """Measured over predicted step, 1 outside what was measured."""
+    error_band: Array
+    """The parameters' own, or where steps are corrected how far the neighbouring measurements lie
+    apart."""
+
+
+def _local(grid: Grid, query: ProfileQuery, own_band: float) -> _Local:
+    every = np.maximum(np.arange(query.max_num_seqs + 1.0), 1.0)
+    context = query.isl_tokens + query.osl_tokens / 2.0
+    ratio, spread = grid.ratios_and_spreads(every, context)
+    return _Local(
+        np.where(np.isnan(ratio), 1.0, ratio),
+        np.where(np.isnan(spread), own_band, np.maximum(spread, SMALLEST_BAND)),
+    )
 
 
 def _interference_s(setup: _Setup) -> Array:
@@ -267,10 +362,11 @@ def _tpot_s(setup: _Setup, batch: Array) -> Array:
 
 
 def _busy(setup: _Setup, batch: Array) -> BusyPower:
-    return busy_power(
+    busy = busy_power(
         setup.power, setup.replica, batch, setup.isl, setup.osl, prefills=True,
         cached_ratio=setup.query.prefix_cache_hit,
     )  # fmt: skip
+    return replace(busy, step_s=busy.step_s * _ratio(setup, batch))
 
 
 def _profile(setup: _Setup, batch: int) -> ServingProfile:
@@ -297,13 +393,24 @@ def _profile(setup: _Setup, batch: int) -> ServingProfile:
         decode_j_per_token=float(energy.decode_j_per_output_token[0]),
         memory_gb=float((replica.resident_bytes + kv_bytes)[0]) / BYTES_PER_GB,
         bound_by=_bound_by(setup, b, float(busy.prefill_s[0])),
-        error_band=replica.error_band,
+        error_band=float(_error_band(setup, b)[0]),
         provenance=replica.params.provenance,
         parameters=replica.params.id,
         power_error_band=power.params.error_band,
         power_provenance=power.params.provenance,
         power_fitted=bool(fitted[0]),
+        notes=(*setup.notes(bool(fitted[0])), *_corrected(setup, b)),
     )
+
+
+def _corrected(setup: _Setup, batch: Array) -> Iterator[Note]:
+    ratio = float(_ratio(setup, batch)[0])
+    if ratio != 1.0:
+        yield Note(
+            "corrected_locally",
+            f"the decode step is the predicted one x {ratio:.3f}, as measurements of this model, "
+            "accelerator, tp, stack and precision around this batch and length say",
+        )
 
 
 def _bound_by(setup: _Setup, batch: Array, prefill_share_s: float) -> str:

@@ -42,6 +42,7 @@ class Program:
     lower: Array
     upper: Array
     cost: Array
+    row_names: list[str]
     row_lower: Array
     row_upper: Array
     starts: NDArray[np.int32]
@@ -67,6 +68,7 @@ class Program:
             ),
             upper=np.array([math.inf if c.upBound is None else c.upBound for c in used.values()]),
             cost=cost,
+            row_names=[row.name for row in rows],
             row_lower=bounds[:, 0],
             row_upper=bounds[:, 1],
             starts=np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32),
@@ -98,12 +100,13 @@ class Program:
         upper[[self.index[column.name] for column in columns if column.name in self.index]] = 0.0
         return replace(self, upper=upper)
 
-    def with_row_at_most(self, terms: Mapping[Any, float], at_most: float) -> Program:
+    def with_row_at_most(self, name: str, terms: Mapping[Any, float], at_most: float) -> Program:
         """One more row, ``terms <= at_most``, given by PuLP column."""
         listed = [(self.index[c.name], v) for c, v in terms.items() if c.name in self.index]
         places, values = zip(*listed, strict=True)
         return replace(
             self,
+            row_names=[*self.row_names, name],
             row_lower=np.append(self.row_lower, -math.inf),
             row_upper=np.append(self.row_upper, at_most),
             starts=np.append(self.starts, self.starts[-1] + len(places)).astype(np.int32),
@@ -119,11 +122,46 @@ class Program:
         rhs = [cut.at_least for cut in cuts]
         return replace(
             self,
+            row_names=[*self.row_names, *["cut"] * len(cuts)],
             row_lower=np.append(self.row_lower, rhs),
             row_upper=np.append(self.row_upper, np.full(len(cuts), math.inf)),
             starts=np.append(self.starts, self.starts[-1] + lengths).astype(np.int32),
             columns=np.concatenate([self.columns, *(cut.places for cut in cuts)]).astype(np.int32),
             values=np.concatenate([self.values, *(cut.values for cut in cuts)]),
+        )
+
+    def loosened(self, groups: Mapping[str, Sequence[int]]) -> Program:
+        """Every group of rows may be missed by a share of its own limit, and that is the cost.
+
+        The share of a group is a new column of its name; rows of one group share it. What cost
+        before costs nothing.
+        """
+        n = len(self.names)
+        places, columns, values = [], [], []
+        for number, rows in enumerate(groups.values()):
+            for row in rows:
+                over = math.isfinite(self.row_upper[row])
+                limit = abs(self.row_upper[row] if over else self.row_lower[row])
+                places.append(int(self.starts[row + 1]))
+                columns.append(n + number)
+                values.append(-max(limit, 1.0) if over else max(limit, 1.0))
+        order = np.argsort(places, kind="stable")
+        added = np.zeros(len(self.starts), dtype=np.int32)
+        for rows in groups.values():
+            for row in rows:
+                added[row + 1] += 1
+        here, more = np.array(places, dtype=int)[order], len(groups)
+        return replace(
+            self,
+            names=[*self.names, *groups],
+            index={**self.index, **{name: n + i for i, name in enumerate(groups)}},
+            whole=[*self.whole, *[False] * more],
+            lower=np.append(self.lower, np.zeros(more)),
+            upper=np.append(self.upper, np.full(more, math.inf)),
+            cost=np.append(np.zeros(n), np.ones(more)),
+            starts=(self.starts + np.cumsum(added)).astype(np.int32),
+            columns=np.insert(self.columns, here, np.array(columns)[order]).astype(np.int32),
+            values=np.insert(self.values, here, np.array(values)[order]),
         )
 
     def with_sums(self, groups: Sequence[Sequence[int]]) -> Program:
@@ -186,7 +224,7 @@ def _sense(low: float, high: float) -> int:
 
 
 def _row_bounds(row: pulp.LpConstraint) -> tuple[float, float]:
-    rhs = -float(row.constant)
+    rhs = -float(row.constant) + 0.0  # not -0.0, which people would see
     if row.sense == pulp.LpConstraintEQ:
         return rhs, rhs
     return (rhs, math.inf) if row.sense == pulp.LpConstraintGE else (-math.inf, rhs)

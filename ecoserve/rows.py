@@ -107,6 +107,8 @@ class Accelerator(Row):
     """One direction, per accelerator: NVLink where it has one, else PCIe."""
     allreduce_gb_per_s: float | None
     """Measured bus bandwidth of the all-reduce; None where nobody measured it."""
+    allreduce_latency_s: float | None = None
+    """Of the smallest all-reduce, where the link of this one is slower than its family's."""
     max_tp: int
     """Largest tensor-parallel group that pays: 8 over NVLink, 2 over PCIe."""
     board_area_cm2: float
@@ -227,12 +229,17 @@ class Llm(Row):
     tied_embeddings: bool
     mla: bool
     """Latent attention: one compressed vector per token and layer, not a key and a value."""
+    prefill_head_dim: float | None = None
+    """Values per head that attention of a prompt multiplies, mean of keys and values; None:
+    ``head_dim``. Latent attention expands its compressed vector for prompts."""
+    attention_layers: int | None = None
+    """Layers that attend to the whole context; None: all. The cache is counted for all."""
     native_dtype: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity(Row):
-    """A single figure with its band: host power, component prices, planning assumptions."""
+    """A single figure with its band: host power, component prices, trends over years."""
 
     value: float
     low: float
@@ -317,6 +324,10 @@ class ServingParameters(Row):
     error_band: float
     """Relative error of TPOT to plan against, 0.1 = 10 %."""
     provenance: Provenance
+    measured_on: tuple[str, ...] = ()
+    """Accelerators whose points the fit rests on; empty: not stated, holds for the family."""
+    sibling_error_band: float = 0.0
+    """Relative error on an accelerator of the family that was not measured, if above the band."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,11 +385,17 @@ class PowerParameters(Row):
     phases: tuple[str, ...]
     """Phases among the points of the fit: prefill, decode, mixed."""
     precisions: tuple[str, ...]
+    u_mem_min: float = 0.0
     u_mem_max: float
-    """Largest memory utilisation among the points of the fit; beyond it a value is flagged."""
+    """Range of the memory utilisation among the points of the fit; beyond it a value is flagged."""
+    u_cmp_min: float = 0.0
     u_cmp_max: float
     error_band: float
     provenance: Provenance
+    measured_on: tuple[str, ...] = ()
+    """Accelerators of the family with points of power; empty: not stated, holds for the family."""
+    sibling_error_band: float = 0.0
+    """Relative error on an accelerator of the family that was not measured, if above the band."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
@@ -29,6 +30,8 @@ from ecoserve.rows import IntensityKind, Region, Season
 MAX_WORKLOADS = 30
 MAX_SITES = 8
 MAX_STOCK_ROWS = 50
+MAX_GIVEN_FLEETS = 5
+MAX_GIVEN_SERVERS = 20
 SCENARIO_VERSION: Final = 1
 
 Name = Annotated[
@@ -38,6 +41,13 @@ Name = Annotated[
     ),
 ]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.-]+$")]
+FleetName = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=40, strip_whitespace=True, pattern=r"^[A-Za-z0-9 _.+()/&'-]+$"
+    ),
+]
+"""Without ``:`` and ``,``, which separate and list the names of what a plan is compared with."""
 Precision = Literal["bf16", "fp8", "int8", "int4"]
 KvPrecision = Literal["bf16", "fp8"]
 LOWEST_POWER_CAP: Final = 0.4
@@ -154,6 +164,11 @@ class Site(Part):
         return self
 
 
+def _named_twice(names: Iterable[str]) -> list[str]:
+    counts = Counter(names)
+    return sorted(name for name, count in counts.items() if count > 1)
+
+
 class ServerLimit(Part):
     """Between so many and so many servers of one kind are bought or rented, over all sites."""
 
@@ -223,9 +238,7 @@ class Hardware(Part):
     @field_validator("limits")
     @classmethod
     def _one_limit_each(cls, value: tuple[ServerLimit, ...]) -> tuple[ServerLimit, ...]:
-        names = [limit.server for limit in value]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if twice := _named_twice(limit.server for limit in value):
             raise ValueError(f"one limit per server; more than one for: {', '.join(twice)}")
         return value
 
@@ -274,6 +287,27 @@ class Policy(Part):
     """What an hour of the fleet may cost."""
 
 
+class GivenServers(Part):
+    """So many servers of one kind in a fleet of the user's own."""
+
+    server: Id
+    count: int = Field(ge=1, le=1_000_000)
+
+
+class GivenFleet(Part):
+    """A fleet of the user's own to compare with: nothing is chosen, only how it is run."""
+
+    name: FleetName
+    servers: tuple[GivenServers, ...] = Field(min_length=1, max_length=MAX_GIVEN_SERVERS)
+
+    @field_validator("servers")
+    @classmethod
+    def _one_row_each(cls, value: tuple[GivenServers, ...]) -> tuple[GivenServers, ...]:
+        if twice := _named_twice(row.server for row in value):
+            raise ValueError(f"one row per server; more than one for: {', '.join(twice)}")
+        return value
+
+
 class Scenario(Part):
     """The whole question."""
 
@@ -287,12 +321,19 @@ class Scenario(Part):
     hardware: Hardware = Hardware()
     levers: Levers = Levers()
     policy: Policy = Policy()
+    given: tuple[GivenFleet, ...] = Field(default=(), max_length=MAX_GIVEN_FLEETS)
+    """Fleets of the user's own that the plan is compared with; they change no plan."""
+
+    @field_validator("given")
+    @classmethod
+    def _one_name_each(cls, value: tuple[GivenFleet, ...]) -> tuple[GivenFleet, ...]:
+        if twice := _named_twice(fleet.name for fleet in value):
+            raise ValueError(f"names of given fleets must differ; twice: {', '.join(twice)}")
+        return value
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        names = [workload.name for workload in self.workloads]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if twice := _named_twice(workload.name for workload in self.workloads):
             raise ValueError(f"workload names must differ; twice: {', '.join(twice)}")
         total = sum(workload.token_share or 0.0 for workload in self.workloads)
         if total >= 0.95:
@@ -356,6 +397,7 @@ _CAME_LATER: Final[Mapping[str, object]] = {
     "park": True,
     "max_kgco2e_per_year": None,
     "max_usd_per_h": None,
+    "given": [],
 }
 """Fields that the first scenarios did not have, with their defaults in JSON."""
 
@@ -385,7 +427,10 @@ def read_scenario(data: Mapping[str, Any], catalog: Catalog | None = None) -> Sc
     return scenario
 
 
-PARTS = (Scenario, Workload, Slo, Site, Market, Hardware, ServerLimit, Stock, Levers, Policy)
+PARTS = (
+    *(Scenario, Workload, Slo, Site, Market, Hardware, ServerLimit, Stock, Levers, Policy),
+    *(GivenFleet, GivenServers),
+)
 """Every kind of object a scenario is made of."""
 
 
@@ -430,6 +475,11 @@ def _unknown_ids(data: Mapping[str, Any], catalog: Catalog) -> list[Problem]:
     asked += [
         (f"hardware.host_variants.{i}", variant_id, catalog.host_variant)
         for i, variant_id in enumerate(hardware.get("host_variants") or ())
+    ]
+    asked += [
+        (f"given.{i}.servers.{j}.server", row.get("server"), catalog.server)
+        for i, fleet in enumerate(_rows(data.get("given")))
+        for j, row in enumerate(_rows(fleet.get("servers")))
     ]
     found = [_unknown_id(field, wanted, look_up) for field, wanted, look_up in asked]
     return [problem for problem in found if problem is not None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
 from typing import TypeVar
 
@@ -37,6 +37,7 @@ from ecoserve.options import (
 )
 from ecoserve.power import server_idle_w
 from ecoserve.program import Counted, Program
+from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario, Site
 from ecoserve.solver import Solution, Start, tightened
@@ -136,7 +137,12 @@ def _counted(structure: Structure) -> list[Counted]:
     ]
 
 
-def structure_key(scenario: Scenario, catalog: Catalog, held: Mapping[str, int]) -> str:
+def structure_key(
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    restriction: Restriction = ANYWHERE,
+) -> str:
     """Equal keys have equal structures: all of the scenario but what only prices columns."""
     data = scenario.model_dump(mode="json")
     sites = [data["site"], *data["other_sites"]]
@@ -148,8 +154,9 @@ def structure_key(scenario: Scenario, catalog: Catalog, held: Mapping[str, int])
     for name in ("coefficients", "carbon_price_usd_per_t", *CAPS):
         del data["policy"][name]
     data["policy"]["objective"] = picks_fastest(scenario)
-    del data["name"]
-    return json.dumps([catalog.version, data, sorted(held.items())], sort_keys=True)
+    del data["name"], data["given"]
+    asked = [catalog.version, data, sorted(held.items()), asdict(restriction)]
+    return json.dumps(asked, sort_keys=True)
 
 
 def picks_fastest(scenario: Scenario) -> bool:
@@ -158,10 +165,15 @@ def picks_fastest(scenario: Scenario) -> bool:
     return policy.objective == "performance" and policy.carbon_price_usd_per_t is None
 
 
-def build_structure(scenario: Scenario, catalog: Catalog, held: Mapping[str, int]) -> Structure:
+def build_structure(
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    restriction: Restriction = ANYWHERE,
+) -> Structure:
     """Builds it; raises :class:`InfeasibleError` with the slices nobody can serve."""
     demands = workload_demands(scenario, catalog)
-    options = undominated(services(scenario, catalog, demands))
+    options = undominated(restriction.allowed(services(scenario, catalog, demands)))
     if picks_fastest(scenario):
         options = _fastest(options, demands)
     eligible = eligibility(options, demands, scenario.policy, held)
@@ -248,12 +260,10 @@ def _rack_units(server: Server, catalog: Catalog) -> float:
 
 def _kinds(scenario: Scenario, catalog: Catalog) -> Iterator[ServerTerms]:
     """Every server in every host variant at every site, and what is owned."""
-    limits = {limit.server: limit.max_count for limit in scenario.hardware.limits}
     for index in range(len(scenario.sites)):
         for server in allowed_servers(scenario, catalog):
-            limit = limits.get(server.id)
             for variant, built in ((FULL, server), *host_variants(server, scenario, catalog)):
-                yield _server_terms(built, scenario, catalog, index, variant, limit)
+                yield _server_terms(built, scenario, catalog, index, variant, None)
     for (index, server_id), count in sorted(stock_in_service(scenario).items()):
         server = catalog.server(server_id)
         terms = _server_terms(server, scenario, catalog, index, FULL, count)

@@ -153,7 +153,7 @@ def profile(profile_id: str, ratios: Sequence[float], utc_offset_h: int = 0) -> 
 
 
 def quantity(item: str, value: float) -> Quantity:
-    """A figure of the host power table, with a band of a tenth."""
+    """A figure of the host power or the trend table, with a band of a tenth."""
     return Quantity(id=item, value=value, low=0.9 * value, high=1.1 * value, unit="", **ROW)
 
 
@@ -215,6 +215,16 @@ PRICES = {
     "nic_usd": 1000.0,
     "colocation_usd_per_kw_month": 146.0,
     "electricity_usd_per_kwh": 0.07,
+}
+TRENDS = {
+    "accelerator_efficiency_gain": 0.25,
+    "accelerator_throughput_gain": 0.5,
+    "accelerator_embodied_decline": 0.1,
+    "generation_years": 2.0,
+    "host_efficiency_gain": 0.05,
+    "host_embodied_decline": 0.0,
+    "grid_decline": 0.05,
+    "demand_growth": 0.0,
 }
 COEFFICIENTS = (
     coefficient("fab_epa_kwh_per_cm2", 2.0, "5"),
@@ -308,6 +318,7 @@ def tiny_catalog(
     for name, values in figures.items():
         make = quantity if name == "host_power" else price
         tables[name] = {item: make(item, value) for item, value in values.items()}
+    tables["trends"] = {item: quantity(item, value) for item, value in TRENDS.items()}
     return Catalog(
         version="tiny", sources={SOURCE.id: SOURCE}, cell_sources={}, overlay_figures=frozenset(),
         **tables,
@@ -350,6 +361,7 @@ def offline(name: str = "batch", **changes: Any) -> dict[str, Any]:
 def scenario_data(
     *workloads: Mapping[str, Any],
     other_sites: Sequence[Mapping[str, Any]] = (),
+    given: Sequence[Mapping[str, Any]] = (),
     **parts: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Plain data of a scenario; ``site``, ``hardware``, ``levers``, ``policy`` add to the usual.
@@ -363,8 +375,14 @@ def scenario_data(
         "policy": {"coefficients": SET},
     }
     merged = {name: part | dict(parts.get(name, {})) for name, part in usual.items()}
-    sites = {"other_sites": list(other_sites)}
-    return {"name": "tiny", "workloads": list(workloads or (online(),)), **merged, **sites}
+    lists = {"other_sites": list(other_sites), "given": list(given)}
+    return {"name": "tiny", "workloads": list(workloads or (online(),)), **merged, **lists}
+
+
+def given_fleet(name: str, **counts: int) -> dict[str, Any]:
+    """A fleet of the user's own as plain data, by server id."""
+    servers = [{"server": server, "count": count} for server, count in counts.items()]
+    return {"name": name, "servers": servers}
 
 
 def tiny_scenario(*workloads: Mapping[str, Any], **parts: Any) -> Scenario:

@@ -17,7 +17,7 @@ PACKAGES = ("ecoserve", "catalog_db", "app")
 
 SOLVER_FILES = tuple(
     f"ecoserve/{name}.py"
-    for name in ("highs", "branching", "cuts", "cbc", "program", "formulation")
+    for name in ("highs", "branching", "cuts", "cbc", "program", "formulation", "cohort_program")
 )
 FILES_AND_PROCESSES = frozenset(
     {"os", "pathlib", "io", "shutil", "tempfile", "glob", "fileinput", "codecs", "sqlite3"}
@@ -44,7 +44,7 @@ def banned_imports(path: str) -> frozenset[str]:
         return outside | solvers | {"app", "catalog_db"}
     if package == "catalog_db":
         return WIDGETS | CHARTS | SOLVERS | {"app"}
-    if path == "app/figures.py":
+    if path.startswith("app/figures"):
         return WIDGETS | DATABASES | SOLVERS
     return DATABASES | SOLVERS
 

@@ -12,10 +12,12 @@ from app.state import Answer
 from app.text import mass_unit, plain, sentence
 from app.views import solve
 from app.views.answer import set_line, view_unit
+from ecoserve.constraints import FAMILIES
 from ecoserve.cost import rental_date
 from ecoserve.errors import EcoServeError
 from ecoserve.operational import hourly_intensity
 from ecoserve.plan import Plan
+from ecoserve.scenario import Site
 
 METHODOLOGY = resources.files("assets") / "methodology.md"
 
@@ -30,24 +32,24 @@ def show(answer: Answer) -> None:
         st.markdown("\n".join(f"- {plain(line)}" for line in lines))
     with st.expander("Method"):
         st.markdown(METHODOLOGY.read_text(encoding="utf-8"))
+        st.markdown("**The rows of the program.** One family a line, for each of its indices.")
+        st.table(
+            [{"Rows": row.name, "For each": row.indices, "Say": row.sentence} for row in FAMILIES]
+        )
 
 
 def assumption_lines(answer: Answer) -> list[str]:
     """The settings that move the headline most, as sentences."""
     scenario, plan = answer.scenario, answer.plan
-    hardware, policy, site = scenario.hardware, scenario.policy, scenario.site
-    intensity = hourly_intensity(scenario.site, state.catalog()).mean()
-    kind = {"hourly": "by hour", "annual": "yearly mean", "custom": "your own figure"}
+    hardware, policy, sites = scenario.hardware, scenario.policy, scenario.sites
     price = "capex straight-line over the life, power and colocation"
     if hardware.offer == "rental":
         year = rental_date(hardware, state.catalog())
         price = f"on-demand list of {hardware.provider}, {year}, electricity included"
-    counted = {"lifecycle": "life-cycle", "direct": "direct emissions only"}[site.intensity_kind]
     return [
         f"Embodied carbon by the coefficient set {policy.coefficients}; accelerators serve "
         f"{hardware.accelerator_years:g} years, hosts {hardware.host_years:g}.",
-        f"Carbon intensity {intensity:.0f} gCO2e/kWh on average ({kind[site.intensity]}), "
-        f"location-based, {counted}; PUE {plan.pue:g}.",
+        *(_grid_line(site, day.pue) for site, day in zip(sites, plan.site_days, strict=True)),
         scopes_line(plan),
         f"Prices: {price}.",
         f"Slack: headroom {100 * policy.headroom:g} %, burst {policy.burst:g} within the hour, at "
@@ -57,6 +59,16 @@ def assumption_lines(answer: Answer) -> list[str]:
         f"Engine {plan.engine_version}, catalog {plan.catalog_version}, "
         f"scenario {plan.scenario_fingerprint}.",
     ]
+
+
+def _grid_line(site: Site, pue: float) -> str:
+    intensity = hourly_intensity(site, state.catalog()).mean()
+    kind = {"hourly": "by hour", "annual": "yearly mean", "custom": "your own figure"}
+    counted = {"lifecycle": "life-cycle", "direct": "direct emissions only"}[site.intensity_kind]
+    return (
+        f"{site.name}: carbon intensity {intensity:.0f} gCO2e/kWh on average "
+        f"({kind[site.intensity]}), location-based, {counted}; PUE {pue:g}."
+    )
 
 
 def scopes_line(plan: Plan) -> str:

@@ -14,6 +14,7 @@ TABLES = {
     "servers": "Servers",
     "rental_prices": "Rental prices",
     "prices": "Other prices",
+    "trends": "Trends over years",
 }
 
 
@@ -27,6 +28,7 @@ def page() -> None:
         hardware_form.offer()
         hardware_form.lifetimes()
         hardware_form.slack()
+        hardware_form.engine()
         hardware_form.levers()
         hardware_form.limits()
     with footprint:

@@ -8,12 +8,13 @@ from typing import Any
 import streamlit as st
 
 from app import inputs, state
-from app.text import plain
+from app.text import percent, plain
 from ecoserve.options import offered_servers
 from ecoserve.rows import Accelerator
-from ecoserve.scenario import ServerLimit
+from ecoserve.scenario import MAX_POWER_CAPS, ServerLimit
 
 COLUMNS = 2
+POWER_CAPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 LEVERS = {
     "reuse": "Reuse: offline work on idle host CPUs",
     "shift": "Shift: offline work moved within its deadline",
@@ -155,6 +156,41 @@ def slack() -> None:
             "Least replicas per online workload", "policy.min_replicas", policy.min_replicas,
             bounds=(1, 10),
         )  # fmt: skip
+
+
+def engine() -> None:
+    """How the serving software is set: KV cache, requests at once, power caps."""
+    hardware = state.scenario().hardware
+    inputs.segments(
+        "KV cache",
+        "hardware.kv_precision",
+        hardware.kv_precision,
+        {"bf16": "16 bit", "fp8": "fp8"},
+        lambda value: {} if value is None else {"hardware.kv_precision": value},
+        help="fp8 where the hardware has it: twice the requests in memory. What it does to quality "
+        "is not judged.",
+    )
+    inputs.whole(
+        "Most requests at once in a replica", "hardware.max_num_seqs", hardware.max_num_seqs,
+        bounds=(1, 4096),
+    )  # fmt: skip
+    caps = sorted({*POWER_CAPS, *hardware.power_cap_ratios}, reverse=True)
+    key = inputs.bound("hardware.power_cap_ratios", list(hardware.power_cap_ratios))
+    st.multiselect(
+        "Power caps to try, of TDP",
+        caps,
+        key=key,
+        format_func=lambda ratio: "none" if ratio == 1.0 else percent(ratio, 2),
+        max_selections=MAX_POWER_CAPS,
+        help="A pool may run under any of them. How a cap slows work is assumed, not measured.",
+        on_change=inputs.take,
+        args=(key, _cap_changes),
+    )
+
+
+def _cap_changes(chosen: list[float]) -> inputs.Changes:
+    """With none chosen nothing is capped."""
+    return {"hardware.power_cap_ratios": sorted(chosen, reverse=True) or [1.0]}
 
 
 def levers() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import streamlit as st
@@ -13,10 +14,12 @@ from app import state
 from app.state import Answer
 from ecoserve.baselines import best_single, plan_baseline
 from ecoserve.errors import InfeasibleError, SolverError
+from ecoserve.lifecycle import Lifecycle, study_lifecycle
 from ecoserve.plan import Plan
 from ecoserve.planner import plan_fleet
 from ecoserve.scenario import Scenario, canonical_json, read_scenario
 from ecoserve.structure import Memory
+from ecoserve.trends import LifecycleAssumptions
 
 Effort = Literal["quick", "interactive"]
 
@@ -52,6 +55,13 @@ def answer(scenario: Scenario, baseline: str, effort: Effort) -> Answer:
             other_name=state.BASELINES[baseline],
         )
     return Answer(scenario=scenario, baseline=baseline, plan=plan, other=other, other_name=name)
+
+
+def lifecycle(scenario: Scenario, assumptions: LifecycleAssumptions) -> Lifecycle:
+    """The years of the plan. Raises InfeasibleError where there is none, SolverError if busy."""
+    text, version = canonical_json(scenario), state.catalog().version
+    plan, _ = _unpack(lambda: _ours(text, "interactive", version))
+    return _lifecycle(text, version, assumptions, plan)
 
 
 def server_is_busy() -> bool:
@@ -103,13 +113,29 @@ def _plan_baseline(scenario: Scenario, baseline: str, effort: Effort) -> tuple[P
     return plan, f"the best fleet of one accelerator ({accelerator}), {words}"
 
 
-def _gated(solve: Callable[[], tuple[Plan, str]]) -> tuple[Plan, str]:
+@st.cache_data(max_entries=MAX_CACHED, show_spinner=False)
+def _lifecycle(
+    scenario_json: str, catalog_version: str, assumptions: LifecycleAssumptions, _plan: Plan
+) -> Lifecycle:
+    scenario = read_scenario(json.loads(scenario_json))
+    with _turn():
+        return study_lifecycle(_plan, scenario, state.catalog(), assumptions)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Waits until fewer than ``MAX_SOLVES`` are at work. Raises SolverError where that is long."""
     if not _gate.acquire(timeout=MAX_WAIT_S):
         raise SolverError("The server is busy with other plans. Try again in a minute.", "busy")
     try:
-        plan, name = solve()
+        yield
     finally:
         _gate.release()
+
+
+def _gated(solve: Callable[[], tuple[Plan, str]]) -> tuple[Plan, str]:
+    with _turn():
+        plan, name = solve()
     if any(note.code == STOPPED_BY_TIME for note in plan.notes):
         raise _NotKeptError(plan, name)
     return plan, name

@@ -78,8 +78,9 @@ def _speed_tables(found: dict[str, Any]) -> Group:
     )  # fmt: skip
     for row in found["accuracy"]:
         ratios = (row["mape"], row["wanted"], row["at_least"])
-        said = [f"{ratio:.1%}" for ratio in ratios]
-        missed = " (missed)" if row["mape"] > row["at_least"] else ""
+        said = ["" if ratio is None else f"{ratio:.1%}" for ratio in ratios]
+        has_goal = row["at_least"] is not None
+        missed = " (missed)" if has_goal and row["mape"] > row["at_least"] else ""
         accuracy.add_row(
             row["quantity"], said[0] + missed, said[1], said[2], f"{row['bias']:+.1%}",
             str(row["n"]), row["held_out"],

@@ -409,6 +409,9 @@ def test_only_the_last_used_catalogs_are_kept(
         ("host_power", "cpu_idle_ratio", {"high": "1.2"}, "ratios up to 1"),
         ("host_power", "nic_w", {"id": "nic_watts"}, "one of cpu_idle_ratio"),
         ("prices", "nic_usd", {"id": "nic_eur"}, "one of dram_usd_per_gb"),
+        ("trends", "grid_decline", {"high": "1"}, "declines below 1"),
+        ("trends", "generation_years", {"low": "0.5"}, "a year or more"),
+        ("trends", "demand_growth", {"id": "growth"}, "one of accelerator_efficiency_gain"),
         (
             "embodied_coefficients",
             "pcf/nic_kg/",

@@ -11,6 +11,7 @@ import pytest
 from catalog_db.schema import schema
 from catalog_db.store import query
 from ecoserve.catalog import TABLES, Catalog
+from ecoserve.performance import expert_params
 
 LEAST_ROWS = {
     "accelerators": 24,
@@ -82,7 +83,12 @@ def test_every_source_has_an_address_and_a_use(catalog: Catalog, built: Path) ->
 
 
 def test_bands_hold_their_value(catalog: Catalog) -> None:
-    for table in (catalog.host_power, catalog.prices, catalog.embodied_coefficients):
+    for table in (
+        catalog.host_power,
+        catalog.prices,
+        catalog.trends,
+        catalog.embodied_coefficients,
+    ):
         for row in table.values():
             assert row.low <= row.value <= row.high, row.id
 
@@ -196,3 +202,28 @@ def test_latent_attention_keeps_one_vector_per_token_and_layer(catalog: Catalog)
 
     assert kv_values_per_token(catalog.llm("deepseek-v3")) == 61 * 576
     assert kv_values_per_token(catalog.llm("llama3-8b")) == 2 * 32 * 8 * 128
+
+
+@pytest.mark.parametrize(
+    ("llm", "experts_b"),
+    [("gpt_oss_120b", 114.71), ("gpt_oss_20b", 19.12), ("qwen3_30b_a3b", 29.0)],
+)
+def test_active_parameters_count_the_input_embedding(catalog, llm, experts_b):
+    # total - active over 1 - k/E leaves what the publisher gives for all experts
+    assert expert_params(catalog.llm(llm)) / 1e9 == pytest.approx(experts_b, rel=1e-3)
+
+
+@pytest.mark.parametrize("llm", ["deepseek_v3", "kimi_k2"])
+def test_latent_attention_multiplies_keys_and_values_in_prompts(catalog, llm):
+    row = catalog.llm(llm)
+    assert row.mla
+    assert row.prefill_head_dim == (192 + 128) / 2
+
+
+def test_cards_without_a_bridge_pay_for_their_bus(catalog):
+    for card in catalog.accelerators.values():
+        family = catalog.serving_parameters.get(f"{card.family}/vllm_v1/bf16")
+        if card.form_factor == "pcie" and card.memory_type.startswith("hbm") and family:
+            has_bridge = card.link_gb_per_s > 100
+            slowest = max(family.allreduce_latency_s, card.allreduce_latency_s or 0.0)
+            assert has_bridge or slowest >= 37e-6, card.id

@@ -138,5 +138,5 @@ def test_parameters_are_written_in_published_units():
     assert header == ",".join(SERVING_COLUMNS)
     assert line == (
         "big_family/vllm_v1/bf16,big_family,vllm_v1,bf16,0.5,0.5,0.5,0.5,10,0.5,61.2,10,15.1,1,1,"
-        '0.1,calibrated,paper_and_pencil,assumed,"with, ""quotes"""'
+        '0.1,calibrated,[],,paper_and_pencil,assumed,"with, ""quotes"""'
     )

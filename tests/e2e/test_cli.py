@@ -181,12 +181,17 @@ def comparison(run: Run, small: Path) -> dict[str, Any]:
 
 
 def test_compare_has_the_promised_keys(comparison: dict[str, Any]):
-    assert set(comparison) >= STAMP | {"plans", "savings", "waterfall"}
-    assert set(comparison["plans"]) >= {"ecoserve", "cost", "cost:same"}
-    assert any(name.startswith("single:") for name in comparison["plans"])
+    assert set(comparison) >= STAMP | {"plans", "savings", "waterfall", "what_ifs"}
+    names = {"cost", "energy", "performance", "splitwise", "splitwise:two"}
+    names |= {"single:l4", "single:a100_sxm_80gb", "single:h100_sxm_80gb"}
+    found = set(comparison["plans"]) | {row["slice"] for row in comparison["blocked"]}
+    assert found == {"ecoserve"} | names | {f"{name}:same" for name in names}
     assert all(set(plan) >= PLAN_KEYS for plan in comparison["plans"].values())
     for step in comparison["waterfall"]:
-        assert set(step) >= {"step", "kgco2e_per_year", "within_gap"}
+        assert set(step) >= {"step", "kgco2e_per_year", "usd_per_h", "within_gap"}
+    for world in comparison["what_ifs"]:
+        assert set(world) >= {"key", "what_if", "change", "plan", "reason"}
+    assert {"without_fp8"} < {world["key"] for world in comparison["what_ifs"]}
 
 
 def test_savings_are_fractions_of_the_baseline(comparison: dict[str, Any]):
@@ -210,6 +215,46 @@ def test_compare_for_people_shows_every_plan(run: Run, small: Path, comparison: 
     assert result.stderr == ""
     for name in comparison["plans"]:
         assert name in result.stdout
+    for world in comparison["what_ifs"]:
+        assert world["what_if"][:40] in result.stdout
+
+
+@pytest.fixture
+def fleets(tmp_path: Path) -> Path:
+    path = tmp_path / "fleets.csv"
+    path.write_text("name,server,count\nmine,own_8x_h100_sxm,2\nfew,own_8x_l4,1\n", "utf-8")
+    return path
+
+
+def test_compare_with_fleets_of_ones_own_and_every_lever(run: Run, small: Path, fleets: Path):
+    asked = ("--given", fleets, "--baselines", "cost", "--ablations", "--no-what-ifs")
+    record = answer(run("compare", small, *asked, "--json"))
+    found = set(record["plans"]) | {row["slice"] for row in record["blocked"]}
+    levers = ("rightsize", "phases_apart", "reuse", "reduce", "shift", "park")
+    assert found == {
+        *("ecoserve", "cost", "cost:same", "given:mine", "given:mine:same"),
+        *("given:few", "given:few:same"),
+        *(f"{kind}:{lever}" for kind in ("only", "without") for lever in levers),
+    }
+    assert record["what_ifs"] == []
+    bought = {e["server"]: e["count"] for e in record["plans"]["given:mine"]["fleet"]}
+    assert set(bought) == {"own_8x_h100_sxm"}
+    result = run("compare", small, *asked)
+    assert result.exit_code == 0
+    for title in ("Your own fleets", "Each lever alone", "All levers but one"):
+        assert title in result.stdout
+
+
+def test_unknown_baselines_and_servers_are_exit_code_2(run: Run, small: Path, tmp_path: Path):
+    result = run("compare", small, "--baselines", "cheapest,single:abacus")
+    assert result.exit_code == 2
+    assert result.stderr.count("error: baseline: no baseline") == 2
+    path = tmp_path / "bad.csv"
+    path.write_text("name,server,count\nmine,own_8x_h1000,2\nmine,own_8x_l4,-1\n", "utf-8")
+    result = run("compare", small, "--given", path)
+    assert result.exit_code == 2
+    assert "bad.csv line 2: no server has the id 'own_8x_h1000'; nearest:" in result.stderr
+    assert "bad.csv line 3: count must be a whole number" in result.stderr
 
 
 # --- infeasible ------------------------------------------------------------------------------

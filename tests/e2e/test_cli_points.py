@@ -175,7 +175,7 @@ def test_twelve_measurements_change_the_plan(run: Run, twelve: Path, tmp_path: P
     assert fit["in_sample_mape"] < 0.1
     assert "t_layer_s" in fit["identified"]
     assert fit["cross_validated_mape"] is None
-    assert answer["files"] == ["serving_parameters.csv"]
+    assert answer["files"] == ["serving_parameters.csv", "measured_points.csv"]
     again = run("validate", twelve, "--overlay", overlay, "--json")
     (group,) = json.loads(again.stdout)["groups"]
     assert group["mape"] == pytest.approx(fit["in_sample_mape"], abs=0.01)
@@ -249,3 +249,92 @@ def test_a_stack_of_ones_own_and_its_power(run: Run, store: Path, tmp_path: Path
     listed = run("catalog", "show", "serving_parameters", "hopper_sxm/homemade/bf16", "--overlay",
                  out, "--json")  # fmt: skip
     assert json.loads(listed.stdout)["row"]["provenance"] == "calibrated"
+
+
+def test_good_rows_are_predicted_beside_bad_ones(run: Run, tmp_path: Path):
+    points = file_of(tmp_path, line(), line(latency_ms=0), line(batch="many"), line(batch=64))
+    out = tmp_path / "predicted.csv"
+    answer = json.loads(run("validate", points, "--out", out, "--json").stdout)
+    assert answer["n_rows"] == 4
+    assert {group["n"] for group in answer["groups"]} == {2}
+    reasons = {row["row"]: row["reason"] for row in answer["unpredicted"]}
+    assert reasons[1] == (
+        "line 3, latency_ms: must be above 0, or blank where it was not measured, not '0'"
+    )
+    assert reasons[2] == "line 4, batch: must be a number from 0 to 1e+15, not 'many'"
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    "column", ["latency_ms", "throughput_tok_s", "power_w", "energy_j_per_token"]
+)
+def test_nothing_takes_no_time_and_draws_nothing(run: Run, tmp_path: Path, column: str):
+    rows = [line(batch=batch, **{column: 0}) for batch in (1, 2, 4, 8, 16)]
+    result = run("calibrate", file_of(tmp_path, *rows))
+    assert result.exit_code == 2
+    assert f"line 2, {column}: must be above 0" in result.stderr
+
+
+def test_one_absurd_row_does_not_spoil_its_group(run: Run, tmp_path: Path):
+    points = file_of(tmp_path, line(), line(context_len="1e300"), line(latency_ms="1e-300"))
+    answer = json.loads(run("validate", points, "--json").stdout)
+    assert all(group["n"] == 1 and group["mape"] < 10 for group in answer["groups"])
+    assert len(answer["unpredicted"]) == 2
+
+
+def test_latencies_in_other_units_are_not_written(run: Run, tmp_path: Path):
+    rows = [line(batch=batch, latency_ms=1e-5 * batch) for batch in (1, 2, 4, 8, 16, 32)]
+    result = run("calibrate", file_of(tmp_path, *rows), "--out", tmp_path / "mine")
+    assert result.exit_code == 2
+    assert "check the units (latency_ms in milliseconds)" in result.stderr
+    assert not (tmp_path / "mine").exists()
+
+
+def test_unmeasured_precisions_move_along(run: Run, store: Path, tmp_path: Path):
+    """Else a plan that accepts fp8 would take the precision that nobody measured."""
+    rows = [
+        line(hardware="L40S", model=model, batch=batch, latency_ms=30 + batch / 5,
+             throughput_tok_s="")
+        for model in ("llama3-8b", "qwen3-8b")
+        for batch in (1, 4, 16, 32, 48, 64)
+    ]  # fmt: skip
+    out = tmp_path / "mine"
+    answer = json.loads(run("calibrate", file_of(tmp_path, *rows), "--out", out, "--json").stdout)
+    (fit,) = answer["fits"]
+    moved = {row["id"]: row for row in fit["moved_along"]}
+    assert set(moved) == {f"ada/vllm_v1/{precision}" for precision in ("fp8", "int8", "int4")}
+    before = load_catalog(store).serving_parameters
+    ratio = fit["parameters"]["mbu"] / before["ada/vllm_v1/bf16"].mbu
+    fp8 = moved["ada/vllm_v1/fp8"]
+    assert fp8["mbu"] == pytest.approx(before["ada/vllm_v1/fp8"].mbu * ratio, rel=0.01)
+    assert fp8["provenance"] == "inherited"
+    shown = run("catalog", "show", "serving_parameters", "ada/vllm_v1/fp8", "--overlay", out)
+    assert "in proportion to ada/vllm_v1/bf16" in " ".join(shown.stdout.split())
+
+
+def test_what_was_calibrated_is_shown_as_ones_own(run: Run, twelve: Path, tmp_path: Path):
+    out = tmp_path / "mine"
+    run("calibrate", twelve, "--out", out)
+    row = ("serving_parameters", "hopper_sxm/vllm_v1/bf16", "--overlay", out, "--json")
+    shown = json.loads(run("catalog", "show", *row).stdout)["row"]
+    assert shown["note"].startswith("12 points of 1 models on H100")
+    assert (shown["quality"], shown["source_id"]) == ("modelled", "your_overlay")
+    profile = (
+        "profile", "--llm", "llama_3_1_8b", "--accelerator", "h100_sxm_80gb", "--isl", 1300,
+        "--osl", 400, "--batch", 32, "--json",
+    )  # fmt: skip
+    before, after = (json.loads(run(*profile, *o).stdout) for o in ((), ("--overlay", out)))
+    assert "corrected_locally" not in {note["code"] for note in before["notes"]}
+    assert "corrected_locally" in {note["code"] for note in after["notes"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"stack": ""}, "no stack"), ({"stack": "operator"}, "single layers measured alone")],
+)
+def test_points_without_a_serving_stack_are_named(run: Run, tmp_path: Path, changes, said: str):
+    points = file_of(tmp_path, *[line(batch=batch, **changes) for batch in (1, 2, 4, 8, 16, 32)])
+    assert said in " ".join(run("calibrate", points).stderr.split())
+    answer = json.loads(run("validate", points, "--json").stdout)
+    assert all(said in row["reason"] for row in answer["unpredicted"])
+    assert len(answer["unpredicted"]) == 6

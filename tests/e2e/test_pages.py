@@ -14,7 +14,7 @@ from ecoserve.link import decode_link, encode_link
 from ecoserve.scenario import Scenario
 
 MAIN = Path(app.__file__).parent / "main.py"
-PAGES = ("plan", "traffic", "grid_and_site", "hardware", "evidence")
+PAGES = ("plan", "traffic", "grid_and_site", "hardware", "lifecycle", "evidence")
 LIMIT_S = 120
 
 
@@ -224,6 +224,21 @@ def test_hardware_choices_reach_the_scenario():
             box.check()
     page.run()
     assert scenario_of(page).hardware.accelerators is None
+
+
+def test_settings_of_the_engine_reach_the_scenario():
+    page = open_page("hardware")
+    page.button_group(key="in:hardware:hardware.kv_precision").set_value("fp8").run()
+    page.number_input(key="in:hardware:hardware.max_num_seqs").set_value(64).run()
+    caps = page.multiselect(key="in:hardware:hardware.power_cap_ratios")
+    assert [option.replace("\u202f", " ") for option in caps.options[:2]] == ["none", "90 %"]
+    caps.set_value([1.0, 0.8]).run()
+    hardware = scenario_of(page).hardware
+    assert (hardware.kv_precision, hardware.max_num_seqs) == ("fp8", 64)
+    assert hardware.power_cap_ratios == (1.0, 0.8)
+    page.multiselect(key="in:hardware:hardware.power_cap_ratios").set_value([]).run()
+    assert scenario_of(page).hardware.power_cap_ratios == (1.0,)
+    assert not page.exception
 
 
 def test_rental_names_a_provider_and_limits_are_kept():

@@ -326,7 +326,7 @@ def agree(scenario: Scenario, catalog: Catalog) -> Plan | None:
     assert case.judged.blocked == ()
     best = best_kg(case)
     if math.isinf(best):
-        with pytest.raises(InfeasibleError, match="no combination of the allowed servers"):
+        with pytest.raises(InfeasibleError, match="no fleet keeps every limit"):
             plan_fleet(scenario, catalog, "report")
         return None
     plan = plan_fleet(scenario, catalog, "report")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ecoserve import planner
 from ecoserve.account import Operation
-from ecoserve.baselines import baseline_scenario
+from ecoserve.baselines import baseline_question
 from ecoserve.catalog import Catalog
 from ecoserve.plan import Plan
 from ecoserve.planner import plan_fleet
@@ -220,7 +220,7 @@ def test_a_higher_carbon_price_never_raises_the_carbon(workloads, low, more):
 def test_as_sold_is_never_cheaper_than_with_every_lever(workloads):
     scenario = tiny_scenario(*workloads)
     sold, same = (
-        plan_fleet(baseline_scenario("cost", column, scenario), CATALOG, "report")
+        plan_fleet(baseline_question("cost", column, scenario, CATALOG).scenario, CATALOG, "report")
         for column in ("as_sold", "same")
     )
     assert_no_worse(same, sold)

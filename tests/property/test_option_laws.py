@@ -221,3 +221,17 @@ def test_the_account_draws_idle_plus_the_busy_replicas_and_nothing_else(busy, co
 def test_what_is_unknown_is_said_not_guessed(changes, without, missing):
     with pytest.raises(MissingDataError, match=missing):
         profile_at_slo(tiny_catalog(without=without), replace(QUERY, **changes), 2.0, 0.1)
+
+
+@given(limits, growth, growth)
+def test_a_looser_slo_never_lowers_the_throughput_of_any_bucket(limit, more_ttft, more_tpot):
+    def loads(ttft_s: float, tpot_s: float) -> dict[str, Any]:
+        workload = online(mix="three", slo={"ttft_s": ttft_s, "tpot_s": tpot_s})
+        scenario = tiny_scenario(workload, hardware={"accelerators": ["big"]})
+        found = services(scenario, CATALOG, workload_demands(scenario, CATALOG))
+        return {service.id: service.load_s for service in found if service.role != "prefill"}
+
+    tight, loose = loads(*limit), loads(limit[0] * more_ttft, limit[1] * more_tpot)
+    assert tight.keys() == loose.keys()
+    for name, load_s in loose.items():
+        assert (load_s <= tight[name] * (1 + SAME)).all()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ecoserve.correction import Corrections, Grid, corrected, corrections_from, step_ratio
+from ecoserve.correction import Corrections, Grid, corrected, corrections_from, step_grid
 from ecoserve.prediction import Prediction, predict
 from tests.unit.test_prediction import catalog, point
 
@@ -75,10 +76,23 @@ def test_a_profile_may_ask_for_the_step_alone():
     known = catalog()
     said = predict(point(), known)
     assert isinstance(said, Prediction)
-    corrections = corrections_from([point(latency_s=0.8 * said.latency_s)], known)
-    (key,) = corrections.grids
-    asked = key[:5]
-    place = corrections.grids[key].places[0]
-    batch, context = np.exp(place)
-    assert step_ratio(corrections, known, asked, batch, context) == pytest.approx(0.8)
-    assert step_ratio(corrections, known, asked, 2 * batch, context) is None
+    slow = point(latency_s=0.8 * said.latency_s)
+    known = replace(known, measured_points=(slow, replace(slow, model="who"), replace(slow, tp=4)))
+    grid = step_grid(known, ("toy", "big", 1, "vllm_v1", "bf16"))
+    assert grid is not None
+    assert grid.ratio(250.0, 1000.0) == pytest.approx(0.8)
+    assert grid.ratio(500.0, 1000.0) is None
+    assert step_grid(known, ("toy", "big", 2, "vllm_v1", "bf16")) is None
+    assert step_grid(known, ("toy", "big", 1, "vllm_v1", "bf16"), "fp8") is None
+
+
+def test_the_spread_is_that_of_the_neighbours():
+    # ratios 1, 1.21 and 2 at batches 1, 4 and 16 of one length: at 2 the ratio is 1.1
+    line = Grid(np.log([[1.0, 100.0], [4.0, 100.0], [16.0, 100.0]]), np.log([1.0, 1.21, 2.0]))
+    ratios = line.ratios(np.array([2.0, 4.0, 32.0]), 100.0)
+    assert ratios[:2] == pytest.approx([1.1, 1.21])
+    assert np.isnan(ratios[2])
+    assert line.ratios_and_spreads(np.array([2.0]), 100.0)[1][0] == pytest.approx(0.1)
+    # a triangle: at its corner of 1 the neighbours are 1.1 and 1.3
+    area = Grid(np.log([[1.0, 100.0], [4.0, 100.0], [1.0, 400.0]]), np.log([1.0, 1.1, 1.3]))
+    assert area.ratios_and_spreads(np.array([1.0]), 100.0)[1][0] == pytest.approx(0.3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -108,17 +109,34 @@ def test_limits_hold_from_below_and_from_above():
 
 
 @pytest.mark.parametrize(
-    "parts",
+    ("parts", "told"),
     [
-        {"policy": {"max_kgco2e_per_year": 100.0}},
-        {"policy": {"max_usd_per_h": 0.5}},
-        {"site": FLAT | {"max_it_power_kw": 0.5}},
-        {"site": FLAT | {"max_rack_units": 3.0}},
+        ({"policy": {"max_kgco2e_per_year": 100.0}}, "carbon cap: 100 kgCO2e a year asked, "),
+        ({"policy": {"max_usd_per_h": 0.5}}, "cost cap: 0.5 USD/h asked, "),
+        ({"site": FLAT | {"max_it_power_kw": 0.5}}, "power at site: 0.5 kW of IT power there, "),
+        ({"site": FLAT | {"max_rack_units": 3.0}}, "space at site: 3 rack units there, 4 would do"),
+        (
+            {"hardware": BIG_ONLY | {"limits": [{"server": "own_4x_big", "max_count": 0}]}},
+            "servers own_4x_big: at most 0 allowed, 1 would do",
+        ),
     ],
 )
-def test_caps_that_cannot_be_kept_are_infeasible(parts: Any):
-    with pytest.raises(InfeasibleError):
+def test_a_limit_that_no_fleet_keeps_is_named_with_the_nearest_that_one_would(
+    parts: Any, told: str
+):
+    with pytest.raises(InfeasibleError, match=re.escape(f"no fleet keeps every limit. {told}")):
         plan_of(online(), **parts)
+
+
+def test_the_nearest_limit_is_one_that_a_fleet_keeps():
+    free = plan_of(online())
+    asked = free.kgco2e_per_year * 0.9
+    with pytest.raises(InfeasibleError) as caught:
+        plan_of(online(), policy={"max_kgco2e_per_year": asked})
+    (blamed,) = caught.value.blocked
+    near = float(blamed.reason.partition("asked, ")[2].split()[0])
+    assert near == pytest.approx(free.kgco2e_per_year, rel=0.03)
+    plan_of(online(), policy={"max_kgco2e_per_year": near * 1.001})
 
 
 def test_a_cap_on_cost_is_kept_at_the_price_of_carbon():

@@ -112,6 +112,14 @@ def test_a_list_all_changed_is_sent_whole_when_that_is_shorter():
     assert decode_link(token, {"morning": morning}).scenario == evening
 
 
+def test_given_fleets_travel_with_the_scenario():
+    rows = [{"server": f"own_{i}", "count": i + 1} for i in range(3)]
+    scenario = edited(given=[{"name": "mine", "servers": rows}, {"name": "b", "servers": rows}])
+    assert round_trip(scenario) == scenario
+    alone = encode_link(scenario, {}, "0.1.0", "abc")
+    assert decode_link(alone, {}).scenario == scenario
+
+
 def test_the_preset_with_the_shortest_link_is_chosen():
     other = edited(name="other", policy={"headroom": 0.3})
     presets = {**PRESETS, "other": other}

@@ -25,6 +25,7 @@ from ecoserve.performance import (
     Queue,
     Replica,
     accelerator_replica,
+    compute_tflops,
     decode_step_s,
     erlang_c,
     expert_params,
@@ -315,3 +316,44 @@ def test_mixtures_of_experts_are_planned_with_the_error_they_showed():
     assert (dense.error_band, experts.error_band) == (0.1, 0.31)
     rough = accelerator_replica(TOY_MOE, BIG, 1, "bf16", serving("big_family", error_band=0.4))
     assert rough.error_band == 0.4
+
+
+def test_integers_never_multiply_slower_than_16_bits():
+    # a card whose 8-bit integer units were all but removed: 50 TOPS beside 500 TFLOPS
+    card = replace(BIG, int8_tops=50.0, fp4_tflops=2000.0)
+    assert compute_tflops(card, "int8") == 500.0
+    assert compute_tflops(replace(card, int8_tops=800.0), "int8") == 800.0
+    assert compute_tflops(card, "int4") == 2000.0
+
+
+def test_weights_alone_in_few_bits_multiply_at_16():
+    card = replace(BIG, int8_tops=1000.0, fp4_tflops=2000.0)
+    assert compute_tflops(card, "int4", weight_only=True) == 500.0
+    params = serving("big_family", precision="int8")
+    some = accelerator_replica(TOY, card, 1, "int8", params, weight_only=True)
+    assert (some.flop_per_s, some.resident_bytes) == (500e12, 1e9)
+    with pytest.raises(ValueError, match="no native fp8"):
+        compute_tflops(replace(card, fp8_tflops=None), "fp8", weight_only=True)
+
+
+def test_a_slow_link_sets_the_least_time_of_an_allreduce():
+    # 20 all-reduces of 37.5 us, not of the family's 10; a fast link leaves the family's
+    card = replace(BIG, form_factor="pcie", allreduce_latency_s=37.5e-6)
+    assert 1000 * replica(tp=2, accelerator=card).allreduce_latency_s == pytest.approx(0.75)
+    fast = replace(BIG, allreduce_latency_s=1e-6)
+    assert 1000 * replica(tp=2, accelerator=fast).allreduce_latency_s == pytest.approx(0.2)
+
+
+def test_prompts_attend_with_the_width_and_the_layers_that_attend():
+    # Toy: 2 x 10 layers x 1,000 x 1e6 = 2e10; 60 of 100 values per head and 4 of 10 layers: 24 %
+    prompt = np.array([1000.0])
+    full = float(prefill_flop(replica(), prompt)[0]) - 1.98e12
+    assert full == pytest.approx(2e10)
+    latent = replace(TOY, prefill_head_dim=60.0, attention_layers=4)
+    assert float(prefill_flop(replica(llm=latent), prompt)[0]) - 1.98e12 == pytest.approx(4.8e9)
+
+
+def test_memory_installed_is_more_than_the_engine_takes():
+    # 0.9 x 80 - 1.75 = 70.25 GB usable of 80
+    assert replica(tp=2).memory_bytes == pytest.approx(140.5e9)
+    assert replica(tp=2).installed_bytes == pytest.approx(160e9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -63,7 +64,6 @@ def reason(some: MeasuredPoint) -> str:
 def test_a_decode_row_is_one_step():
     answer = predicted(point())
     assert 1000 * answer.latency_s == pytest.approx(9.2093808, abs=1e-6)
-    assert answer.output_tokens_per_s == pytest.approx(250 / 9.2093808e-3, rel=1e-6)
     assert (answer.error_band, answer.provenance) == (0.1, "calibrated")
 
 
@@ -201,3 +201,56 @@ def test_no_power_where_none_was_fitted():
     assert isinstance(answer, Prediction)
     assert answer.power_w is None
     assert answer.j_per_output_token is None
+
+
+def test_throughput_and_energy_of_a_decode_row_pay_for_its_prompts():
+    # the latency is the bare step; 250 / 200 prefills of 8.6763466 ms lie between two steps
+    row = point(input_len=900.0, output_len=200.0, power_w=1.0)
+    answer = predicted(row)
+    period_s = (9.2093808 + 1.25 * 8.6763466) / 1000
+    assert 1000 * answer.latency_s == pytest.approx(9.2093808, abs=1e-6)
+    assert answer.output_tokens_per_s == pytest.approx(250 / period_s, rel=1e-6)
+    assert answer.j_per_output_token * answer.output_tokens_per_s == pytest.approx(answer.power_w)
+    bare = predicted(replace(row, input_len=None, output_len=None))
+    assert bare.output_tokens_per_s == pytest.approx(250 / 9.2093808e-3, rel=1e-6)
+
+
+def test_weight_only_formats_compute_at_16_bits():
+    base = catalog()
+    card = replace(base.accelerators["big"], int8_tops=1000.0)
+    params = {"p": serving("big_family", precision="int8")}
+    rows = {serving_id(r.family, r.stack, r.precision): r for r in params.values()}
+    known = replace(base, accelerators={"big": card}, serving_parameters=rows)
+    native, alone = (
+        predict(point("prefill", precision=name, batch=4.0), known) for name in ("int8", "w8a16")
+    )
+    assert isinstance(native, Prediction)
+    assert isinstance(alone, Prediction)
+    assert alone.latency_s > 1.8 * native.latency_s
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"tp": 8}, "tp 8 is beyond the 4 that pay on big"),
+        ({"batch": 0.5}, "batch 0.5 is below 1"),
+        ({"batch": 1e300}, "batch 1e\\+300 is beyond 1e\\+12"),
+        ({"context_len": 1e300}, "context_len 1e\\+300 is beyond 10,000,000 tokens"),
+        ({"input_len": 1e8}, "input_len 1e\\+08 is beyond 10,000,000 tokens"),
+        # 78 GB free for the cache of 8,000 bytes a token: 9.75e6 tokens
+        ({"batch": 9800.0}, "9800 sequences of 1000 tokens do not fit on 1 x Big-80GB"),
+        ({"stack": "operator"}, "stack operator is single layers measured alone: it has no decode"),
+    ],
+)
+def test_what_cannot_run_is_named(changes, expected):
+    assert re.search(expected, reason(point(**changes)))
+
+
+def test_a_batch_that_somebody_squeezed_into_all_memory_is_predicted():
+    assert isinstance(predict(point(batch=9700.0), catalog()), Prediction)
+
+
+def test_messages_counted_in_bytes_are_half_as_many_elements():
+    row = point("allreduce", model="allreduce", stack="operator", tp=2, batch=2e6)
+    in_bytes = replace(row, convention=replace(row.convention, batch_means="bytes"))
+    assert predicted(in_bytes).latency_s == predicted(replace(row, batch=1e6)).latency_s

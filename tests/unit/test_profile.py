@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ecoserve.errors import InfeasibleError, MissingDataError, ScenarioError, UnknownIdError
+from ecoserve.points import MeasuredPoint, PointConvention
+from ecoserve.prediction import Prediction, predict
 from ecoserve.profile import ProfileQuery, load_power, profile_at_batch, profile_at_slo
-from tests.builders import serving, tiny_catalog
+from tests.builders import STACK, power, serving, tiny_catalog
 
 CATALOG = tiny_catalog()
 QUERY = ProfileQuery(
@@ -170,3 +173,92 @@ def test_the_engines_limit_is_named_where_it_binds():
     with pytest.raises(InfeasibleError, match="vllm_v1 runs at most 64 requests at once"):
         profile_at_batch(CATALOG, query(max_num_seqs=64), 65)
     assert profile_at_slo(CATALOG, query(max_num_seqs=64), ttft_s=9.0, tpot_s=9.0).batch == 64
+
+
+def test_a_tp_beyond_what_pays_is_refused():
+    with pytest.raises(MissingDataError, match="tp 2 is beyond the 1 that pay on small"):
+        profile_at_batch(CATALOG, query(accelerator_id="small", tp=2), 1)
+
+
+def test_single_layers_serve_nothing():
+    with pytest.raises(ScenarioError, match="operator is single layers measured alone"):
+        profile_at_batch(CATALOG, query(stack="operator"), 1)
+
+
+def test_a_request_that_does_not_fit_is_not_blamed_on_the_model():
+    long = query(isl_tokens=9_900_000.0)
+    with pytest.raises(InfeasibleError, match="toy fits on 1 x big, but not one request of 9,900"):
+        profile_at_batch(CATALOG, long, 1)
+
+
+def test_an_unknown_stack_gets_the_known_ones():
+    with pytest.raises(MissingDataError, match=r"stacks are .*vllm_v1; did you mean vllm_v1\?"):
+        profile_at_batch(CATALOG, query(stack="vllm"), 1)
+
+
+SIBLING = tiny_catalog(
+    serving("big_family", measured_on=("huge",), sibling_error_band=0.25),
+    power("big_family", measured_on=("huge",), sibling_error_band=0.3),
+)
+
+
+def test_an_accelerator_that_was_not_measured_inherits_from_its_family():
+    found = profile_at_batch(SIBLING, QUERY, 100)
+    assert (found.provenance, found.error_band) == ("inherited", 0.25)
+    assert (found.power_provenance, found.power_error_band) == ("inherited", 0.3)
+    assert not found.power_fitted
+    notes = {note.code: note.message for note in found.notes}
+    assert set(notes) == {"speed_inherited", "power_inherited", "power_outside_fit"}
+    assert "measured on huge of its family; error band 25%" in notes["speed_inherited"]
+    assert profile_at_batch(CATALOG, QUERY, 100).notes == ()
+
+
+def test_power_below_the_smallest_use_that_was_measured_is_flagged():
+    known = tiny_catalog(power("big_family", u_mem_min=0.4))
+    assert not profile_at_batch(known, QUERY, 100).power_fitted
+
+
+def corrected_catalog(*ratios: tuple[float, float]) -> Any:
+    """Steps measured at batches of one context, times a ratio."""
+    rows = []
+    for batch, ratio in ratios:
+        row = MeasuredPoint(
+            source="s", model="toy", hardware="big", tp=1, precision="bf16", stack=STACK,
+            phase="decode", batch=batch, input_len=None, output_len=None, context_len=1100.0,
+            latency_s=1.0, output_tokens_per_s=None, power_w=None, j_per_output_token=None,
+            convention=PointConvention(source="s", phase="decode"),
+        )  # fmt: skip
+        said = predict(row, CATALOG)
+        assert isinstance(said, Prediction)
+        rows.append(replace(row, latency_s=ratio * said.latency_s))
+    return replace(CATALOG, measured_points=tuple(rows))
+
+
+def test_a_step_is_corrected_inside_what_was_measured_only():
+    known = corrected_catalog((10.0, 1.5), (50.0, 1.2))
+    inside, outside = (profile_at_batch(known, QUERY, batch) for batch in (50, 102))
+    bare = profile_at_batch(CATALOG, QUERY, 50)
+    # 49 / 200 of 9.4813834 ms lie between the tokens of one user; the rest is the step
+    others_s = 49 / 200 * 9.4813834e-3
+    assert inside.tpot_s - others_s == pytest.approx(1.2 * (bare.tpot_s - others_s), rel=1e-6)
+    assert inside.power_w / inside.tokens_per_s == pytest.approx(inside.j_per_token)
+    assert [note.code for note in inside.notes] == ["corrected_locally"]
+    # the neighbour at 10 says 1.5: 25 % more
+    assert inside.error_band == pytest.approx(0.25)
+    assert outside == profile_at_batch(CATALOG, QUERY, 102)
+
+
+@pytest.mark.parametrize("ratios", [(0.5, 0.5, 0.5), (0.6, 2.0, 0.6), (2.0, 1.0, 0.7)])
+def test_a_looser_slo_never_lowers_the_throughput_of_corrected_steps(ratios):
+    known = corrected_catalog(*zip((4.0, 40.0, 160.0), ratios, strict=True))
+    rates = []
+    for tpot_s in np.linspace(0.004, 0.05, 47):
+        try:
+            found = profile_at_slo(known, QUERY, ttft_s=1.0, tpot_s=float(tpot_s))
+        except InfeasibleError:
+            rates.append(0.0)
+            continue
+        assert found.tpot_s * (1 + found.error_band) <= tpot_s
+        rates.append(found.tokens_per_s)
+    assert rates[-1] > 0
+    assert (np.diff(rates) >= 0).all()

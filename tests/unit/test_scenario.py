@@ -10,7 +10,7 @@ import pytest
 
 from ecoserve.errors import ScenarioError
 from ecoserve.scenario import canonical_json, check_scenario, read_scenario
-from tests.builders import offline, online, scenario_data, tiny_catalog, tiny_scenario
+from tests.builders import given_fleet, offline, online, scenario_data, tiny_catalog, tiny_scenario
 
 CATALOG = tiny_catalog()
 
@@ -153,6 +153,28 @@ def test_unknown_keys_and_empty_choices_are_refused():
     }
 
 
+def test_given_fleets_are_checked_like_everything_else():
+    twice = {"name": "mine", "servers": [{"server": "own_4x_big", "count": 1}] * 2}
+    found = problems(scenario_data(given=[twice]))
+    assert "one row per server; more than one for: own_4x_big" in found["given.0.servers"]
+    many = [given_fleet(f"f{i}", own_4x_big=1) for i in range(6)]
+    assert "at most 5" in problems(scenario_data(given=many))["given"]
+    same = [given_fleet("mine", own_4x_big=1)] * 2
+    assert "must differ; twice: mine" in problems(scenario_data(given=same))["given"]
+    nothing = problems(scenario_data(given=[given_fleet("mine")]))
+    assert nothing == {"given.0.servers": "must have at least 1 entry"}
+    wrong = [given_fleet("mine", own_4x_big=0), given_fleet("a:b", own_4x_big=1)]
+    assert set(problems(scenario_data(given=wrong))) == {"given.0.servers.0.count", "given.1.name"}
+    unknown = problems(scenario_data(given=[given_fleet("mine", own_4x_bigg=1)]))
+    assert "own_4x_big" in unknown["given.0.servers.0.server"]
+
+
+def test_given_fleets_count_in_the_fingerprint():
+    assert tiny_scenario(given=[given_fleet("mine", own_4x_big=1)]).fingerprint() != (
+        tiny_scenario().fingerprint()
+    )
+
+
 def test_names_carry_no_markup():
     assert "workloads.0.name" in problems(scenario_data(online("<b>chat</b>"), online("b")))
 
@@ -214,7 +236,7 @@ def test_links_from_before_formats_and_caps_stay_exact():
         del old["site"][name]
     for name in ("max_kgco2e_per_year", "max_usd_per_h"):
         del old["policy"][name]
-    del old["levers"]["reduce"], old["levers"]["park"], old["other_sites"]
+    del old["levers"]["reduce"], old["levers"]["park"], old["other_sites"], old["given"]
     text = json.dumps(old, sort_keys=True, separators=(",", ":"))
     assert new.fingerprint() == hashlib.sha256(text.encode()).hexdigest()[:12]
     changed = [

@@ -327,7 +327,10 @@ def test_a_program_under_another_objective_and_with_one_more_row():
     lp, n = tiny(pulp.LpConstraintGE, 3.0)
     program = Program.of(lp)
     assert solve(program.with_objective({n: -5.0})).objective == -15.0
-    assert solve(program.with_objective({n: -5.0}).with_row_at_most({n: 2.0}, 5.0)).objective == -10
+    assert (
+        solve(program.with_objective({n: -5.0}).with_row_at_most("cap", {n: 2.0}, 5.0)).objective
+        == -10
+    )
     # The first is as it was.
     assert solve(program).objective == 2.0
 
