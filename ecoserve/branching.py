@@ -41,6 +41,8 @@ STEPS_PER_ROW = 20
 """Simplex steps a relaxation of many rows may take from scratch."""
 LEAST_PATIENCE = 1000
 """Simplex steps any re-solve may take; one that needs more mostly runs in circles."""
+PASSED_OVER = 0.95
+"""Of the gap; the rest is left for tie-break prices, which the account takes off the bound."""
 INTEGRALITY = 1e-6
 """How far from a whole number a value may be and still count as one."""
 
@@ -207,7 +209,7 @@ class BranchAndBound:
         """Parts of the search whose relaxation is no better than this need no look inside."""
         if math.isinf(self.objective):
             return math.inf
-        return self.objective - self._gap * abs(self.objective)
+        return self.objective - PASSED_OVER * self._gap * abs(self.objective)
 
     def _root(self) -> _Node | None:
         lower, upper = self._program.lower[self._whole], self._program.upper[self._whole]
