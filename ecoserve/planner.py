@@ -48,7 +48,7 @@ from ecoserve.program import Program
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
 from ecoserve.solver import Limits, Solution, Start, Termination, Watch, climb, solve
-from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
+from ecoserve.structure import Memory, Structure, build_structure, structure_key
 from ecoserve.terms import FleetTerms
 from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY, kg_from_g
 
@@ -167,7 +167,7 @@ def _attempt(
     if structure is None:
         structure = build_structure(scenario, catalog, held, asked.restriction)
         asked.memory.keep_structure(key, structure)
-    terms = price_terms(scenario, catalog, structure.demands, structure.options, structure.eligible)
+    terms = structure.terms_for(scenario, catalog)
     search = Search(
         structure=structure,
         terms=terms,

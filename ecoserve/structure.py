@@ -61,9 +61,17 @@ class Structure:
     eligible: Eligibility
     problem: FleetProblem
     program: Program
-    on_kw: Mapping[str, float]
-    """Of one server of each kind that is on."""
+    terms: FleetTerms
+    """As it was priced when it was built."""
+    priced_as: str
+    """Fingerprint of the scenario it was built for."""
     _cuts: list[Program] = field(default_factory=list)
+
+    def terms_for(self, scenario: Scenario, catalog: Catalog) -> FleetTerms:
+        """The terms at a scenario's prices; its own are at hand."""
+        if self.priced_as == scenario.fingerprint():
+            return self.terms
+        return price_terms(scenario, catalog, self.demands, self.options, self.eligible)
 
     def program_with_cuts(self) -> Program:
         """With rows that hold for whole servers only; made once, for searches that need proof."""
@@ -125,9 +133,10 @@ def _keep(book: OrderedDict[str, T], key: str, value: T) -> None:
 
 def _counted(structure: Structure) -> list[Counted]:
     problem, index = structure.problem, structure.program.index
+    on_kw = {kind.id: kind.on_kw for kind in structure.terms.servers}
     by_period: dict[int, list[tuple[int, float]]] = {}
     for (kind, k), column in problem.on.items():
-        by_period.setdefault(k, []).append((index[column.name], structure.on_kw[kind]))
+        by_period.setdefault(k, []).append((index[column.name], on_kw[kind]))
     return [
         Counted(
             places=np.array([place for place, _ in mine], dtype=np.int32),
@@ -187,7 +196,8 @@ def build_structure(
         eligible=eligible,
         problem=problem,
         program=Program.of(problem.lp),
-        on_kw={kind.id: kind.on_kw for kind in terms.servers},
+        terms=terms,
+        priced_as=scenario.fingerprint(),
     )
 
 
