@@ -19,6 +19,7 @@ from ecoserve.baselines import (
     plan_key,
 )
 from ecoserve.catalog import Catalog
+from ecoserve.rows import Accelerator
 from ecoserve.scenario import Scenario
 
 DEFAULT_BASELINE = COST
@@ -60,12 +61,17 @@ def baseline_words(name: str, scenario: Scenario, catalog: Catalog) -> str:
         return f"your fleet {name.removeprefix(GIVEN)}"
     if name.startswith(SINGLE):
         accelerator = catalog.accelerator(name.removeprefix(SINGLE))
-        return f"{_WORDS[BEST_SINGLE]} ({accelerator.name})"
-    newest = flagship(scenario, catalog).name
+        return f"{_WORDS[BEST_SINGLE]} ({_short(accelerator)})"
+    newest = _short(flagship(scenario, catalog))
     before = one_before(scenario, catalog)
     if name == SPLITWISE_TWO and before is not None:
-        return f"Splitwise, prefill on {newest}, decode on {before.name}"
+        return f"Splitwise, prefill on {newest}, decode on {_short(before)}"
     return f"Splitwise, prefill and decode apart on {newest}"
+
+
+def _short(accelerator: Accelerator) -> str:
+    """The name without its vendor and what stands in brackets."""
+    return accelerator.name.removeprefix(f"{accelerator.vendor} ").partition(" (")[0]
 
 
 def _offered(scenario: Scenario, catalog: Catalog) -> Iterator[str]:

@@ -31,7 +31,7 @@ def show(scenario: Scenario, plan: Plan) -> None:
     except SolverError as error:
         st.error(plain(sentence(str(error))))
         return
-    draw.show_table(rows(found, plan, scenario), "", wide="Fleet")
+    draw.show_table(rows(found, plan, scenario), "", wide="Baseline")
     st.caption(plain(findings(found, plan, scenario)))
 
 

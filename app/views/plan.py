@@ -44,7 +44,7 @@ def page() -> None:
 def controls() -> None:
     """The few controls whose effect is seen here; the rest stand on their own pages."""
     site, policy = state.scenario().site, state.scenario().policy
-    quick, mean, pue, objective, versus = st.columns([3.2, 2.2, 1.6, 1.4, 2.4])
+    quick, mean, pue, objective, versus = st.columns([3.1, 2.0, 1.5, 1.4, 2.8])
     with quick:
         inputs.intensity_choice()
     with mean:
