@@ -74,7 +74,7 @@ class LeverWorth:
 
 
 def hatched(colour: str) -> dict[str, Any]:
-    """The marker of a bar smaller than what the searches left open."""
+    """The marker of a bar that may be nothing: what the searches left open is larger."""
     return {
         "color": faded(colour, 0.25),
         "pattern": {"shape": HATCH, "fgcolor": colour, "size": 6},
@@ -96,7 +96,7 @@ def waterfall(steps: Sequence[WaterfallStep], recycle: RecycleBar | None) -> Cha
         _add_recycle(figure, recycle, unit)
     title = fall_title(steps, unit)
     subtitle = (
-        f"{unit.name}CO2e a year, each step from the one before; hatched: {WITHIN} of the searches"
+        f"{unit.name}CO2e a year, each step from the one before; hatched: {WITHIN}, may be nothing"
     )
     if recycle is not None:
         subtitle += f"; outlined: mean of {recycle.horizon_years} years, not part of the fall"

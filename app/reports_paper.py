@@ -10,8 +10,10 @@ from app.reports import Report, percent, table
 from app.text import TONNES, number
 from ecoserve.paper_claims import CLAIMS, PaperClaims, SceneResult
 
-WITHIN = "~"
-"""Before a figure smaller than what the searches left open."""
+WITHIN = "*"
+"""After a figure that may be nothing: the searches left more open."""
+TINY = 5
+"""Places of a fraction; the rest is rounding."""
 
 
 def paper_claims_report(claims: PaperClaims, title: str) -> Report:
@@ -59,7 +61,7 @@ def lever_rows(claims: PaperClaims) -> Iterator[tuple[str, ...]]:
     for result in claims.results:
         mine = {lever.step: lever for lever in result.levers}
         shown = [
-            (WITHIN if mine[step].within_gap else "") + percent(mine[step].share)
+            percent(round(mine[step].share, TINY)) + f" {WITHIN}" * mine[step].within_gap
             if step in mine
             else ""
             for step in steps_of(claims)
@@ -67,7 +69,7 @@ def lever_rows(claims: PaperClaims) -> Iterator[tuple[str, ...]]:
         yield (
             *_cell(result),
             *shown,
-            percent(sum(lever.share for lever in result.levers)) if mine else "",
+            percent(round(sum(lever.share for lever in result.levers), TINY)) if mine else "",
             percent(result.recycle_ratio),
             percent(result.recycle_published_ratio),
         )

@@ -40,8 +40,8 @@ class WaterfallStep:
     usd_per_h: float
     """Of the same plan: some levers save carbon with more servers."""
     within_gap: bool
-    """Whether the change is smaller than what the searches of this step and of the one before it
-    left open together."""
+    """Whether the bounds proven for this plan and the one before leave open that the lever is
+    worth nothing."""
     worth_range_kgco2e_per_year: tuple[float, float]
     """Least and most that the lever can be worth here, by the bounds proven for both."""
 
@@ -157,12 +157,11 @@ def _bound(plan: Plan) -> float:
 
 def _step(name: str, before: _Standing, after: _Standing) -> WaterfallStep:
     change = before.plan.kgco2e_per_year - after.plan.kgco2e_per_year
-    still_open = before.open_kgco2e_per_year + after.open_kgco2e_per_year
     return WaterfallStep(
         step=name,
         kgco2e_per_year=after.plan.kgco2e_per_year,
         usd_per_h=after.plan.usd_per_h,
-        within_gap=change <= still_open,
+        within_gap=change <= before.open_kgco2e_per_year,
         worth_range_kgco2e_per_year=(
             max(0.0, change - before.open_kgco2e_per_year),
             change + after.open_kgco2e_per_year,

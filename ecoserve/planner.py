@@ -220,7 +220,8 @@ class Search:
         gap = min(GAP[self.effort], OWN_OPTIMUM_SLACK) if staged else GAP[self.effort]
         nodes = (OWN_NODES if staged else NODES)[self.effort]
         limits = Limits(gap=gap, nodes=nodes)
-        key, first = f"{self.key} {sorted(weights)}", None
+        key = f"{self.key} {sorted(weights)}"
+        first: Mapping[str, float] | None = None
         if self.start is not None:
             first = start_values(self.start, self.structure.problem, self.terms, program)
             key = f"{key} from {sorted(first.items())}"

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import figures_four_rs as figures
 from app import inputs, state
-from app.text import mass_unit, number, percent, plain, sentence
+from app.text import mass_unit, number, percent, plain, sentence, sentence_list
 from app.views import answer as draw
 from app.views import falling, lever_panels, on_demand, paper_panel
 from app.views.falling import Fall
@@ -62,13 +62,13 @@ def show(place: DeltaGenerator, found: Fall, scenario: Scenario, effort: str) ->
 
 
 def certainty(found: Fall) -> str:
-    """Which bars are more than the searches left open."""
+    """Which levers are worth something for sure."""
     sure = [after.step for after in found.steps[1:] if not after.within_gap]
     if not sure:
-        return "No single bar is larger than what the searches left open."
+        return "No single lever is proven to be worth something: the searches left more open."
     named = [figures.LEVER_WORDS.get(step, step) for step in sure]
     verb = "is" if len(named) == 1 else "are"
-    return f"{', '.join(named)} {verb} worth more than what the searches left open."
+    return f"{sentence_list(named)} {verb} proven to be worth something here."
 
 
 def conventions(found: Fall) -> str:

@@ -123,8 +123,8 @@ def test_a_step_never_rises_and_says_when_it_lies_within_the_gap(plan: Plan):
     assert [step.step for step in steps] == ["cost as sold", "rightsize", "reuse", "shift"]
     ratios = [step.kgco2e_per_year / cost.kgco2e_per_year for step in steps]
     assert ratios == pytest.approx([1.0, 0.97, 0.97, 0.90])
-    # Proven to need: 0.95, 0.9312, 0.931, 0.9. So 0.05 and 0.0388 are open around the first step,
-    # 0.0388 and 0.039 around the second, 0.039 and nothing around the last.
+    # Proven to need: 0.95, 0.9312, 0.931, 0.9. So 0.05 is open before the first step and 0.0388
+    # after it, 0.0388 and 0.039 around the second, 0.039 and nothing around the last.
     assert [step.within_gap for step in steps] == [False, True, True, False]
     ranges = [
         value / cost.kgco2e_per_year for s in steps for value in s.worth_range_kgco2e_per_year

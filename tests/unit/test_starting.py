@@ -28,7 +28,7 @@ def whole_columns(scenario, plan, closed=()):
     problem = structure.problem
     program = structure.program.with_closed([problem.x[kind] for kind in closed])
     values = start_values(plan, problem, terms, program)
-    names = {column.name for level in problem.levels for column in level}
+    names = {column.name for column in problem.whole}
     assert set(values) <= names
     return structure, terms, program, values
 
@@ -44,9 +44,8 @@ def test_a_plan_starts_its_own_question_at_its_own_fleet(park: bool):
     # Held at these servers and replicas, the program still has the plan's own carbon.
     problem = structure.problem
     goal = {c: a for c, a in price_account(problem, terms)["kg"].items()}
-    whole = [column for level in problem.levels for column in level]
     held = program.with_objective(goal).with_values(
-        {column: values.get(column.name, 0.0) for column in whole}
+        {column: values.get(column.name, 0.0) for column in problem.whole}
     )
     assert solve(held, Limits()).objective == pytest.approx(plan.objective, rel=1e-6)
 
