@@ -20,7 +20,19 @@ def with_given(scenario: Scenario, file: Path, catalog: Catalog) -> Scenario:
 
     Raises :class:`ScenarioError` with everything that is wrong with the file, line by line.
     """
-    fleets = _read(_text_of(file), file.name, catalog)
+    return with_given_text(scenario, _text_of(file), file.name, catalog)
+
+
+def with_given_bytes(
+    scenario: Scenario, content: bytes, file_name: str, catalog: Catalog
+) -> Scenario:
+    """The same from the bytes of a file."""
+    return with_given_text(scenario, _decoded(content, file_name), file_name, catalog)
+
+
+def with_given_text(scenario: Scenario, text: str, file_name: str, catalog: Catalog) -> Scenario:
+    """The same from the text of a file."""
+    fleets = _read(text, file_name, catalog)
     data = scenario.model_dump(mode="json")
     data["given"] += [
         {"name": name, "servers": [{"server": s, "count": n} for s, n in servers.items()]}
@@ -35,12 +47,16 @@ def _text_of(file: Path) -> str:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise _trouble(file.name, f"cannot be read: {error.strerror}") from error
+    return _decoded(content, file.name)
+
+
+def _decoded(content: bytes, file_name: str) -> str:
     if len(content) > MAX_BYTES:
-        raise _trouble(file.name, f"is larger than {MAX_BYTES:,} bytes, too large for fleets")
+        raise _trouble(file_name, f"is larger than {MAX_BYTES:,} bytes, too large for fleets")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _trouble(file.name, "is not UTF-8 text; save it as 'CSV UTF-8'") from error
+        raise _trouble(file_name, "is not UTF-8 text; save it as 'CSV UTF-8'") from error
 
 
 def _read(text: str, file_name: str, catalog: Catalog) -> dict[str, dict[str, int]]:

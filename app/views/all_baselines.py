@@ -9,20 +9,23 @@ from typing import Any
 import streamlit as st
 
 from app import state
+from app.given import with_given_bytes
 from app.text import mass_unit, number, percent, plain, sentence
 from app.versus import COLUMN_WORDS, baseline_words, split_key
 from app.views import answer as draw
 from app.views import on_demand, solve
 from app.views.solve import Found
-from ecoserve.errors import SolverError
+from ecoserve.errors import Problem, ScenarioError, SolverError
 from ecoserve.plan import Plan, Status
 from ecoserve.scenario import Scenario
 
+UPLOAD = "own-fleets"
 
-@st.fragment
+
 def show(scenario: Scenario, plan: Plan) -> None:
     """The table, once it is asked for; a change of scenario asks anew."""
     st.markdown("##### All baselines")
+    own_fleets(scenario)
     why = "Plans what else people would buy: each as sold, and with every lever this plan has."
     if not on_demand.wanted("baselines", "Plan all baselines", why):
         return
@@ -33,6 +36,33 @@ def show(scenario: Scenario, plan: Plan) -> None:
         return
     draw.show_table(rows(found, plan, scenario), "", wide="Baseline")
     st.caption(plain(findings(found, plan, scenario)))
+
+
+def own_fleets(scenario: Scenario) -> None:
+    """Where a visitor hands in fleets of their own, or takes them out again."""
+    with st.popover("Your own fleets"):
+        st.caption("A CSV file with the columns name, server, count; one row per kind of server.")
+        st.file_uploader(
+            "Fleets", type="csv", key=UPLOAD, on_change=_take_fleets, label_visibility="collapsed"
+        )
+        for fleet in scenario.given:
+            servers = ", ".join(f"{row.count:,} x {row.server}" for row in fleet.servers)
+            st.markdown(plain(f"{fleet.name}: {servers}"))
+        if scenario.given:
+            st.button("Take them out", on_click=state.edit, args=({"given": []},))
+
+
+def _take_fleets() -> None:
+    file = st.session_state[UPLOAD]
+    if file is None:
+        return
+    try:
+        state.replace(
+            with_given_bytes(state.scenario(), file.getvalue(), file.name, state.catalog())
+        )
+    except ScenarioError as error:
+        lines = (Problem("", f"{problem.field}: {problem.message}") for problem in error.problems)
+        state.refuse(tuple(lines))
 
 
 def planned(scenario: Scenario) -> dict[str, Found]:
