@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.figures_evidence import PointCheck
-from ecoserve.calibration import points_of
 from ecoserve.catalog import Catalog
 from ecoserve.errors import CatalogError
+from ecoserve.fit_points import points_of
 from ecoserve.points import MeasuredPoint
 from ecoserve.prediction import Prediction, Unpredicted, predict
 from ecoserve.validation import QUANTITIES, ErrorGroup, compared, error_groups, unpredicted_rows

@@ -9,7 +9,8 @@ from app.figures_evidence import ProfileCurve, ProfilePoint
 from ecoserve.catalog import Catalog
 from ecoserve.errors import EcoServeError, InfeasibleError
 from ecoserve.options import PRECISIONS, TP_DEGREES
-from ecoserve.profile import ProfileQuery, ServingProfile, profile_at_batch, profile_at_slo
+from ecoserve.profile import ServingProfile, profile_at_batch, profile_at_slo
+from ecoserve.profile_query import ProfileQuery
 
 GROWTH = 1.15
 """From one batch of a curve to the next, where they are not neighbours."""

@@ -15,7 +15,7 @@ from app.text import capacity, duration, in_words, number, percent, plain, sente
 from app.views import answer as draw
 from ecoserve.catalog import Catalog
 from ecoserve.options import PRECISIONS, TP_DEGREES
-from ecoserve.profile import ProfileQuery
+from ecoserve.profile_query import ProfileQuery
 from ecoserve.scenario import Workload
 from ecoserve.units import s_from_ms
 

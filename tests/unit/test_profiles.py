@@ -6,7 +6,8 @@ import pytest
 
 from app.figures_evidence import ProfileCurve
 from app.profiles import NoCurve, profile_curve, profiled_accelerators, smallest_tp
-from ecoserve.profile import ProfileQuery, profile_at_batch, profile_at_slo
+from ecoserve.profile import profile_at_batch, profile_at_slo
+from ecoserve.profile_query import ProfileQuery
 from tests.builders import serving, tiny_catalog
 
 CATALOG = tiny_catalog()
