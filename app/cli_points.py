@@ -100,7 +100,11 @@ def calibrate(
     overlay: OverlayFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Fit speed and power parameters to your own measured points."""
+    """Fit speed and power parameters to your own measured points.
+
+    Speed needs 5 points of a hardware family, stack and precision. Power needs power_w, batch,
+    input_len and output_len on decode or e2e rows, at least 6 of them from 2 models.
+    """
     from ecoserve.own_fits import own_fits
 
     text = _text_of(points_file)

@@ -102,8 +102,8 @@ TEMPLATES = (
             "One row per measurement; leave blank what was not measured. Such rows are shown on",
             "the Evidence page and correct predictions between them. To fit parameters to them:",
             "ecoserve calibrate measured_points.csv --out FOLDER. Speed needs 5 rows of a family,",
-            "stack and precision; power needs power_w, batch, input_len and output_len on decode or",
-            "e2e rows, at least 6 of them from 2 models.",
+            "stack and precision; power needs power_w, batch, input_len and output_len on decode",
+            "or e2e rows, at least 6 of them from 2 models.",
         ),
     ),
 )  # fmt: skip

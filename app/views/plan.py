@@ -15,8 +15,8 @@ from app.views import assumptions, solve
 from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError
 from ecoserve.operational import hourly_intensity, site_pue
 
-NARROW_PX, CONTROL_PX, WIDE_PX = 150, 200, 330
-"""Widths of controls, which wrap where the page is narrower than all of them."""
+# Widths of controls, which wrap where the page is narrower than all of them.
+NARROW_PX, CONTROL_PX, WIDE_PX = 130, 180, 260
 
 
 @st.fragment
@@ -46,7 +46,7 @@ def page() -> None:
 def controls() -> None:
     """The few controls whose effect is seen here; the rest stand on their own pages."""
     site, policy = state.scenario().site, state.scenario().policy
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True):
         inputs.intensity_choice()
         with st.container(width=CONTROL_PX):
             inputs.intensity_slider(float(hourly_intensity(site, state.catalog()).mean()))
