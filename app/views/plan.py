@@ -16,7 +16,7 @@ from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError
 from ecoserve.operational import hourly_intensity, site_pue
 
 # Widths of controls, which wrap where the page is narrower than all of them.
-NARROW_PX, CONTROL_PX, WIDE_PX = 130, 180, 260
+NARROW_PX, CONTROL_PX, WIDE_PX = 120, 200, 255
 
 
 @st.fragment
