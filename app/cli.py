@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from app import records, reports
+from app.cli_analysis import ANALYSES
 from app.cli_compare import compare
 from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
@@ -52,6 +53,8 @@ app.command()(embodied)
 app.command()(lifecycle)
 app.command()(validate)
 app.command()(calibrate)
+for analysis in ANALYSES:
+    app.command()(analysis)
 
 
 Tokens = Annotated[float, typer.Option(parser=positive, metavar="TOKENS")]

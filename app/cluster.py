@@ -1,0 +1,69 @@
+"""Where many plans are made: in this process, in several, or on a Dask cluster by address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ecoserve.analysis.tasks import (
+    Answer,
+    InProcesses,
+    Progress,
+    Question,
+    Runner,
+    answer_all,
+    chunks,
+    collect,
+    serially,
+)
+from ecoserve.errors import EcoServeError
+
+if TYPE_CHECKING:
+    from ecoserve.catalog import Catalog
+
+CONNECT_TIMEOUT_S = 10
+
+
+class ClusterError(EcoServeError):
+    """No Dask cluster to be reached, or no Dask to reach it with."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnCluster:
+    """The runner of a Dask cluster; its workers need this package in the same version."""
+
+    address: str
+
+    def __call__(
+        self, questions: Sequence[Question], catalog: Catalog, on_progress: Progress | None = None
+    ) -> list[Answer]:
+        """The catalog travels once to every worker, questions in chunks, answers in order."""
+        try:
+            from distributed import Client
+        except ImportError as error:
+            message = "Dask is not installed; install ecoserve-planner[cluster]"
+            raise ClusterError(message) from error
+        try:
+            client = Client(self.address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            message = f"no Dask scheduler answers at {self.address}; start one or check the address"
+            raise ClusterError(message) from error
+        with client:
+            n_workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+            shared = client.scatter(catalog, broadcast=True, hash=False)
+            futures = [
+                client.submit(answer_all, chunk, shared, pure=False)
+                for chunk in chunks(questions, n_workers)
+            ]
+            return collect((future.result() for future in futures), questions, on_progress)
+
+
+def runner(workers: int | None, dask: str | None) -> Runner:
+    """The runner that the command line asks for; all processors without a wish."""
+    import joblib
+
+    if dask is not None:
+        return OnCluster(dask)
+    n_workers = joblib.cpu_count() if workers is None else workers
+    return serially if n_workers == 1 else InProcesses(n_workers)
