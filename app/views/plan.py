@@ -16,7 +16,7 @@ from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError
 from ecoserve.operational import hourly_intensity, site_pue
 
 # Widths of controls, which wrap where the page is narrower than all of them.
-NARROW_PX, CONTROL_PX, WIDE_PX = 120, 200, 255
+MEAN_PX, PUE_PX, OBJECTIVE_PX, VERSUS_PX = 200, 115, 136, 255
 
 
 @st.fragment
@@ -48,13 +48,13 @@ def controls() -> None:
     site, policy = state.scenario().site, state.scenario().policy
     with st.container(horizontal=True):
         inputs.intensity_choice()
-        with st.container(width=CONTROL_PX):
+        with st.container(width=MEAN_PX):
             inputs.intensity_slider(float(hourly_intensity(site, state.catalog()).mean()))
-        with st.container(width=NARROW_PX):
+        with st.container(width=PUE_PX):
             inputs.pue_slider(site_pue(site, state.catalog()))
-        with st.container(width=NARROW_PX):
+        with st.container(width=OBJECTIVE_PX):
             inputs.objective_choice(policy.objective)
-        with st.container(width=WIDE_PX):
+        with st.container(width=VERSUS_PX):
             inputs.baseline_choice(state.session().baseline)
 
 
