@@ -193,7 +193,7 @@ def crossover_finding(answer: Crossovers, mean_g_per_kwh: float) -> str:
     """Where the fleet changes, and how much that matters."""
     changes = [number(g) for g in answer.intensities_g_per_kwh]
     low, high = (
-        number(g) for g in (answer.segments[0].from_g_per_kwh, answer.segments[-1].to_g_per_kwh)
+        f"{g:,.4g}" for g in (answer.segments[0].from_g_per_kwh, answer.segments[-1].to_g_per_kwh)
     )
     if not changes:
         return f"The same fleet is best from {low} to {high} gCO2e/kWh"

@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 
 from app.figures import (
     BASELINE,
-    DEMAND_DARK,
+    DEMAND,
     GRID_LINE,
     HATCH,
     HEAT_STEP,
@@ -32,12 +32,15 @@ from app.text import MassUnit, mass_unit, number, percent
 from ecoserve.analysis.pareto import FleetPoint, FrontPoint
 from ecoserve.analysis.regret import Regret, WhyNot
 from ecoserve.analysis.robustness import Robustness
+from ecoserve.fleet_rule import servers_of
 from ecoserve.plan import FleetEntry, Plan
 from ecoserve.units import DAYS_PER_YEAR
 
 FleetWords = Callable[[Sequence[FleetEntry]], str]
 FIRST_CUT = 0.10
 """The share of carbon whose price the title tells."""
+NO_MORE = 5e-4
+"""Below this ratio a fleet costs as much as another."""
 ROW_PX = 30
 CELL_PX = 54
 
@@ -73,16 +76,25 @@ def front_finding(bound: Sequence[FrontPoint], fleets: Sequence[FleetPoint] = ()
         cheap, clean = fleets[0], fleets[-1]
         saved = 1.0 - clean.kgco2e_per_year / cheap.kgco2e_per_year
         more = clean.usd_per_h / cheap.usd_per_h - 1.0
-        words = f"The least-carbon fleet emits {percent(saved)} less than the cheapest"
-        within = saved <= max(cheap.gap, clean.gap)
-        costs = f"costs {percent(more)} more" if more >= 5e-4 else "costs as much"
-        return f"{words} and {costs}{', within what the search left open' if within else ''}"
+        open_ = ", within what the search left open" if saved <= max(cheap.gap, clean.gap) else ""
+        if is_one_fleet(fleets):
+            words = "The cheapest servers are also those with the least carbon"
+            return f"{words}; run for carbon they emit {percent(saved, 2)} less{open_}"
+        words = f"The least-carbon fleet emits {percent(saved, 2)} less than the cheapest"
+        costs = f"costs {percent(more, 2)} more" if more >= NO_MORE else "costs as much"
+        return f"{words} and {costs}{open_}"
     if len(bound) == 1:
         return "The cheapest fleet is also the one with the least carbon"
     share, more = first_cut(bound)
     if share < FIRST_CUT:
-        return f"All that money can save is {percent(share)} of carbon, for {percent(more)} more"
-    return f"The first {percent(share)} of carbon costs {percent(more)} more"
+        saved, costs = percent(share, 2), percent(more, 2)
+        return f"All the carbon that money can save is {saved}, for {costs} more"
+    return f"The first {percent(share, 2)} of carbon costs {percent(more, 2)} more"
+
+
+def is_one_fleet(fleets: Sequence[FleetPoint]) -> bool:
+    """Whether all points are the same servers, run in different ways."""
+    return len({servers_of(point.plan.fleet) for point in fleets}) == 1
 
 
 def carbon_against_cost(
@@ -100,8 +112,8 @@ def carbon_against_cost(
         x=[p.usd_per_h for p in bound],
         y=[unit.value(p.kgco2e_per_year) for p in bound],
         mode="lines" if len(bound) > 1 else "markers",
-        line={"color": DEMAND_DARK, "width": 2, "dash": "dash"},
-        marker={"color": DEMAND_DARK, "symbol": "line-ew-open", "size": 14},
+        line={"color": DEMAND, "width": 2, "dash": "dash"},
+        marker={"color": DEMAND, "symbol": "line-ew-open", "size": 14},
         name="no fleet can pass",
         customdata=[[_price_words(p.usd_per_t)] for p in bound],
         hovertemplate=f"no fleet can pass: %{{x:,.4g}} USD/h, %{{y:,.4g}} {unit.name}CO2e a year"
@@ -114,7 +126,7 @@ def carbon_against_cost(
     title = front_finding(bound, fleets)
     subtitle = f"{unit.name}CO2e a year over USD/h; dashed: the bound, servers by the fraction"
     subtitle += "; whiskers: what the search left open" if fleets else ""
-    dress(figure, title, subtitle, height=420)
+    dress(figure, title, subtitle, height=440, above_px=24)
     figure.update_xaxes(title="cost, USD/h", showgrid=True)
     figure.update_yaxes(title=f"{unit.name}CO2e a year", gridcolor=GRID_LINE)
     told = "; ".join(
@@ -205,14 +217,15 @@ def why_not_finding(answer: WhyNot, names: Mapping[str, str]) -> str:
         return "Every allowed accelerator is in the plan"
     if not priced:
         return "No fleet can be made with any accelerator left out"
-    nearest = min(priced, key=lambda regret: regret.kgco2e_per_year or 0.0)
+    nearest = priced[0]
     kg = nearest.kgco2e_per_year or 0.0
-    share = percent(abs(kg) / max(answer.plan.kgco2e_per_year, 1e-9))
-    within = ", within what the search left open" if nearest.within_gap else ""
-    does = "emit as much" if kg == 0 else f"emit {share} {'more' if kg > 0 else 'less'}"
-    use = "A server of it would stand idle: the" if nearest.idle else "The"
+    share = percent(abs(kg) / max(answer.plan.kgco2e_per_year, 1e-9), 2)
+    does = "as much carbon" if kg == 0 else f"{share} {'more' if kg > 0 else 'less'} carbon"
     name = names.get(nearest.accelerator, nearest.accelerator)
-    return f"{use} fleet with {name} would {does}, the nearest miss{within}"
+    words = f"Nearest miss: {name}, {does} and {signed(nearest.usd_per_h or 0.0)} USD/h"
+    if nearest.idle:
+        return f"{words}; its server would stand idle"
+    return f"{words}, within what the search left open" if nearest.within_gap else words
 
 
 def regret_bars(answer: WhyNot, names: Mapping[str, str]) -> Chart:

@@ -14,12 +14,11 @@ RUNS = ("=", "+", "-", "@", "%", "|", "\t", "\r", "\0")
 def safe_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows under the heads of the first one: numbers in full, texts never a formula.
 
-    >>> print(safe_csv([{"name": "=1+1", "kg": -5.5}]), end="")
-    name,kg
-    '=1+1,-5.5
+    >>> safe_csv([{"name": "=1+1", "kg": -5.5}]).splitlines()
+    ['name,kg', "'=1+1,-5.5"]
     """
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file)
     heads = list(rows[0]) if rows else []
     writer.writerow([_cell(head) for head in heads])
     writer.writerows([_cell(row[head]) for head in heads] for row in rows)

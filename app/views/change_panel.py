@@ -64,11 +64,11 @@ def show_crossovers(found: Found, scenario: Scenario) -> None:
     mean = mean_intensity_g_per_kwh(scenario.site, state.catalog())
     draw.show_chart(figures.crossover_bands(answer, mean, fleet_words), "crossovers")
     checked = "" if answer.checked else "Not every change was planned at; there may be more bands."
-    say(certainty(found.effort, answer.gap), checked, _crossover_advice(answer, mean))
+    say(certainty(found.effort, answer.gap), checked, _crossover_advice(answer, mean, found))
     table([_segment_row(answer, segment) for segment in answer.segments], "crossovers")
 
 
-def _crossover_advice(answer: Crossovers, mean: float) -> str:
+def _crossover_advice(answer: Crossovers, mean: float, found: Found) -> str:
     below = [g for g in answer.intensities_g_per_kwh if g < mean]
     above = [g for g in answer.intensities_g_per_kwh if g >= mean]
     turns = []
@@ -77,7 +77,8 @@ def _crossover_advice(answer: Crossovers, mean: float) -> str:
     if above:
         turns.append(f"rises above {number(min(above))}")
     if not turns:
-        return "What to do: nothing; no flat grid of this range asks for another fleet."
+        more = "; a thorough search may find one" if found.effort == "quick" else ""
+        return f"What to do: nothing, since no flat grid asked for another fleet{more}."
     return f"What to do: plan again if your grid's mean {' or '.join(turns)} gCO2e/kWh."
 
 

@@ -67,7 +67,7 @@ def _sure(answer: Answer) -> str:
 
 
 def _advice(fleets: Sequence[FleetPoint]) -> str:
-    if len(fleets) < 2:
+    if figures.is_one_fleet(fleets):
         return "What to do: buy this fleet; money and carbon agree on it."
     return (
         "What to do: pick the point whose next step costs more than a tonne is worth to you; the "

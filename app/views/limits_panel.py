@@ -68,10 +68,12 @@ def subject_words(family: str, subject: str, catalog: Catalog) -> str:
     if family in NO_NAMES:
         return subject
     if family not in OF_POOLS:
-        return catalog.servers[subject].name if subject in catalog.servers else subject
+        server, *_ = subject.split(".")
+        return catalog.servers[server].name if server in catalog.servers else subject
     names = {row.id: row.name for row in catalog.llms.values()}
     names |= {row.id: draw.short_name(row) for row in catalog.accelerators.values()}
-    return f"the pool {' '.join(names.get(step, step) for step in subject.split('.'))}"
+    llm, accelerator, *rest = (names.get(step, step) for step in subject.split("."))
+    return f"the pool of {llm} on {accelerator} ({', '.join(rest)})"
 
 
 def _certainty(effort: Effort) -> str:

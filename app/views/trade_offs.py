@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
 import streamlit as st
 
 from app import inputs, state
 from app.text import plain
-from app.views import (
-    analyses,
-    change_panel,
-    front_panel,
-    limits_panel,
-    regret_panel,
-    solve,
-)
-from app.views.analyses import Ask, Found
+from app.views import analyses, front_panel, solve
+from app.views.analyses import Found
 from app.views.solve import Effort
 from app.views.trade_off_parts import EFFORT_WORDS, failed
-from ecoserve.analysis.crossover import crossovers
-from ecoserve.analysis.limits import limit_report
-from ecoserve.analysis.pareto import pareto
-from ecoserve.analysis.regret import why_not
-from ecoserve.analysis.robustness import robustness
-from ecoserve.analysis.sensitivity import sensitivity
+from app.views.trade_off_sections import FLEETS, SECTIONS, Inquiry
 from ecoserve.errors import EcoServeError
 from ecoserve.scenario import Scenario
 
@@ -35,67 +20,6 @@ EFFORT_HELP = (
     "as near as the search gets, several times as long. What is drawn stays until it is asked for "
     "again."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """One question, what its button says, how it is answered and drawn."""
-
-    question: str
-    button: str
-    what: str
-    ask: Ask
-    show: Callable[[Found, Scenario], None]
-
-
-def _limits(scenario: Scenario, effort: Effort) -> object:
-    return analyses.in_turn(lambda: limit_report(scenario, state.catalog(), effort))
-
-
-FLEETS = Section(
-    question="What does less carbon cost?",
-    button="Plan whole fleets along the line",
-    what="Up to 8 plans at carbon prices from none to carbon alone.",
-    ask=lambda s, c, effort, run, show: pareto(s, c, effort, run=run, on_progress=show),
-    show=lambda found, scenario: None,
-)
-SECTIONS: Mapping[str, Section] = {
-    "sensitivity": Section(
-        question="Which figure would change it?",
-        button="Move every input",
-        what="About 33 plans: eight inputs at both ends, planned anew and with the fleet kept.",
-        ask=lambda s, c, effort, run, show: sensitivity(s, c, effort, run=run, on_progress=show),
-        show=change_panel.show_sensitivity,
-    ),
-    "crossovers": Section(
-        question="On which grid would it be another fleet?",
-        button="Try other grids",
-        what="6 to 30 plans on flat grids from 1 to 1,000 gCO2e/kWh.",
-        ask=lambda s, c, effort, run, show: crossovers(s, c, effort, run=run, on_progress=show),
-        show=change_panel.show_crossovers,
-    ),
-    "why-not": Section(
-        question="Why not another accelerator?",
-        button="Insist on each accelerator",
-        what="One plan for every allowed accelerator that is not in the fleet.",
-        ask=lambda s, c, effort, run, show: why_not(s, c, effort, run=run, on_progress=show),
-        show=regret_panel.show_why_not,
-    ),
-    "limits": Section(
-        question="What holds it back?",
-        button="Find what binds",
-        what="One plan, and linear programs around it.",
-        ask=lambda s, c, effort, run, show: _limits(s, effort),
-        show=limits_panel.show_limits,
-    ),
-    "robustness": Section(
-        question="Which fleet to regret least?",
-        button="Try every view of the world",
-        what="9 plans, one for each view, then every fleet found under every view.",
-        ask=lambda s, c, effort, run, show: robustness(s, c, effort, run=run, on_progress=show),
-        show=regret_panel.show_robustness,
-    ),
-}
 
 
 @st.fragment
@@ -131,16 +55,22 @@ def front() -> bool:
     """The first question; False where nothing can serve the traffic, which is then told."""
     scenario = state.scenario()
     st.markdown(f"##### {FLEETS.question}")
+    wait = st.empty()
     try:
         if solve.server_is_busy():
-            st.info("Waiting: this server is working on two other plans.")
+            wait.info("Waiting: this server is working on two other plans.")
         with st.spinner("Working out the line that no fleet can pass"):
             bound = analyses.front_bound(scenario)
             answer = front_panel.compared(chosen_effort())
     except EcoServeError as error:
         failed(error)
         return False
-    front_panel.show(bound, answer, asked("fleets", FLEETS, scenario))
+    finally:
+        wait.empty()
+    known = analyses.known("fleets", scenario)
+    front_panel.show(bound, answer, known)
+    if asked("fleets", FLEETS, scenario) != known:
+        st.rerun()
     return True
 
 
@@ -154,7 +84,7 @@ def section(name: str) -> None:
         this.show(found, scenario)
 
 
-def asked(name: str, this: Section, scenario: Scenario) -> Found | None:
+def asked(name: str, this: Inquiry, scenario: Scenario) -> Found | None:
     """What is known of a question; its button where there is more to find."""
     found = analyses.known(name, scenario)
     effort = chosen_effort()
