@@ -23,6 +23,8 @@ SAMPLES = 101
 WIDE_BAND_DECADES = 0.35
 """Bands from this width on have room for their fleet's name."""
 ROW_PX = 44
+ROOM = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}"
+"""Keeps a label clear of the mark at the end of its bar."""
 
 
 # ---- inputs moved
@@ -38,7 +40,7 @@ def sensitivity_finding(answer: Sensitivity) -> str:
         "no input changes the fleet"
     )  # fmt: skip
     ratio = widest.spread_kgco2e_per_year / max(plan.kgco2e_per_year, 1e-9)
-    return f"{first_upper(widest.input)} moves carbon most, by {percent(ratio)}; {fleet}"
+    return f"{first_upper(widest.input)} moves carbon most, by {percent(ratio, 2)}; {fleet}"
 
 
 def tornado(answer: Sensitivity, words: FleetWords) -> Chart:
@@ -73,8 +75,18 @@ def tornado(answer: Sensitivity, words: FleetWords) -> Chart:
 
 
 def _input_label(row: SensitivityRow) -> str:
-    ends = f"{number(row.low.value)}\N{EN DASH}{number(row.high.value)} {row.unit}"
+    ends = f"{_short(row.low.value)}\N{EN DASH}{_short(row.high.value)} {row.unit}"
     return f"<b>{safe(row.input)}</b><br>{safe(ends)}"
+
+
+def _short(value: float) -> str:
+    """A number without zeros at its end.
+
+    >>> _short(0.8), _short(1250.0)
+    ('0.8', '1,250')
+    """
+    text = number(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _deltas(row: SensitivityRow, plan: Plan) -> list[float]:
@@ -126,8 +138,8 @@ def _ends(
 def _end_label(tried: Tried, delta: float, unit: MassUnit) -> str:
     if tried.kgco2e_per_year is None:
         return "cannot serve"
-    label = signed(unit.value(delta))
-    return f"{label}, other fleet" if tried.fleet_changes else label
+    other = ", other fleet" if tried.fleet_changes else ""
+    return f"{ROOM}{signed(unit.value(delta))}{other}{ROOM}"
 
 
 def _tried_words(tried: Tried, words: FleetWords) -> str:

@@ -42,7 +42,8 @@ FIRST_CUT = 0.10
 NO_MORE = 5e-4
 """Below this ratio a fleet costs as much as another."""
 ROW_PX = 30
-CELL_PX = 54
+FLEET_LETTERS = 80
+"""Letters that fit beside each other below the narrowest matrix."""
 
 
 # ---- carbon against cost
@@ -288,7 +289,7 @@ def robustness_finding(answer: Robustness, words: FleetWords) -> str:
     least = answer.least_regret
     if len(answer.fleets) == 1:
         return f"Every view chooses the same fleet: {words(least.fleet)}"
-    worst = percent(least.worst_ratio)
+    worst = percent(least.worst_ratio, 2)
     if least.worst_ratio == 0:
         return f"{words(least.fleet)} is best under every view"
     within = ", within what the search left open" if least.worst_ratio <= answer.gap else ""
@@ -296,15 +297,16 @@ def robustness_finding(answer: Robustness, words: FleetWords) -> str:
 
 
 def regret_matrix(answer: Robustness, words: FleetWords, view_words: Sequence[str]) -> Chart:
-    """Fleets by views: how much more carbon than the best of them; the least regret framed."""
-    fleets = [f"{place}. {wrap(words(f.fleet), 30)}" for place, f in enumerate(answer.fleets, 1)]
-    views = [wrap(view, 13) for view in view_words]
-    ratios = [list(fleet.regret_ratio) for fleet in answer.fleets]
+    """Views by fleets: how much more carbon than the best of them; the least regret framed."""
+    wide = FLEET_LETTERS // len(answer.fleets)
+    fleets = [f"{i}. {wrap(words(f.fleet), max(12, wide))}" for i, f in enumerate(answer.fleets, 1)]
+    views = [safe(view) for view in view_words]
+    ratios = [list(row) for row in zip(*(f.regret_ratio for f in answer.fleets), strict=True)]
     most = max(max(row) for row in ratios)
     figure = go.Figure(
         go.Heatmap(
-            x=views,
-            y=fleets,
+            x=fleets,
+            y=views,
             z=[[100.0 * ratio for ratio in row] for row in ratios],
             colorscale=heat_scale(),
             zmin=0.0,
@@ -312,7 +314,7 @@ def regret_matrix(answer: Robustness, words: FleetWords, view_words: Sequence[st
             showscale=False,
             xgap=2,
             ygap=2,
-            hovertemplate="%{y}<br>%{x}: %{z:.3g} % more than the best fleet<extra></extra>",
+            hovertemplate="%{x}<br>%{y}: %{z:.3g} % more than the best fleet<extra></extra>",
         )
     )
     for strong in (False, True):
@@ -324,25 +326,27 @@ def regret_matrix(answer: Robustness, words: FleetWords, view_words: Sequence[st
         ]
         figure.add_scatter(
             mode="text",
-            x=[views[x] for x, _ in cells],
-            y=[fleets[y] for _, y in cells],
+            x=[fleets[x] for x, _ in cells],
+            y=[views[y] for _, y in cells],
             text=["best" if ratios[y][x] == 0 else percent(ratios[y][x], 2) for x, y in cells],
             textfont={"color": "#FFFFFF" if strong else None, "size": 12},
             hoverinfo="skip",
         )
     figure.add_shape(
-        type="rect", x0=-0.5, x1=len(views) - 0.5, y0=-0.5, y1=0.5, line={"color": OURS, "width": 4}
+        type="rect", x0=-0.5, x1=0.5, y0=-0.5, y1=len(views) - 0.5, line={"color": OURS, "width": 4}
     )
     title = robustness_finding(answer, words)
     subtitle = (
         "Per cent more carbon than the best of these fleets under each view; framed: the smallest "
         "worst regret"
     )
-    dress(figure, title, subtitle, height=170 + CELL_PX * len(fleets))
-    figure.update_xaxes(type="category", showgrid=False, side="bottom")
+    dress(figure, title, subtitle, height=170 + ROW_PX * len(views))
+    figure.update_xaxes(type="category", showgrid=False, tickangle=0)
     figure.update_yaxes(type="category", showgrid=False, autorange="reversed")
-    told = "; ".join(f"{words(f.fleet)}: at worst {percent(f.worst_ratio)}" for f in answer.fleets)
-    return Chart(figure, title, f"Heat map of fleets by views. {told}. {title}.")
+    told = "; ".join(
+        f"{words(f.fleet)}: at worst {percent(f.worst_ratio, 2)}" for f in answer.fleets
+    )
+    return Chart(figure, title, f"Heat map of views by fleets. {told}. {title}.")
 
 
 def signed(value: float) -> str:

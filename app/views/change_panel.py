@@ -35,7 +35,7 @@ def _sensitivity_advice(answer: Sensitivity) -> str:
         return f"What to do: check {words} before buying; at an end of them another fleet is best."
     widest = answer.rows[0].input if answer.rows else "nothing"
     return (
-        f"What to do: buy with confidence in the fleet; check {widest} first if the total itself "
+        f"What to do: no input asked for another fleet; check {widest} first if the total itself "
         "matters, for instance in a report."
     )
 
@@ -64,11 +64,11 @@ def show_crossovers(found: Found, scenario: Scenario) -> None:
     mean = mean_intensity_g_per_kwh(scenario.site, state.catalog())
     draw.show_chart(figures.crossover_bands(answer, mean, fleet_words), "crossovers")
     checked = "" if answer.checked else "Not every change was planned at; there may be more bands."
-    say(certainty(found.effort, answer.gap), checked, _crossover_advice(answer, mean, found))
+    say(certainty(found.effort, answer.gap), checked, _crossover_advice(answer, mean))
     table([_segment_row(answer, segment) for segment in answer.segments], "crossovers")
 
 
-def _crossover_advice(answer: Crossovers, mean: float, found: Found) -> str:
+def _crossover_advice(answer: Crossovers, mean: float) -> str:
     below = [g for g in answer.intensities_g_per_kwh if g < mean]
     above = [g for g in answer.intensities_g_per_kwh if g >= mean]
     turns = []
@@ -77,8 +77,7 @@ def _crossover_advice(answer: Crossovers, mean: float, found: Found) -> str:
     if above:
         turns.append(f"rises above {number(min(above))}")
     if not turns:
-        more = "; a thorough search may find one" if found.effort == "quick" else ""
-        return f"What to do: nothing, since no flat grid asked for another fleet{more}."
+        return "What to do: nothing, since no flat grid asked for another fleet."
     return f"What to do: plan again if your grid's mean {' or '.join(turns)} gCO2e/kWh."
 
 

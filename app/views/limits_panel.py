@@ -34,8 +34,9 @@ def show_limits(found: Found, scenario: Scenario) -> None:
     draw.show_table(traffic, "")
     limits = [
         {
-            "Limit that binds": _limit_words(limit),
-            "Share of the total": percent(limit.worth / answer.objective, 2),
+            "One more of what binds": _change_words(limit),
+            f"Saves, {limit.unit}": _worth(limit),
+            "Of the total": percent(limit.worth / answer.objective, 2),
         }
         for limit in answer.binding
     ]
@@ -49,18 +50,26 @@ def finding(answer: LimitReport) -> str:
     dearest = max(answer.traffic, key=lambda price: price.fleet_grown)
     words = (
         f"1 more request/s of {dearest.workload} costs {number(dearest.fleet_grown)} "
-        f"{dearest.unit} in the end, the most of all workloads"
+        f"{dearest.unit} in the end"
     )
+    if len(answer.traffic) > 1:
+        words += ", the most of all workloads"
     if not answer.binding:
         return f"{words}; no limit holds the fleet back"
-    return f"{words}; {_limit_words(answer.binding[0], capital=False)}"
+    limit = answer.binding[0]
+    return f"{words}; {_change_words(limit)} would save {_worth(limit)}"
 
 
-def _limit_words(limit: BindingLimit, *, capital: bool = True) -> str:
+def _change_words(limit: BindingLimit) -> str:
+    """What there would be one more of: the sentence of the limit up to its worth."""
     subject = subject_words(limit.family, limit.subject, state.catalog())
-    worth = f"{number(limit.worth)} {limit.unit}"
-    words = WORDS[limit.family].format(subject=subject, worth=worth)
-    return sentence(words) if capital else words
+    words, _, _ = WORDS[limit.family].partition(" would save")
+    return words.format(subject=subject)
+
+
+def _worth(limit: BindingLimit) -> str:
+    most = "up to " if "up to" in WORDS[limit.family] else ""
+    return f"{most}{number(limit.worth)}"
 
 
 def subject_words(family: str, subject: str, catalog: Catalog) -> str:

@@ -20,6 +20,9 @@ Row = dict[str, Any]
 EFFORT_WORDS: Mapping[Effort, str] = {"quick": "Quick search", "interactive": "Thorough search"}
 """How hard plans are searched for, by what the engine calls it."""
 
+WIDE_GAP = 0.01
+"""From this gap on a quick search is no ground to buy on."""
+
 
 def fleet_words(fleet: Sequence[FleetEntry]) -> str:
     """A fleet in one line, by the accelerators of its servers."""
@@ -47,10 +50,9 @@ def certainty(effort: Effort, gap: float) -> str:
     how = EFFORT_WORDS[effort]
     if gap <= 0:
         return f"{how}: every plan is proven optimal."
-    return (
-        f"{how}: every plan is within {percent(gap, 2)} of the best possible; differences smaller "
-        "than that are open."
-    )
+    open_ = "differences smaller than that are open"
+    more = "; search thoroughly before you buy" if effort == "quick" and gap > WIDE_GAP else ""
+    return f"{how}: every plan is within {percent(gap, 2)} of the best possible; {open_}{more}."
 
 
 def say(*sentences: str) -> None:
