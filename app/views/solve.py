@@ -118,12 +118,12 @@ def _lifecycle(
     scenario_json: str, catalog_version: str, assumptions: LifecycleAssumptions, _plan: Plan
 ) -> Lifecycle:
     scenario = read_scenario(json.loads(scenario_json))
-    with _turn():
+    with turn():
         return study_lifecycle(_plan, scenario, state.catalog(), assumptions)
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def turn() -> Iterator[None]:
     """Waits until fewer than ``MAX_SOLVES`` are at work. Raises SolverError where that is long."""
     if not _gate.acquire(timeout=MAX_WAIT_S):
         raise SolverError("The server is busy with other plans. Try again in a minute.", "busy")
@@ -134,7 +134,7 @@ def _turn() -> Iterator[None]:
 
 
 def _gated(solve: Callable[[], tuple[Plan, str]]) -> tuple[Plan, str]:
-    with _turn():
+    with turn():
         plan, name = solve()
     if any(note.code == STOPPED_BY_TIME for note in plan.notes):
         raise _NotKeptError(plan, name)
