@@ -1,4 +1,4 @@
-"""The dashboard's entry: one session, seven pages."""
+"""The dashboard's entry: one session, eight pages."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def main() -> None:
         st.Page(VIEWS / "traffic.py", title="Traffic", url_path="traffic"),
         st.Page(VIEWS / "grid_and_site.py", title="Grid & site", url_path="grid-and-site"),
         st.Page(VIEWS / "hardware.py", title="Hardware", url_path="hardware"),
+        st.Page(VIEWS / "trade_offs.py", title="Trade-offs", url_path="trade-offs"),
         st.Page(VIEWS / "four_rs.py", title="Four Rs", url_path="four-rs"),
         st.Page(VIEWS / "lifecycle.py", title="Lifecycle", url_path="lifecycle"),
         st.Page(VIEWS / "evidence.py", title="Evidence", url_path="evidence"),

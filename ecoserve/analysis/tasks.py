@@ -113,15 +113,23 @@ def chunks(questions: Sequence[Question], n_workers: int) -> list[Sequence[Quest
 
 
 def _answers(questions: Sequence[Question], catalog: Catalog) -> Iterable[Answer]:
+    answer = one_by_one(catalog)
+    return (answer(question) for question in questions)
+
+
+def one_by_one(catalog: Catalog) -> Callable[[Question], Answer]:
+    """Answers single questions; what they have in common is built once. For many threads."""
     memory = _NoStarts()
     at_ends: dict[BandEnd, Catalog] = {}
-    for question in questions:
-        offered = catalog
-        if question.band is not None:
-            if question.band not in at_ends:
-                at_ends[question.band] = catalog_at(catalog, question.band)
-            offered = at_ends[question.band]
-        yield _answer(question, offered, memory)
+
+    def answer(question: Question) -> Answer:
+        if question.band is None:
+            return _answer(question, catalog, memory)
+        if question.band not in at_ends:
+            at_ends[question.band] = catalog_at(catalog, question.band)
+        return _answer(question, at_ends[question.band], memory)
+
+    return answer
 
 
 def _answer(question: Question, catalog: Catalog, memory: Memory) -> Answer:

@@ -14,7 +14,7 @@ from ecoserve.link import decode_link, encode_link
 from ecoserve.scenario import Scenario
 
 MAIN = Path(app.__file__).parent / "main.py"
-PAGES = ("plan", "traffic", "grid_and_site", "hardware", "lifecycle", "evidence")
+PAGES = ("plan", "traffic", "grid_and_site", "hardware", "trade_offs", "lifecycle", "evidence")
 LIMIT_S = 120
 
 

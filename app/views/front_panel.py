@@ -1,0 +1,107 @@
+"""Carbon against cost: the front at once, whole fleets near it when asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from app import figures_trade_offs as figures
+from app import state
+from app.figures_trade_offs import MarkedPlan
+from app.state import Answer
+from app.text import MassUnit, mass_unit, number, percent
+from app.views import answer as draw
+from app.views import solve
+from app.views.analyses import Found
+from app.views.solve import Effort
+from app.views.trade_off_parts import Row, certainty, fleet_words, say, table
+from ecoserve.analysis.pareto import FleetPoint, FrontPoint, Pareto
+
+FULL_PRICE = "carbon alone"
+
+
+def compared(effort: Effort) -> Answer:
+    """The plan beside the fleet chosen for cost; the best that this tab already has."""
+    scenario = state.scenario()
+    key = scenario.fingerprint(), state.DEFAULT_BASELINE
+    known = state.session().finished.get(key)
+    return known or solve.answer(scenario, state.DEFAULT_BASELINE, effort)
+
+
+def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None) -> None:
+    """The front with our plan and the cheapest fleet, and whole fleets where they are known."""
+    fleets: tuple[FleetPoint, ...] = ()
+    if found is not None:
+        pareto: Pareto = found.answer
+        fleets = pareto.fleets
+    marked = [MarkedPlan(label="this plan", plan=answer.plan, is_ours=True)]
+    if answer.other is not None:
+        marked.append(MarkedPlan(label=answer.other_name, plan=answer.other, is_ours=False))
+    chart = figures.carbon_against_cost(bound, fleets, marked, fleet_words)
+    draw.show_chart(chart, "front")
+    say(_bound_words(bound, answer))
+    if found is not None:
+        gap = max(point.gap for point in fleets)
+        say(certainty(found.effort, gap), _advice(fleets))
+    unit = mass_unit(bound[0].kgco2e_per_year)
+    table([*_fleet_rows(fleets, unit), *_bound_rows(bound, unit)], "front")
+
+
+def _bound_words(bound: Sequence[FrontPoint], answer: Answer) -> str:
+    """What the dashed line is, and how far the plan is from it."""
+    sure = f"This plan is {_sure(answer)}."
+    if len(bound) == 1:
+        return f"The bound is one point: no fleet is cheaper, and none emits less. {sure}"
+    return (
+        "The dashed line is proven: no fleet can be below it. Fleets of a few large servers stay "
+        f"well above it, since servers come whole. {sure}"
+    )
+
+
+def _sure(answer: Answer) -> str:
+    gap = answer.plan.gap
+    if gap <= 0:
+        return "proven optimal"
+    open_ = f"within {percent(gap, 2)} of the best possible" if math.isfinite(gap) else "unproven"
+    return f"{open_}, not proven optimal"
+
+
+def _advice(fleets: Sequence[FleetPoint]) -> str:
+    if figures.is_one_fleet(fleets):
+        return "What to do: buy this fleet; money and carbon agree on it."
+    return (
+        "What to do: pick the point whose next step costs more than a tonne is worth to you; the "
+        "table has the carbon price at which each fleet was planned."
+    )
+
+
+def _fleet_rows(fleets: Sequence[FleetPoint], unit: MassUnit) -> list[Row]:
+    return [
+        {
+            "What": "whole fleet",
+            "USD/h": round(point.usd_per_h, 4),
+            f"{unit.name}CO2e a year": round(unit.value(point.kgco2e_per_year), 4),
+            "Carbon price, USD/t": _price(point.carbon_price_usd_per_t),
+            "Within, %": round(100.0 * point.gap, 3),
+            "Fleet": fleet_words(point.plan.fleet),
+        }
+        for point in fleets
+    ]
+
+
+def _bound_rows(bound: Sequence[FrontPoint], unit: MassUnit) -> list[Row]:
+    return [
+        {
+            "What": "no fleet can pass",
+            "USD/h": round(point.usd_per_h, 4),
+            f"{unit.name}CO2e a year": round(unit.value(point.kgco2e_per_year), 4),
+            "Carbon price, USD/t": number(point.usd_per_t),
+            "Within, %": 0.0,
+            "Fleet": "",
+        }
+        for point in bound
+    ]
+
+
+def _price(usd_per_t: float | None) -> str:
+    return FULL_PRICE if usd_per_t is None else number(usd_per_t)

@@ -1,0 +1,116 @@
+"""Trade-offs: what would change the answer?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import inputs, state
+from app.text import plain
+from app.views import analyses, front_panel, solve
+from app.views.analyses import Found
+from app.views.solve import Effort
+from app.views.trade_off_parts import EFFORT_WORDS, failed
+from app.views.trade_off_sections import FLEETS, SECTIONS, Inquiry
+from ecoserve.errors import EcoServeError
+from ecoserve.scenario import Scenario
+
+EFFORT = "trade:effort"
+EFFORT_HELP = (
+    "Quick: the relaxation made whole, about a second for a plan. Thorough: searched on to 1 %, or "
+    "as near as the search gets, several times as long. What is drawn stays until it is asked for "
+    "again."
+)
+
+
+@st.fragment
+def page() -> None:
+    """The front at once; the other questions below it, each answered when asked."""
+    inputs.header("Trade-offs")
+    title, effort = st.columns([3, 2], vertical_alignment="bottom")
+    title.subheader("What would change the answer?", anchor=False)
+    with effort:
+        st.segmented_control(
+            "Search for plans",
+            list(EFFORT_WORDS),
+            default="quick",
+            required=True,
+            key=EFFORT,
+            format_func=lambda name: EFFORT_WORDS[name],
+            help=EFFORT_HELP,
+            persist_state="session",
+        )
+    if not front():
+        return
+    for name in SECTIONS:
+        section(name)
+
+
+def chosen_effort() -> Effort:
+    """How hard to search, as the page's control says."""
+    return "interactive" if st.session_state.get(EFFORT) == "interactive" else "quick"
+
+
+@st.fragment
+def front() -> bool:
+    """The first question; False where nothing can serve the traffic, which is then told."""
+    scenario = state.scenario()
+    st.markdown(f"##### {FLEETS.question}")
+    wait = st.empty()
+    try:
+        if solve.server_is_busy():
+            wait.info("Waiting: this server is working on two other plans.")
+        with st.spinner("Working out the line that no fleet can pass"):
+            bound = analyses.front_bound(scenario)
+            answer = front_panel.compared(chosen_effort())
+    except EcoServeError as error:
+        failed(error)
+        return False
+    finally:
+        wait.empty()
+    known = analyses.known("fleets", scenario)
+    front_panel.show(bound, answer, known)
+    if asked("fleets", FLEETS, scenario) != known:
+        st.rerun()
+    return True
+
+
+@st.fragment
+def section(name: str) -> None:
+    """A question with its answer, or with the button that finds it."""
+    this, scenario = SECTIONS[name], state.scenario()
+    st.markdown(f"##### {this.question}")
+    found = asked(name, this, scenario)
+    if found is not None:
+        this.show(found, scenario)
+
+
+def asked(name: str, this: Inquiry, scenario: Scenario) -> Found | None:
+    """What is known of a question; its button where there is more to find."""
+    found = analyses.known(name, scenario)
+    effort = chosen_effort()
+    if found is not None and found.effort in (effort, "interactive"):
+        return found
+    place = st.empty()
+    more = "" if found is None else ", thoroughly"
+    with place.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(f"{this.button}{more}", key=f"ask:{name}")
+        st.caption(plain(this.what))
+    if not pressed:
+        return found
+    bar = place.progress(0.0, "Waiting for a turn")
+
+    def show(done: int, total: int, label: str) -> None:
+        bar.progress(done / max(total, 1), plain(f"{done} of {total} plans: {label}"))
+
+    try:
+        found = analyses.find(name, this.ask, scenario, effort, show)
+    except EcoServeError as error:
+        place.empty()
+        failed(error)
+        return found
+    place.empty()
+    return found
+
+
+st.set_page_config(page_title="Trade-offs | EcoServe planner")
+page()
