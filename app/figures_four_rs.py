@@ -63,7 +63,10 @@ class RecycleBar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeverWorth:
-    """A lever alone and missing: kgCO2e a year less, and what the two searches left open."""
+    """A lever alone and missing: kgCO2e a year less, and what the plan without it left open.
+
+    A bar no longer than that may be nothing.
+    """
 
     lever: str
     alone_kgco2e_per_year: float | None
@@ -267,7 +270,7 @@ def lever_worths(worths: Sequence[LeverWorth]) -> Chart:
             hovertemplate=f"%{{y}} {name}: %{{x:,.4g}} {unit.name}CO2e a year<extra></extra>",
         )
     title = _worths_title(worths, unit)
-    subtitle = f"{unit.name}CO2e a year less; hatched: {WITHIN} of the searches"
+    subtitle = f"{unit.name}CO2e a year less; hatched: {WITHIN}, may be nothing"
     dress(figure, title, subtitle, height=150 + 44 * len(worths))
     figure.update_layout(
         barmode="group", bargap=0.3, showlegend=True,

@@ -124,17 +124,14 @@ def compare_plans(
     if wishes.ablations:
         rest = without_questions(scenario, catalog, cost)
         final = answer_all(rest, catalog, effort, memory, workers=workers, on_answer=tell)
-    reasons = {key: found.reasons[key] for key in asked if key in found.reasons} | final.reasons
-    for key in reasons:
-        if key.startswith(GIVEN):
-            fleet = given_fleet(key.removesuffix(":same"), scenario)
-            reasons[key] = why_given_fails(fleet, asked[key], reasons[key], catalog, memory)
+    reasons = {key: found.reasons[key] for key in asked if key in found.reasons}
+    reasons |= _why_given_fail(reasons, asked, scenario, catalog, memory)
     tell.the_end()
     plans = {OURS: ours, **{key: found.plans[key] for key in asked if key in found.plans}}
     plans, falling = _best({OURS: Question(scenario=scenario), **asked}, plans, steps, fallen)
     return Comparison(
         plans=no_worse(plans) | final.plans,
-        blocked=blocked | reasons,
+        blocked=blocked | reasons | final.reasons,
         best_single=_best_single(plans),
         waterfall=() if cost is None else read_waterfall(cost, falling),
         what_ifs=tuple(_what_if(world, found) for world in worlds),
@@ -187,6 +184,25 @@ def _baseline_questions(
             except InfeasibleError as error:
                 blocked[plan_key(name, column)] = str(error)
     return questions, blocked
+
+
+def _why_given_fail(
+    reasons: Mapping[str, str],
+    asked: Mapping[str, Question],
+    scenario: Scenario,
+    catalog: Catalog,
+    memory: Memory,
+) -> dict[str, str]:
+    """What would do in place of each given fleet that cannot serve."""
+    fleets = {
+        key: given_fleet(key.removesuffix(":same"), scenario)
+        for key in reasons
+        if key.startswith(GIVEN)
+    }
+    return {
+        key: why_given_fails(fleet, asked[key], reasons[key], catalog, memory)
+        for key, fleet in fleets.items()
+    }
 
 
 def _best_single(plans: Mapping[str, Plan]) -> str:

@@ -125,9 +125,9 @@ def _worth(lever: str, plans: Mapping[str, Plan], found: Fall) -> LeverWorth:
     return LeverWorth(
         lever=lever.replace("_", " "),
         alone_kgco2e_per_year=_less(sold, alone),
-        alone_open_kgco2e_per_year=_open(sold) + _open(alone),
+        alone_open_kgco2e_per_year=_open(sold),
         missing_kgco2e_per_year=_less(without, last),
-        missing_open_kgco2e_per_year=_open(without) + _open(last),
+        missing_open_kgco2e_per_year=_open(without),
     )
 
 
