@@ -22,7 +22,7 @@ app: catalog
 
 test: check
 	@$(BIN)/python -m tests.e2e.browser --install || true  # without one, the browser tests fail and say so
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(FOR_TEST)
 	$(BIN)/ruff check .

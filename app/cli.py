@@ -149,7 +149,8 @@ def profile(
 
     Give either --batch, or both --ttft-s and --tpot-s.
     """
-    from ecoserve.profile import ProfileQuery, load_power, profile_at_batch, profile_at_slo
+    from ecoserve.profile import load_power, profile_at_batch, profile_at_slo
+    from ecoserve.profile_query import ProfileQuery
 
     catalog = open_catalog(records.read_overlay(overlay))
     query = ProfileQuery(

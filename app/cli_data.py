@@ -110,7 +110,7 @@ def catalog_build(overlay: OverlayFolder = None, as_json: Json = False) -> None:
 def catalog_new_overlay(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     kind: Annotated[
-        Literal["server", "accelerator", "host", "cpu", "region", "llm"],
+        Literal["server", "accelerator", "host", "cpu", "region", "llm", "measurements"],
         typer.Option(help="What to add."),
     ] = "server",
 ) -> None:

@@ -100,14 +100,18 @@ def calibrate(
     overlay: OverlayFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Fit speed and power parameters to your own measured points."""
+    """Fit speed and power parameters to your own measured points.
+
+    Speed needs 5 points of a hardware family, stack and precision. Power needs power_w, batch,
+    input_len and output_len on decode or e2e rows, at least 6 of them from 2 models.
+    """
     from ecoserve.own_fits import own_fits
 
     text = _text_of(points_file)
     catalog = open_catalog(records.read_overlay(overlay))
     points = _points(text, catalog)
     fits = own_fits(points, catalog)
-    written = [] if out is None else _write_overlay(out, fits, text)
+    written = [] if out is None else _write_overlay(out, fits, text, catalog)
     if as_json:
         record = {**reports_points.fits_record(fits), "files": written, "n_rows": len(points)}
         emit_json({**records.stamp(catalog), **record})
@@ -167,10 +171,10 @@ def _write_predictions(out: Path, text: str, answers: Sequence[Prediction | Unpr
     _write(out.expanduser(), predictions_csv(text, answers))
 
 
-def _write_overlay(folder: Path, fits: OwnFits, text: str) -> list[str]:
+def _write_overlay(folder: Path, fits: OwnFits, text: str, catalog: Catalog) -> list[str]:
     """The names of the files written; nothing that is there is overwritten."""
-    from catalog_db.measured import points_csv, power_csv, serving_csv
-    from ecoserve.own_fits import OWN_SOURCE
+    from catalog_db.measured import power_csv, serving_csv
+    from catalog_db.own_points import POINTS_FILE, points_csv
 
     files = {}
     if fits.speed:
@@ -179,8 +183,8 @@ def _write_overlay(folder: Path, fits: OwnFits, text: str) -> list[str]:
         )
     if fits.power:
         files["power_parameters.csv"] = power_csv([found.row for found in fits.power])
-    if own := points_csv(text, OWN_SOURCE):
-        files["measured_points.csv"] = own
+    if own := points_csv(text, catalog.point_conventions):
+        files[POINTS_FILE] = own
     target = folder.expanduser()
     present = [name for name in files if (target / name).exists()]
     if present:

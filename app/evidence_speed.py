@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.figures_evidence import PointCheck
-from ecoserve.calibration import points_of
 from ecoserve.catalog import Catalog
 from ecoserve.errors import CatalogError
+from ecoserve.fit_points import points_of
+from ecoserve.own_fits import OWN_SOURCE
 from ecoserve.points import MeasuredPoint
 from ecoserve.prediction import Prediction, Unpredicted, predict
+from ecoserve.rows import PowerParameters, ServingParameters
 from ecoserve.validation import QUANTITIES, ErrorGroup, compared, error_groups, unpredicted_rows
 
 MS_PER_S = 1000.0
@@ -66,8 +68,18 @@ def _fitted(catalog: Catalog) -> frozenset[int]:
         if plan.id in catalog.serving_parameters
         and catalog.serving_parameters[plan.id].provenance == "calibrated"
     ]
-    used = (points_of(catalog.measured_points, catalog, plan)[0] for plan in plans)
-    return frozenset(id(setup.point) for setups in used for setup in setups)
+    used = ((plan.id, points_of(catalog.measured_points, catalog, plan)[0]) for plan in plans)
+    return frozenset(
+        id(setup.point)
+        for plan_id, setups in used
+        for setup in setups
+        if setup.point.is_own == _is_own_fit(catalog.serving_parameters[plan_id])
+    )
+
+
+def _is_own_fit(row: ServingParameters | PowerParameters) -> bool:
+    """Whether the user fitted it: to their own points, as ours are to ours."""
+    return row.source_id == OWN_SOURCE
 
 
 def _checks(
@@ -85,13 +97,15 @@ def _checks(
             batch=point.batch, lengths=_lengths(point), measured=scale * was,
             predicted=scale * said,
             in_fit=_in_power_fit(point, catalog) if of_power else in_speed_fit,
+            is_own=point.is_own,
         )  # fmt: skip
 
 
 def _in_power_fit(point: MeasuredPoint, catalog: Catalog) -> bool:
     try:
         family = catalog.accelerator(point.hardware).family
-        return catalog.power(family).provenance == "calibrated"
+        row = catalog.power(family)
+        return row.provenance == "calibrated" and _is_own_fit(row) == point.is_own
     except CatalogError:
         return False
 

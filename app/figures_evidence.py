@@ -24,6 +24,9 @@ MARKS = ("circle", "diamond", "square", "triangle-up")
 FEW_ROWS = 20
 """Sources with fewer rows share one mark."""
 OTHERS = "other sources"
+YOURS = "yours"
+OWN_COLOUR, OWN_MARK = "#E633D9", "star"
+"""Of what the visitor measured, whatever its source is called."""
 CLOSE = 0.20
 """How near to a measurement counts as close."""
 UNITS = {"latency": "ms", "throughput": "tokens/s", "power": "W", "energy": "J/token"}
@@ -56,6 +59,8 @@ class PointCheck:
     predicted: float
     in_fit: bool
     """Whether the parameters were fitted to this row."""
+    is_own: bool = False
+    """Whether the visitor measured it."""
 
     @property
     def error(self) -> float:
@@ -93,7 +98,7 @@ def predicted_against_measured(checks: Sequence[PointCheck], sources: Sequence[s
     )
     low, high = _span(checks)
     figure = go.Figure([_close_band(low, high), _diagonal(low, high)])
-    for i, name in enumerate([*sources, OTHERS]):
+    for i, name in enumerate([*sources, OTHERS, YOURS]):
         for in_fit in (True, False):
             own = [c for c in checks if c.in_fit == in_fit and _mark_name(c, sources) == name]
             if own:
@@ -128,6 +133,8 @@ def sources_by_size(checks: Sequence[PointCheck], fewest: int = 1) -> list[str]:
 
 
 def _mark_name(check: PointCheck, sources: Sequence[str]) -> str:
+    if check.is_own:
+        return YOURS
     return check.source if check.source in sources else OTHERS
 
 
@@ -158,6 +165,9 @@ def _diagonal(low: float, high: float) -> go.Scatter:
 
 def _dots(checks: Sequence[PointCheck], name: str, position: int, *, in_fit: bool) -> go.Scatter:
     mark = MARKS[position // len(SERIES) % len(MARKS)]
+    colour = BASELINE if name == OTHERS else SERIES[position % len(SERIES)]
+    if name == YOURS:
+        mark, colour = OWN_MARK, OWN_COLOUR
     return go.Scatter(
         mode="markers",
         name=safe(name),
@@ -166,8 +176,8 @@ def _dots(checks: Sequence[PointCheck], name: str, position: int, *, in_fit: boo
         y=[check.predicted for check in checks],
         marker={
             "symbol": mark if in_fit else f"{mark}-open",
-            "size": 6,
-            "color": BASELINE if name == OTHERS else SERIES[position % len(SERIES)],
+            "size": 11 if name == YOURS else 6,
+            "color": colour,
             "opacity": 0.6 if in_fit else 1.0,
         },
         customdata=[_row_words(check) for check in checks],
@@ -188,7 +198,7 @@ def _row_words(check: PointCheck) -> str:
     batch = "batch not stated" if check.batch is None else f"batch {check.batch:,.0f}"
     sign = "+" if check.error > 0 else ""
     lines = (
-        f"<b>{safe(check.source)}</b>",
+        f"<b>{safe(check.source)}</b>{', yours' if check.is_own else ''}",
         safe(f"{check.model} on {check.tp} x {check.hardware}"),
         safe(f"{check.precision or 'precision not stated'}, {check.stack}, {check.phase}"),
         ", ".join(part for part in (batch, check.lengths) if part),

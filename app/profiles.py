@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -9,7 +11,9 @@ from app.figures_evidence import ProfileCurve, ProfilePoint
 from ecoserve.catalog import Catalog
 from ecoserve.errors import EcoServeError, InfeasibleError
 from ecoserve.options import PRECISIONS, TP_DEGREES
-from ecoserve.profile import ProfileQuery, ServingProfile, profile_at_batch, profile_at_slo
+from ecoserve.profile import ServingProfile, profile_at_batch, profile_at_slo
+from ecoserve.profile_query import ProfileQuery
+from ecoserve.rows import Accelerator
 
 GROWTH = 1.15
 """From one batch of a curve to the next, where they are not neighbours."""
@@ -21,6 +25,37 @@ class NoCurve:
 
     name: str
     reason: str
+
+
+def short_name(accelerator: Accelerator) -> str:
+    """An accelerator's name without its vendor and its memory."""
+    return re.sub(r" \d+ GB$", "", accelerator.name.removeprefix(f"{accelerator.vendor} "))
+
+
+def accelerator_labels(catalog: Catalog) -> dict[str, str]:
+    """What accelerators are called where one is chosen, by id; no two alike.
+
+    The short name; with its memory where another has the same; with its id where that is no help.
+    Rows of the user's own do not change what ours are called.
+    """
+    rows = catalog.accelerators.values()
+    ours = [row for row in rows if ("accelerators", row.id) not in catalog.overlay_rows]
+    yours = [row for row in rows if ("accelerators", row.id) in catalog.overlay_rows]
+    counts = Counter(short_name(row) for row in ours)
+    labels: dict[str, str] = {}
+    for row in (*ours, *yours):
+        short, long = short_name(row), row.name.removeprefix(f"{row.vendor} ")
+        taken = set(labels.values())
+        fits = [short] if counts[short] < 2 else []
+        free = [label for label in (*fits, long) if label not in taken]
+        labels[row.id] = free[0] if free else f"{long} ({row.id})"
+    return labels
+
+
+def nearest_tp(catalog: Catalog, accelerator_id: str, tp: int) -> int:
+    """``tp``, or the most accelerators of this kind that serve one model together if fewer."""
+    most = catalog.accelerator(accelerator_id).max_tp
+    return max(degree for degree in TP_DEGREES if degree <= min(tp, most))
 
 
 def profile_curve(

@@ -37,6 +37,8 @@ class Template:
     id: str
     title: str
     rows: tuple[ExampleRow, ...]
+    hint: tuple[str, ...] = ()
+    """Lines of the text beside the files."""
 
 
 SERVER = ExampleRow(
@@ -84,6 +86,25 @@ TEMPLATES = (
         "llm",
         "An LLM",
         (ExampleRow("llms", "llama_3_1_8b", {"id": "my_llm", "name": "My LLM", "aliases": []}),),
+    ),
+    Template(
+        "measurements",
+        "Measurements",
+        (
+            ExampleRow("measured_points", "vidur_0001", {
+                "id": "own_00001", "source": "my_bench", "model": "llama_3_1_8b",
+                "hardware": "h100_sxm_80gb", "precision": "bf16", "stack": "vllm_v1",
+                "phase": "decode", "batch": 32.0, "input_len": 500.0, "output_len": 200.0,
+                "context_len": 600.0, "latency_ms": 9.5, "power_w": 560.0,
+            }),
+        ),
+        hint=(
+            "One row per measurement; leave blank what was not measured. Such rows are shown on",
+            "the Evidence page and correct predictions between them. To fit parameters to them:",
+            "ecoserve calibrate measured_points.csv --out FOLDER. Speed needs 5 rows of a family,",
+            "stack and precision; power needs power_w, batch, input_len and output_len on decode",
+            "or e2e rows, at least 6 of them from 2 models.",
+        ),
     ),
 )  # fmt: skip
 """What can be started from: title, and the rows each file gets."""
@@ -148,6 +169,7 @@ def _readme(template: Template) -> str:
         "the Hardware and Evidence pages. A figure counts as",
         "your own assumption; to cite a source, add the columns source_id and quality and a row in",
         "sources.csv.",
+        *(["", *template.hint] if template.hint else []),
     ]
     for table in dict.fromkeys(row.table for row in template.rows):
         declared = schema()[table]

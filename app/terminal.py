@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,6 +42,15 @@ CLI_SETTINGS: dict[str, Any] = {
 DEBUG_VARIABLE = "ECOSERVE_DEBUG"
 PIPE_WIDTH = 140
 """Columns of a table that goes to a file or another program."""
+OPTION_WORDS = {
+    "^Value error, ": "",
+    "^Input should be a valid integer.*": "must be a whole number",
+    "^Input should be a valid number.*": "must be a number",
+    "^Input should be greater than or equal to": "must be at least",
+    "^Input should be less than or equal to": "must be at most",
+    "^Input should be ": "must be ",
+}
+"""How the library that reads options begins its messages, and what we say."""
 MAX_MESSAGE_CHARS = 500
 MAX_MESSAGES = 60
 
@@ -105,11 +115,27 @@ class Boundary(TyperGroup):
         except EcoServeError as error:
             _say_all(_sentences(error))
             raise typer.Exit(exit_code(error)) from error
+        except typer.BadParameter as error:
+            error.message = _option_words(error.message)
+            raise
         except (BrokenPipeError, typer.Exit, typer.Abort, typer.TyperException):
             raise
         except Exception as error:
             _say_internal(error)
             raise typer.Exit(INTERNAL) from error
+
+
+def _option_words(message: str) -> str:
+    """What is wrong with an option, without the words of the library that reads them.
+
+    >>> _option_words("Input should be a valid integer, unable to parse string as an integer")
+    'must be a whole number'
+    >>> _option_words("Input should be greater than or equal to 1")
+    'must be at least 1'
+    """
+    for theirs, ours in OPTION_WORDS.items():
+        message = re.sub(theirs, ours, message)
+    return message
 
 
 def exit_code(error: EcoServeError) -> int:

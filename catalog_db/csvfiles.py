@@ -33,6 +33,13 @@ CONFIG_KEY = "key "
 """How the name of a key of a config.json begins."""
 
 MAX_FOUND_CHARS = 60
+CSV_ERRORS = {
+    "unexpected end of data": "a quotation mark is opened and never closed",
+    "expected after": "after a closing quotation mark only a comma may follow",
+    "field larger": "a cell is too long; a quotation mark may be opened and never closed",
+    "NUL": "this is no plain text; save it as 'CSV UTF-8'",
+}
+"""Parts of the csv module's messages, and what we say."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,7 +115,12 @@ def packaged_tables(
 
 def plain(content: bytes) -> str:
     """UTF-8 text with plain newlines and without byte order mark."""
-    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    return plain_newlines(content.decode("utf-8-sig"))
+
+
+def plain_newlines(text: str) -> str:
+    """The text with a line feed after every line, whatever system it comes from."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def parse_csv(table: str, file: str, text: str) -> CsvTable:
@@ -123,7 +135,7 @@ def parse_csv(table: str, file: str, text: str) -> CsvTable:
                 numbered.append((start, tuple(row)))
             start = reader.line_num + 1
     except csv.Error as error:
-        problems = (BadCell(file, start, THE_LINE, "cells in CSV", str(error)),)
+        problems = (BadCell(file, start, THE_LINE, "", csv_words(error)),)
     return CsvTable(
         name=table,
         file=file,
@@ -132,6 +144,19 @@ def parse_csv(table: str, file: str, text: str) -> CsvTable:
         rows=tuple(row for _, row in numbered[1:]),
         problems=problems,
     )
+
+
+def csv_words(error: csv.Error) -> str:
+    """Why cells cannot be told apart, in our words.
+
+    >>> csv_words(csv.Error("unexpected end of data"))
+    'a quotation mark is opened and never closed'
+    """
+    said = str(error)
+    for theirs, ours in CSV_ERRORS.items():
+        if theirs in said:
+            return ours
+    return "the cells cannot be told apart; save the file as 'CSV UTF-8'"
 
 
 def unseparated(table: CsvTable) -> BadCell | None:

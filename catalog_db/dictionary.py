@@ -50,9 +50,10 @@ version, whatever the order of rows and columns.
 
 ## How to use your own rows without changing ours
 
-`ecoserve catalog new-overlay DIR --kind accelerator` (or `server`, `host`, `cpu`, `region`, `llm`)
-writes example files to edit; any command takes them with `--overlay DIR`, and the Hardware page
-takes the same files. An overlay has any of the tables below, under the same names.
+`ecoserve catalog new-overlay DIR --kind accelerator` (or `server`, `host`, `cpu`, `region`, `llm`,
+`measurements`) writes example files to edit; any command takes them with `--overlay DIR`, and the
+Hardware page takes the same files, and measurements with the columns of `ecoserve validate` under
+any name. An overlay has any of the tables below, under the same names.
 
 - A row whose id is known corrects that row: only the cells that are given change, an empty cell
   keeps ours.

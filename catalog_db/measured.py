@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
-from catalog_db.csvfiles import shortened
+from catalog_db.csvfiles import csv_words, plain_newlines, shortened
 from ecoserve.errors import Problem, ScenarioError
 from ecoserve.points import BatchMeans, Load, MeasuredPoint, Phase, PointConvention, PowerScope
 from ecoserve.prediction import Prediction, Unpredicted
@@ -75,19 +75,19 @@ def _answers(text: str, conventions: Conventions) -> Iterator[MeasuredPoint | li
     """Each row's point, or what is wrong with it."""
     is_empty = True
     try:
-        for line, row in _rows(text):
+        for line, row in numbered_rows(text):
             is_empty = False
             bad = list(_bad_cells(row, line))
             yield bad or point_from(row, conventions)
     except csv.Error as error:
-        raise ScenarioError([Problem("file", f"not a CSV file: {error}")]) from error
+        raise ScenarioError([Problem("file", csv_words(error))]) from error
     if is_empty:
         raise ScenarioError([Problem("file", "has no rows")])
 
 
-def _rows(text: str) -> Iterator[tuple[int, dict[Any, Any]]]:
+def numbered_rows(text: str) -> Iterator[tuple[int, dict[Any, Any]]]:
     """Line of its end and cells of each row; raises :class:`ScenarioError` for missing columns."""
-    reader = csv.DictReader(io.StringIO(text), restval=None)
+    reader = csv.DictReader(io.StringIO(plain_newlines(text)), restval=None)
     columns = reader.fieldnames or ()
     wanted = (*TEXTS, "tp", *NUMBERS)
     if not columns:
@@ -95,9 +95,11 @@ def _rows(text: str) -> Iterator[tuple[int, dict[Any, Any]]]:
     if len(columns) == 1 and ";" in columns[0]:
         separated = "has semicolons between its columns; save it with commas"
         raise ScenarioError([Problem("file", separated)])
-    missing = [Problem(name, "no such column") for name in wanted if name not in columns]
+    missing = [name for name in wanted if name not in columns]
     if missing:
-        raise ScenarioError(missing)
+        are = "column is" if len(missing) == 1 else "columns are"
+        said = f"{', '.join(missing)}: {are} missing; cells may be blank, columns may not"
+        raise ScenarioError([Problem("file", said)])
     for row in reader:
         yield reader.line_num, row
 
@@ -221,15 +223,16 @@ SPEED_DIGITS = 3
 
 def serving_csv(rows: Sequence[ServingParameters]) -> str:
     """The text of ``serving_parameters.csv``: published units, three significant digits."""
-    return _csv(SERVING_COLUMNS, [_cells(row, SERVING_COLUMNS, SPEED_DIGITS) for row in rows])
+    return csv_text(SERVING_COLUMNS, [_cells(row, SERVING_COLUMNS, SPEED_DIGITS) for row in rows])
 
 
 def power_csv(rows: Sequence[PowerParameters]) -> str:
     """The text of ``power_parameters.csv``: published units, as many digits as the fit gives."""
-    return _csv(POWER_COLUMNS, [_cells(row, POWER_COLUMNS, POWER_DIGITS) for row in rows])
+    return csv_text(POWER_COLUMNS, [_cells(row, POWER_COLUMNS, POWER_DIGITS) for row in rows])
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A header and its rows as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -253,24 +256,6 @@ def _cell(row: Record, column: str, digits: int) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
-POINT_COLUMNS = ("id", *TEXTS, "tp", *NUMBERS, "source_id", "quality", "note")
-
-
-def points_csv(text: str, source_id: str) -> str:
-    """The text of an overlay's ``measured_points.csv`` from a file of points.
-
-    Rows that say themselves what their power or load means are left out: in a catalog a source's
-    convention says so.
-    """
-    lines = [
-        [f"own_{line:05d}", *(row[name].strip() for name in (*TEXTS, "tp", *NUMBERS)), source_id,
-         "measured", str(row.get("note") or "")]
-        for line, row in _rows(text)
-        if not any((row.get(name) or "").strip() for name in OVERRIDES)
-    ]  # fmt: skip
-    return _csv(POINT_COLUMNS, lines) if lines else ""
-
-
 PREDICTED_COLUMNS = (
     "predicted_latency_ms", "predicted_throughput_tok_s", "predicted_power_w",
     "predicted_energy_j_per_token", "error_band", "provenance", "unpredicted_reason",
@@ -283,13 +268,13 @@ def predictions_csv(text: str, predictions: Sequence[Prediction | Unpredicted]) 
 
     Texts that a spreadsheet would take for a formula get an apostrophe in front.
     """
-    rows = [row for _, row in _rows(text)]
+    rows = [row for _, row in numbered_rows(text)]
     columns = [name for name in rows[0] if name and name not in PREDICTED_COLUMNS]
     lines = [
         [*(_harmless(row[name] or "") for name in columns), *map(_harmless, _predicted_cells(said))]
         for row, said in zip(rows, predictions, strict=True)
     ]
-    return _csv([*map(_harmless, columns), *PREDICTED_COLUMNS], lines)
+    return csv_text([*map(_harmless, columns), *PREDICTED_COLUMNS], lines)
 
 
 def _predicted_cells(said: Prediction | Unpredicted) -> tuple[str, ...]:

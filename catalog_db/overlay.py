@@ -41,6 +41,8 @@ README = "README.txt"
 
 OWN_SOURCE = "your_overlay"
 OWN_QUALITY = "assumed"
+OWN_QUALITIES = {"measured_points": "measured"}
+"""Of tables whose rows are something else by what they are."""
 OWN_NOTE = "From the overlay."
 CONFIG_NOTE = "From a config.json of Hugging Face; parameters counted from its shapes."
 MEMBERS = {"length_buckets": "length_mixes", "length_percentiles": "length_mixes"}
@@ -305,7 +307,7 @@ class Merge:
     ) -> None:
         cells = {name: given.get(name, "") for name in schema()[table].names}
         if "source_id" in cells:
-            cells |= _provenance(given)
+            cells |= _provenance({"quality": OWN_QUALITIES.get(table, OWN_QUALITY)} | given)
         row = StagedRow(cells=cells, file=file, line=line, absent=absent)
         self.staged[table].rows.append(row)
         if table != "cell_sources":

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -99,6 +99,8 @@ def load_catalog(path: Path) -> Catalog:
         lines = read.groups("product_footprint_parts", "footprint_id", lambda r: FootprintLine(**r))
         buckets = length_buckets(con)
         hours = hourly_intensities(con)
+        own = _overlay_figures(con)
+        own_points = {row_id for table, row_id, _ in own if table == "measured_points"}
         conventions = conventions_from(records(con, "SELECT * FROM point_conventions"))
         return Catalog(
             version=con.execute("SELECT version FROM catalog_meta").fetchall()[0][0],
@@ -141,7 +143,7 @@ def load_catalog(path: Path) -> Catalog:
             measured_cpus=read.table("measured_cpus", lambda r: MeasuredCpu(**r)),
             point_conventions=conventions,
             measured_points=tuple(
-                point_from(row, conventions)
+                replace(point_from(row, conventions), is_own=row["id"] in own_points)
                 for row in records(con, "SELECT * FROM measured_points ORDER BY id")
             ),
             calibration_plans=plans_from(
@@ -151,7 +153,7 @@ def load_catalog(path: Path) -> Catalog:
                 "power_plans", lambda r: PowerPlan(families=tuple(r.pop("families")), **r)
             ),
             cell_sources=_cell_sources(con),
-            overlay_figures=_overlay_figures(con),
+            overlay_figures=own,
         )
 
 

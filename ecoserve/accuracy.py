@@ -7,22 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecoserve.calibration import (
-    CPU_STACK,
-    HeldOut,
-    PointError,
-    cross_validate,
-    is_queued,
-    key_of,
-    layers_of,
-    plan_of,
-    points_of,
-    transferred,
-)
+from ecoserve.calibration import HeldOut, PointError, cross_validate, layers_of, transferred
 from ecoserve.catalog import Catalog
 from ecoserve.errors import CatalogError
+from ecoserve.fit_points import key_of, plan_of, points_of
+from ecoserve.fitting import CPU_STACK, is_queued
+from ecoserve.point_latency import latency_of
 from ecoserve.power_accuracy import power_and_energy, unseen_power
-from ecoserve.prediction import Setup, latency_of, setup_of, stacked
+from ecoserve.prediction import Setup, setup_of, stacked
 from ecoserve.rows import CalibrationPlan
 
 Key = tuple[str, str, str]

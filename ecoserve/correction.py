@@ -18,16 +18,9 @@ from scipy.interpolate import LinearNDInterpolator
 
 from ecoserve.catalog import Catalog
 from ecoserve.errors import CatalogError, MissingDataError
+from ecoserve.point_latency import latency_of
 from ecoserve.points import MeasuredPoint, kv_precision_of, precision_id, stack_id
-from ecoserve.prediction import (
-    Prediction,
-    Setup,
-    Unpredicted,
-    latency_of,
-    predict,
-    setup_of,
-    stacked,
-)
+from ecoserve.prediction import Prediction, Setup, Unpredicted, predict, setup_of, stacked
 
 Array = NDArray[np.float64]
 GridKey = tuple[str, str, int, str, str, str, str]

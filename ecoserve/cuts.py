@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.program import Cut, Program
+from ecoserve.answer import Limits
+from ecoserve.highs import model_of, new_highs
+from ecoserve.program import Counted, Cut, Program
 
 Array = NDArray[np.float64]
-Places = NDArray[np.int32]
 ROUNDS = 3
 CUTS_PER_ROUND = 2
 DIVISORS = (1.0, 2.0, 3.0)
@@ -35,21 +35,13 @@ SAFETY = 1e-7
 """By which the right-hand side stays below what was computed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """Whole columns that a need has to be met with, and a positive weight for each."""
-
-    places: Places
-    weights: Array
-
-
-def rounding_cuts(program: Program, counted: Sequence[Counted], highs: highspy.Highs) -> list[Cut]:
+def rounding_cuts(program: Program, counted: Sequence[Counted]) -> list[Cut]:
     """Cuts for each set of counted columns, most violated first, a few rounds of each.
 
-    ``highs`` is a fresh solver; it is given the relaxation of ``program`` and left with the cuts.
     Where a relaxation without prices has no optimum there are no cuts to be had.
     """
-    highs.passModel(program.model(relaxed=True))
+    highs = new_highs(Limits())
+    highs.passModel(model_of(program, relaxed=True))
     cuts: list[Cut] = []
     for one in counted:
         for _ in range(ROUNDS):

@@ -88,12 +88,27 @@ class FleetProblem:
         return self.pools[pool_id][0].device.tp
 
     @property
-    def levels(self) -> list[list[Column]]:
-        """The whole columns, most decisive first."""
+    def whole(self) -> list[Column]:
+        """Every column that must be a whole number."""
+        counts = [self.total, *self.up.values(), *self.alike.values(), *self.alike_up.values()]
+        servers = [*self.x.values(), *self.on.values()]
+        unique = {column.name: column for column in servers}
+        return [*counts, *unique.values(), *self.cards.values(), *self.w.values()]
+
+    @property
+    def levels(self) -> list[list[Any]]:
+        """What to decide first: sums before their parts, servers before what runs on them.
+
+        A tuple stands for its sum: a pool's replicas over all groups.
+        """
+        by_pool: dict[tuple[str, int], list[Column]] = {}
+        for (_, pool_id, k), column in self.w.items():
+            by_pool.setdefault((pool_id, k), []).append(column)
+        pools = [tuple(columns) for columns in by_pool.values()]
         parked = [column for column in self.on.values() if column.name.startswith("on(")]
-        fleet = [[self.total], [*self.up.values()], [*self.alike.values()]]
-        kinds = [[*self.alike_up.values()], [*self.x.values()], parked]
-        found = [*fleet, *kinds, [*self.cards.values()], [*self.w.values()]]
+        sums = [[self.total], [*self.up.values()], [*self.alike.values()]]
+        servers = [[*self.alike_up.values()], [*self.x.values()], parked]
+        found = [*sums, *servers, [*self.cards.values()], pools, [*self.w.values()]]
         return [level for level in found if level]
 
 

@@ -19,7 +19,7 @@ from scipy.optimize import brentq
 from ecoserve.demand import WorkloadDemand
 from ecoserve.errors import BlockedSlice
 from ecoserve.options import Mask, Service
-from ecoserve.performance import Queue
+from ecoserve.queueing import Queue
 from ecoserve.scenario import Policy, Slo
 
 Array = NDArray[np.float64]

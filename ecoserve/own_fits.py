@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ecoserve.calibration import PRIORS, ServingFit, fit_serving, key_of, with_sibling_band
+from ecoserve.calibration import ServingFit, fit_serving, with_sibling_band
 from ecoserve.calibration import rounded as rounded_speed
 from ecoserve.catalog import OPERATOR_STACK, Catalog, serving_id
 from ecoserve.errors import CatalogError, MissingDataError
+from ecoserve.fit_points import key_of
+from ecoserve.fitting import PRIORS
 from ecoserve.points import MeasuredPoint
 from ecoserve.power_calibration import PowerFit, fit_power, parameters_row
 from ecoserve.power_rows import power_points_of, rounded, summary

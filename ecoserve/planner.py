@@ -9,7 +9,7 @@ miss an SLO, the pool sizes are held and the program is solved again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -47,8 +47,8 @@ from ecoserve.pricing import (
 from ecoserve.program import Program
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
-from ecoserve.solver import BranchAndBound, Limits, Solution, Start, Termination, solve
-from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
+from ecoserve.solver import Limits, Solution, Start, Termination, Watch, climb, solve
+from ecoserve.structure import Memory, Structure, build_structure, structure_key
 from ecoserve.terms import FleetTerms
 from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY, kg_from_g
 
@@ -90,19 +90,21 @@ def plan_fleet(
     restriction: Restriction = ANYWHERE,
     memory: Memory | None = None,
     rule: FleetRule = FREE,
+    watch: Watch | None = None,
 ) -> Plan:
     """The best fleet for the scenario's objective that the effort allows.
 
     ``least_carbon_tie_break`` then takes the least-carbon plan within 0.5 % of that optimum, as
     baselines are defined. ``restriction`` names the accelerators of each role. ``memory`` makes
-    plans after a small edit quicker. ``rule`` holds the fleet, or some of it. Raises
+    plans after a small edit quicker. ``rule`` holds the fleet, or some of it. ``watch`` is told of
+    better answers and may stop the search. Raises
     :class:`~ecoserve.errors.ScenarioError` for a scenario that contradicts the catalog,
     :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
     best = solve_fleet(
         scenario, catalog, effort, least_carbon_tie_break=least_carbon_tie_break,
-        restriction=restriction, memory=memory, rule=rule,
+        restriction=restriction, memory=memory, rule=rule, watch=watch,
     )  # fmt: skip
     return _plan(scenario, catalog, best, least_carbon_tie_break)
 
@@ -116,10 +118,13 @@ def solve_fleet(
     restriction: Restriction = ANYWHERE,
     memory: Memory | None = None,
     rule: FleetRule = FREE,
+    watch: Watch | None = None,
 ) -> Attempt:
     """What :func:`plan_fleet` makes its plan of, with the program behind it."""
     check_scenario(scenario, catalog)
-    asked = _Asked(effort, least_carbon_tie_break, memory or Memory(), restriction, rule)
+    asked = _Asked(
+        effort, least_carbon_tie_break, memory or Memory(), restriction, rule, watch or Watch()
+    )
     first = _attempt(scenario, catalog, {}, asked)
     if not first.solution.is_feasible:
         if rule != FREE:
@@ -151,6 +156,7 @@ class _Asked:
     memory: Memory
     restriction: Restriction
     rule: FleetRule
+    watch: Watch
 
 
 def _attempt(
@@ -161,7 +167,7 @@ def _attempt(
     if structure is None:
         structure = build_structure(scenario, catalog, held, asked.restriction)
         asked.memory.keep_structure(key, structure)
-    terms = price_terms(scenario, catalog, structure.demands, structure.options, structure.eligible)
+    terms = structure.terms_for(scenario, catalog)
     search = Search(
         structure=structure,
         terms=terms,
@@ -170,6 +176,7 @@ def _attempt(
         key=key if asked.rule == FREE else f"{key} {asked.rule}",
         caps=account_caps(scenario),
         rule=asked.rule,
+        watch=asked.watch,
     )
     solution = search.least(objective_weights(scenario), least_carbon=asked.tie_break)
     operation = read_operation(structure.problem, terms, solution)
@@ -190,6 +197,7 @@ class Search:
     caps: Mapping[str, float]
     """Most of the day's account, by its entries' names."""
     rule: FleetRule = FREE
+    watch: Watch = field(default_factory=Watch)
 
     def least(self, weights: Mapping[str, float], *, least_carbon: bool) -> Solution:
         """The least of the weighted account; then, if asked, the least carbon within 0.5 % of it.
@@ -203,7 +211,8 @@ class Search:
         gap = min(GAP[self.effort], OWN_OPTIMUM_SLACK) if staged else GAP[self.effort]
         nodes = (OWN_NODES if staged else NODES)[self.effort]
         limits = Limits(gap=gap, nodes=nodes)
-        found = self._solve(program, f"{self.key} {sorted(weights)}", limits)
+        first = None if self.effort == "quick" else self._quick_values(goal, account)
+        found = self._solve(program, f"{self.key} {sorted(weights)}", limits, first)
         if not found.is_feasible:
             return found
         if staged:
@@ -221,6 +230,14 @@ class Search:
         value = account_value(account, weights, found.values)
         tie = most_tie_break(self.structure.problem, self.terms, account, weights, value)
         return replace(found, objective=value, bound=min(found.bound - tie, value))
+
+    def _quick_values(self, goal: Coefficients, account: Account) -> Mapping[str, float] | None:
+        """A quick answer to begin with, so that more effort never gives less."""
+        quick = replace(self, effort="quick")
+        found, _ = quick._search(
+            quick._priced(goal, account, []), Limits(gap=GAP["quick"], nodes=0), None
+        )
+        return found.values or None
 
     def _priced(
         self, goal: Coefficients, account: Account, rows: Sequence[tuple[Coefficients, float]]
@@ -263,32 +280,20 @@ class Search:
     def _search(
         self, program: Program, limits: Limits, start: Start | None
     ) -> tuple[Solution, Any]:
-        """Relaxation and repair, then the search; where it stops short, HiGHS's own solver.
-
-        That takes long on large programs, so there it is only asked for a report.
-        """
-        problem = self.structure.problem
+        """The solver's ladder; on large programs HiGHS's own solver is only asked for a report."""
         if self.rule.fleet is not None:
             return self._of_held_fleet(program, limits), None
-        weights = {
-            column.name: program.cost[program.index[column.name]]
-            for column in problem.x.values()
-            if column.name in program.index
-        }
-        tree = BranchAndBound(program, problem.levels, weights)
-        found = tree.run(limits, start)
         affordable = self.effort == "report" or len(program.names) <= SMALL_PROGRAM
-        if (
-            self.effort == "quick"
-            or not affordable
-            or found.gap <= limits.gap
-            or not found.is_feasible
-        ):
-            return found, tree.basis
-        proof = solve(program, Limits(gap=limits.gap, time_s=PROOF_TIME_S), found.values)
-        best = min((found, proof), key=lambda answer: answer.objective)
-        bound = max(found.bound, proof.bound)
-        return replace(best, bound=bound, termination=proof.termination), tree.basis
+        proof = Limits(gap=limits.gap, time_s=PROOF_TIME_S)
+        return climb(
+            program,
+            self.structure.problem.levels,
+            limits,
+            coarse=list(self.structure.problem.on.values()),
+            proof=proof if affordable and self.effort != "quick" else None,
+            start=start,
+            watch=self.watch,
+        )
 
     def _of_held_fleet(self, program: Program, limits: Limits) -> Solution:
         """With the servers given there is little left to round: HiGHS's own solver at once."""

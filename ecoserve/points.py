@@ -57,6 +57,8 @@ class MeasuredPoint:
     j_per_output_token: float | None
     convention: PointConvention
     note: str = ""
+    is_own: bool = False
+    """Whether it is the user's own."""
 
 
 def stack_id(name: str) -> str:

@@ -13,8 +13,8 @@ from ecoserve.demand import WorkloadDemand
 from ecoserve.formulation import runs_on_host
 from ecoserve.latency import mixture_quantile_s, queue_of, weighted_quantile
 from ecoserve.options import host_sockets
-from ecoserve.performance import Queue
 from ecoserve.plan import Pool, SloReport
+from ecoserve.queueing import Queue
 from ecoserve.terms import FleetTerms, ServerTerms
 from ecoserve.units import HOURS_PER_DAY
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ecoserve.calibration import fitted, key_of, layers_of, plan_of, points_of
+from ecoserve.calibration import fitted, layers_of
 from ecoserve.catalog import Catalog
+from ecoserve.fit_points import key_of, plan_of, points_of
 from ecoserve.points import MeasuredPoint
 from ecoserve.power_calibration import (
     PowerCoefficients,

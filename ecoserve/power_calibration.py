@@ -112,7 +112,10 @@ def _known(point: MeasuredPoint) -> tuple[float, float, float, float]:
     names = ("power_w", "batch", "input_len", "output_len")
     missing = [name for name, value in zip(names, values, strict=True) if value is None]
     if missing:
-        raise MissingDataError(f"no {', '.join(missing)} in a row of {point.source}")
+        raise MissingDataError(
+            f"no {', '.join(missing)}: a row tells about power only with batch, input_len and "
+            "output_len, since prefills draw more than decode steps"
+        )
     power, batch, isl, osl = (float(value) for value in values if value is not None)
     return power, batch, isl, osl
 
@@ -157,6 +160,10 @@ class PowerFit:
     """Power of each model, predicted by a fit without it."""
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def fit_power(points: Sequence[PowerPoint]) -> PowerFit:
     """Parameters from the points, and their error on models left out one by one.
 
@@ -166,7 +173,8 @@ def fit_power(points: Sequence[PowerPoint]) -> PowerFit:
     models = tuple(sorted({point.model for point in points}))
     if len(points) < MIN_POINTS or len(models) < 2:
         raise MissingDataError(
-            f"{len(points)} points of {len(models)} models: a fit needs {MIN_POINTS} of 2"
+            f"{_counted(len(points), 'usable point')} of {_counted(len(models), 'model')}; power "
+            f"needs at least {MIN_POINTS} points of 2 models, so that one can be held out"
         )
     solution = _solve(points)
     coefficients = _coefficients(solution.x)

@@ -1,20 +1,12 @@
 """What the model says about a measured point: the same forward model as the planner's.
 
-Which function of :mod:`ecoserve.performance` a row calls for depends on its phase and on the load
-it was measured under:
-
-    decode, isolated          t_step(B, c); tokens/s and energy with the prefill of stated prompts
-    decode, closed loop       TPOT(B) = t_step + ((B-1)/OSL) t_prefill
-    prefill, isolated         t_request + t_prefill of B prompts together
-    prefill, closed loop      t_request + t_prefill (1 + b (B-1)/2) + t_step + wait for memory
-    e2e, isolated             waves x (t_request + t_prefill of the wave + (OSL-1) t_step)
-    linear_layer              one layer's products and elementwise work
-    allreduce                 a0 + 2 (g-1)/g bytes/bus
+Seconds by phase and load are those of :mod:`ecoserve.point_latency`; throughput and energy
+count the prefill of the prompts that a row states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -27,20 +19,14 @@ from ecoserve.performance import (
     ACTIVATION_BYTES_PER_VALUE,
     Replica,
     accelerator_replica,
-    decode_step_s,
-    first_token_s,
     kv_batch_limit,
-    kv_sequences,
     matmul_params,
-    mean_context_tokens,
     prefill_s,
     socket_replica,
-    step_terms,
 )
+from ecoserve.point_latency import LATENCY, Work, latency_of, running
 from ecoserve.points import (
-    Load,
     MeasuredPoint,
-    Phase,
     is_weight_only,
     kv_precision_of,
     precision_id,
@@ -58,9 +44,6 @@ from ecoserve.rows import Accelerator, Llm, ServingParameters
 
 Array = NDArray[np.float64]
 
-CLOSED_LOOP_BURST = 0.12
-"""Share of the other users' prefills that a request waits for, two at a time being one apart: users
-that start together stay together for the first of about ten requests each."""
 LARGEST_TP = 8
 """Accelerators of one node; rows beyond it mix kinds of parallelism that a tp does not describe."""
 OPERATOR_PHASES = ("linear_layer", "allreduce")
@@ -69,16 +52,6 @@ LARGEST_LENGTH = 1e7
 """Tokens: longer than any context that is served."""
 LARGEST_BATCH = 1e12
 """Elements of the largest message, the largest unit that a batch is counted in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What the replicas of stacked points are asked to do; arrays of one shape."""
-
-    batch: Array
-    isl: Array
-    osl: Array
-    context: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,70 +270,6 @@ def stacked(setups: Sequence[Setup]) -> tuple[Replica, Work]:
         )
     )
     return Replica(**figures, params=setups[0].replica.params), work
-
-
-def latency_of(phase: Phase, load: Load, replica: Replica, work: Work) -> Array:
-    """Seconds that a row of this phase under this load would show; shape of ``work``."""
-    return LATENCY[phase, load](replica, work)
-
-
-def _decode_alone_s(replica: Replica, work: Work) -> Array:
-    return decode_step_s(replica, work.batch, work.context)
-
-
-def running(replica: Replica, work: Work) -> Array:
-    """Sequences that run at once when ``batch`` users each wait for their last answer: at their
-    mean length, since they are at different places of their answers."""
-    fits = kv_sequences(replica, mean_context_tokens(work.isl, work.osl))
-    return np.minimum(work.batch, np.maximum(fits, 1.0))
-
-
-def _decode_closed_loop_s(replica: Replica, work: Work) -> Array:
-    batch = running(replica, work)
-    step = decode_step_s(replica, batch, mean_context_tokens(work.isl, work.osl))
-    return step + (batch - 1.0) / work.osl * prefill_s(replica, work.isl)
-
-
-def _prefill_alone_s(replica: Replica, work: Work) -> Array:
-    return replica.params.t_request_s + prefill_s(replica, work.isl, prompts=work.batch)
-
-
-def _prefill_closed_loop_s(replica: Replica, work: Work) -> Array:
-    batch = running(replica, work)
-    step = decode_step_s(replica, batch, mean_context_tokens(work.isl, work.osl))
-    prefill = prefill_s(replica, work.isl)
-    others = CLOSED_LOOP_BURST * (batch - 1.0) / 2.0 * prefill
-    occupied = work.osl * _decode_closed_loop_s(replica, work) + prefill
-    return first_token_s(replica, work.isl, step) + others + (work.batch - batch) / batch * occupied
-
-
-def _e2e_s(replica: Replica, work: Work) -> Array:
-    batch = np.clip(kv_batch_limit(replica, work.isl, work.osl), 1.0, work.batch)
-    step = decode_step_s(replica, batch, mean_context_tokens(work.isl, work.osl))
-    prefill = replica.params.t_request_s + prefill_s(replica, work.isl, prompts=batch)
-    return work.batch / batch * (prefill + (work.osl - 1.0) * step)
-
-
-def _linear_layer_s(replica: Replica, work: Work) -> Array:
-    terms = step_terms(replica, work.batch, np.zeros_like(work.batch))
-    return np.hypot(terms.weights, terms.compute) + terms.elementwise + terms.launches
-
-
-def _allreduce_s(replica: Replica, work: Work) -> Array:
-    twice = replica.allreduce_latency_s + replica.allreduce_s_per_token * work.batch
-    return twice / 2.0
-
-
-LATENCY: dict[tuple[Phase, Load], Callable[[Replica, Work], Array]] = {
-    ("decode", "isolated"): _decode_alone_s,
-    ("decode", "closed_loop"): _decode_closed_loop_s,
-    ("prefill", "isolated"): _prefill_alone_s,
-    ("prefill", "closed_loop"): _prefill_closed_loop_s,
-    ("e2e", "isolated"): _e2e_s,
-    ("linear_layer", "isolated"): _linear_layer_s,
-    ("allreduce", "isolated"): _allreduce_s,
-}
-"""What is modelled."""
 
 
 def _output_tokens_per_s(setup: Setup, latency_s: float) -> float | None:

@@ -12,22 +12,26 @@ NUMBER_TYPES = (
     "float_type", "float_parsing", "int_type", "int_parsing", "int_from_float",
 )  # fmt: skip
 
+MOST_LIKELY = 3
 
-def problems_of(items: Iterable[Mapping[str, Any]], known_keys: Sequence[str]) -> list[Problem]:
+
+def problems_of(items: Iterable[Mapping[str, Any]], known_paths: Sequence[str]) -> list[Problem]:
     """One problem per mistake pydantic found.
+
+    ``known_paths`` are those of all keys, ``workloads[].slo.ttft_s`` for one inside a list.
 
     A list that is only "too short" because its members are wrong is no second mistake.
     """
     items = list(items)
     inside = {item["loc"][:depth] for item in items for depth in range(len(item["loc"]))}
     return [
-        Problem(".".join(str(step) for step in item["loc"]), _message(item, known_keys))
+        Problem(".".join(str(step) for step in item["loc"]), _message(item, known_paths))
         for item in items
         if item["type"] != "too_short" or item["loc"] not in inside
     ]
 
 
-def _message(item: Mapping[str, Any], known_keys: Sequence[str]) -> str:
+def _message(item: Mapping[str, Any], known_paths: Sequence[str]) -> str:
     kind, given = str(item["type"]), item.get("input")
     limits = {key: _shown(value) for key, value in (item.get("ctx") or {}).items()}
     words = {
@@ -46,13 +50,16 @@ def _message(item: Mapping[str, Any], known_keys: Sequence[str]) -> str:
         "too_long": f"must have at most {limits.get('max_length')} entries",
         "model_type": "must be an object with keys and values",
         "tuple_type": "must be a list",
+        "int_parsing_size": "is far too large a number",
+        "dict_type": "must be an object with keys and values",
+        "list_type": "must be a list",
         "bool_parsing": "must be true or false",
         "bool_type": "must be true or false",
     } | dict.fromkeys(NUMBER_TYPES, "must be a number")
     if kind == "extra_forbidden":
-        return _unknown_key(str(item["loc"][-1]), known_keys)
+        return _unknown_key(item["loc"], known_paths)
     if kind not in words:
-        return str(item["msg"]).removeprefix("Value error, ")
+        return _in_our_words(kind, str(item["msg"]))
     shown = kind not in ("missing", "too_short") and isinstance(given, str | int | float)
     return f"{words[kind]}, not {given!r}" if shown else words[kind]
 
@@ -67,6 +74,21 @@ def _shown(value: object) -> object:
     return f"{value:g}" if isinstance(value, float) else value
 
 
-def _unknown_key(key: str, known_keys: Sequence[str]) -> str:
-    likely = nearest(key, tuple(known_keys))
-    return "is not a known key" + (f"; nearest: {', '.join(likely)}" if likely else "; remove it")
+def _in_our_words(kind: str, message: str) -> str:
+    """What our own checks say; of a check that is the library's no more than that it failed."""
+    return message.removeprefix("Value error, ") if kind == "value_error" else "cannot be read"
+
+
+def _unknown_key(where: Sequence[object], known_paths: Sequence[str]) -> str:
+    """That a key is unknown where it stands, and where one of its name or a similar one belongs."""
+    *above, key = ("[]" if isinstance(step, int) else str(step) for step in where)
+    here = ".".join(above).replace(".[]", "[]")
+    paths: dict[str, list[str]] = {}
+    for path in known_paths:
+        parent, _, name = path.rpartition(".")
+        in_place = name if parent == here else path if parent else f"{name} at the top level"
+        paths.setdefault(name, []).append(in_place)
+    likely = [path for name in nearest(key, tuple(paths)) for path in paths[name]]
+    if not likely:
+        return "is not a known key; remove it"
+    return f"is not a known key here; nearest: {', '.join(likely[:MOST_LIKELY])}"

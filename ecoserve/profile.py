@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecoserve.calibration import SMALLEST_BAND
-from ecoserve.catalog import OPERATOR_STACK, Catalog
+from ecoserve.catalog import Catalog
 from ecoserve.correction import Grid, step_grid
-from ecoserve.errors import InfeasibleError, MissingDataError, Problem, ScenarioError
-from ecoserve.options import TP_DEGREES, largest_batch, runs
+from ecoserve.errors import InfeasibleError, Problem, ScenarioError
+from ecoserve.options import largest_batch
 from ecoserve.performance import (
-    KV_BYTES,
-    MAX_NUM_SEQS,
     PREFILL_INTERFERENCE,
-    WEIGHT_BYTES,
     Replica,
     accelerator_replica,
     first_token_s,
@@ -37,8 +34,7 @@ from ecoserve.power import (
     power_model,
     request_energy,
 )
-from ecoserve.rows import Accelerator
-from ecoserve.scenario import HIGHEST_PREFIX_CACHE_HIT
+from ecoserve.profile_query import ProfileQuery, check_runs, query_problems
 from ecoserve.standing import profile_notes
 from ecoserve.units import BYTES_PER_GB
 
@@ -92,22 +88,6 @@ class LoadPower:
     """Where routing spreads the requests thinly over all replicas."""
     spread_batch: float
     """Mean sequences running then."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileQuery:
-    """Which replica, and the length of its requests."""
-
-    llm_id: str
-    accelerator_id: str
-    tp: int
-    stack: str
-    precision: str
-    isl_tokens: float
-    osl_tokens: float
-    kv_precision: str = "bf16"
-    prefix_cache_hit: float = 0.0
-    max_num_seqs: int = MAX_NUM_SEQS
 
 
 def profile_at_batch(catalog: Catalog, query: ProfileQuery, batch: int) -> ServingProfile:
@@ -233,10 +213,10 @@ class _Setup:
 
 def _setup(catalog: Catalog, query: ProfileQuery) -> _Setup:
     llm, accelerator = catalog.llm(query.llm_id), catalog.accelerator(query.accelerator_id)
-    problems = list(_problems(query))
+    problems = query_problems(query)
     if problems:
         raise ScenarioError(problems)
-    _check_runs(accelerator, query)
+    check_runs(accelerator, query)
     params = catalog.serving_on(accelerator, query.stack, query.precision)
     key = (llm.id, accelerator.id, query.tp, query.stack, query.precision)
 
@@ -260,45 +240,6 @@ def _setup(catalog: Catalog, query: ProfileQuery) -> _Setup:
         local=None if grid is None else _local(grid, query, replica.error_band),
         notes=notes,
     )
-
-
-def _check_runs(accelerator: Accelerator, query: ProfileQuery) -> None:
-    if query.stack == OPERATOR_STACK:
-        known = f"{OPERATOR_STACK} is single layers measured alone, which serve nothing"
-        raise ScenarioError([Problem("stack", known)])
-    if query.tp > accelerator.max_tp:
-        raise MissingDataError(
-            f"tp {query.tp} is beyond the {accelerator.max_tp} that pay on {accelerator.id}: its "
-            "links were not measured with more"
-        )
-    if not runs(accelerator, query.precision):
-        raise MissingDataError(f"{accelerator.id} has no native {query.precision}")
-    if accelerator.rate_tflops(query.kv_precision) is None:
-        raise MissingDataError(
-            f"{accelerator.id} has no native {query.kv_precision} for the KV cache"
-        )
-
-
-def _problems(query: ProfileQuery) -> list[Problem]:
-    problems = []
-    if query.tp not in TP_DEGREES:
-        known = ", ".join(str(tp) for tp in TP_DEGREES)
-        problems.append(Problem("tp", f"must be one of {known}, got {query.tp}"))
-    for name, formats in (("precision", WEIGHT_BYTES), ("kv_precision", KV_BYTES)):
-        if getattr(query, name) not in formats:
-            known = ", ".join(formats)
-            given = getattr(query, name)
-            problems.append(Problem(name, f"must be one of {known}, got {given!r}"))
-    for name, low, high in (
-        ("isl_tokens", 1, 1e7),
-        ("osl_tokens", 1, 1e7),
-        ("prefix_cache_hit", 0, HIGHEST_PREFIX_CACHE_HIT),
-        ("max_num_seqs", 1, 4096),
-    ):
-        if not low <= getattr(query, name) <= high:
-            given = f"got {getattr(query, name):g}"
-            problems.append(Problem(name, f"must be {low:g} to {high:g}, {given}"))
-    return problems
 
 
 def _memory_limit(setup: _Setup) -> int:

@@ -1,4 +1,4 @@
-"""An integer program as arrays: built in PuLP, read once, handed to HiGHS in one call."""
+"""An integer program as arrays: built in PuLP and read once, for any solver."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import highspy
 import numpy as np
 import pulp
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Whole columns that a need has to be met with, and a positive weight for each."""
+
+    places: NDArray[np.int32]
+    weights: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,19 +174,63 @@ class Program:
             values=np.insert(self.values, here, np.array(values)[order]),
         )
 
-    def model(self, *, relaxed: bool) -> highspy.HighsLp:
-        """The arrays as HiGHS takes them."""
-        model = highspy.HighsLp()
-        model.num_col_, model.num_row_ = len(self.names), len(self.row_lower)
-        model.col_cost_, model.col_lower_, model.col_upper_ = self.cost, self.lower, self.upper
-        model.row_lower_, model.row_upper_ = self.row_lower, self.row_upper
-        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        model.a_matrix_.start_, model.a_matrix_.index_ = self.starts, self.columns
-        model.a_matrix_.value_ = self.values
-        if not relaxed:
-            kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-            model.integrality_ = [kinds[whole] for whole in self.whole]
-        return model
+    def with_sums(self, groups: Sequence[Sequence[int]]) -> Program:
+        """One more whole column per group, last and free of price, that is the group's sum."""
+        n = len(self.names)
+        sums = range(n, n + len(groups))
+        rows = [np.append(group, total) for group, total in zip(groups, sums, strict=True)]
+        lengths = np.array([len(row) for row in rows], dtype=int)
+        names = [f"sum({i})" for i in range(len(groups))]
+        nothing = np.zeros(len(groups))
+        return replace(
+            self,
+            names=[*self.names, *names],
+            index={**self.index, **dict(zip(names, sums, strict=True))},
+            whole=[*self.whole, *(True for _ in groups)],
+            lower=np.append(self.lower, [self.lower[list(group)].sum() for group in groups]),
+            upper=np.append(self.upper, [self.upper[list(group)].sum() for group in groups]),
+            cost=np.append(self.cost, nothing),
+            row_lower=np.append(self.row_lower, nothing),
+            row_upper=np.append(self.row_upper, nothing),
+            starts=np.append(self.starts, self.starts[-1] + lengths.cumsum()).astype(np.int32),
+            columns=np.concatenate([self.columns, *rows]).astype(np.int32),
+            values=np.concatenate([self.values, *(_ones_then_minus_one(n) for n in lengths)]),
+        )
+
+    def to_pulp(self) -> pulp.LpProblem:
+        """The same program in PuLP, for solvers that PuLP drives."""
+        lp = pulp.LpProblem("program", pulp.LpMinimize)
+        kinds = (pulp.LpContinuous, pulp.LpInteger)
+        columns = [
+            lp.add_variable(name, _finite(low), _finite(high), kinds[whole])
+            for name, low, high, whole in zip(
+                self.names, self.lower, self.upper, self.whole, strict=True
+            )
+        ]
+        lp += pulp.LpAffineExpression(list(zip(columns, self.cost.tolist(), strict=True)))
+        for row, (low, high) in enumerate(zip(self.row_lower, self.row_upper, strict=True)):
+            places = slice(self.starts[row], self.starts[row + 1])
+            terms = zip(self.columns[places].tolist(), self.values[places].tolist(), strict=True)
+            expression = pulp.LpAffineExpression([(columns[i], value) for i, value in terms])
+            sense = _sense(low, high)
+            rhs = high if sense == pulp.LpConstraintLE else low
+            lp.addConstraint(pulp.LpConstraint(expression, sense, f"row{row}", float(rhs)))
+        return lp
+
+
+def _ones_then_minus_one(length: int) -> Array:
+    return np.append(np.ones(length - 1), -1.0)
+
+
+def _finite(bound: float) -> float | None:
+    return float(bound) if math.isfinite(bound) else None
+
+
+def _sense(low: float, high: float) -> int:
+    """Rows have one side or two equal ones, as PuLP makes them."""
+    if low == high:
+        return int(pulp.LpConstraintEQ)
+    return int(pulp.LpConstraintGE if math.isfinite(low) else pulp.LpConstraintLE)
 
 
 def _row_bounds(row: pulp.LpConstraint) -> tuple[float, float]:

@@ -12,9 +12,10 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from ecoserve.answer import Limits
 from ecoserve.errors import SolverError
+from ecoserve.highs import expect_ok, model_of, new_highs
 from ecoserve.program import Program
-from ecoserve.solver import Limits, expect_ok, new_highs
 
 Array = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ class Relaxation:
 
     def __init__(self, program: Program) -> None:
         self._highs = new_highs(Limits())
-        expect_ok(self._highs.passModel(program.model(relaxed=True)), "the program")
+        expect_ok(self._highs.passModel(model_of(program, relaxed=True)), "the program")
         self._all = np.arange(len(program.names), dtype=np.int32)
 
     def set_prices(self, cost: Array) -> None:

@@ -420,18 +420,28 @@ def read_scenario(data: Mapping[str, Any], catalog: Catalog | None = None) -> Sc
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
         unknown = _unknown_ids(data, catalog) if catalog else []
-        known_keys = [name for part in PARTS for name in part.model_fields]
-        raise ScenarioError([*problems_of(error.errors(), known_keys), *unknown]) from error
+        known_paths = [place + name for part, place in PARTS.items() for name in part.model_fields]
+        raise ScenarioError([*problems_of(error.errors(), known_paths), *unknown]) from error
     if catalog is not None:
         check_scenario(scenario, catalog)
     return scenario
 
 
-PARTS = (
-    *(Scenario, Workload, Slo, Site, Market, Hardware, ServerLimit, Stock, Levers, Policy),
-    *(GivenFleet, GivenServers),
-)
-"""Every kind of object a scenario is made of."""
+PARTS: Mapping[type[Part], str] = {
+    Scenario: "",
+    Workload: "workloads[].",
+    Slo: "workloads[].slo.",
+    Site: "site.",
+    Market: "site.market.",
+    Hardware: "hardware.",
+    ServerLimit: "hardware.limits[].",
+    Stock: "hardware.stock[].",
+    Levers: "levers.",
+    Policy: "policy.",
+    GivenFleet: "given[].",
+    GivenServers: "given[].servers[].",
+}
+"""Every kind of object a scenario is made of, and what stands in front of its keys."""
 
 
 def check_scenario(scenario: Scenario, catalog: Catalog) -> None:

@@ -18,7 +18,6 @@ import numpy as np
 from ecoserve.catalog import Catalog
 from ecoserve.constraints import fleet_problem
 from ecoserve.cost import server_cost
-from ecoserve.cuts import Counted, rounding_cuts
 from ecoserve.demand import WorkloadDemand, workload_demands
 from ecoserve.embodied import kgco2e_per_h, node_footprint
 from ecoserve.errors import BlockedSlice, InfeasibleError
@@ -37,11 +36,11 @@ from ecoserve.options import (
     undominated,
 )
 from ecoserve.power import server_idle_w
-from ecoserve.program import Cut, Program
+from ecoserve.program import Counted, Program
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario, Site
-from ecoserve.solver import Limits, Solution, Start, new_highs
+from ecoserve.solver import Solution, Start, tightened
 from ecoserve.terms import FULL, CountLimit, FleetTerms, ServerTerms, SiteTerms, duty_periods
 from ecoserve.units import HOURS_PER_DAY, kg_from_g, kw_from_w
 
@@ -62,14 +61,22 @@ class Structure:
     eligible: Eligibility
     problem: FleetProblem
     program: Program
-    on_kw: Mapping[str, float]
-    """Of one server of each kind that is on."""
+    terms: FleetTerms
+    """As it was priced when it was built."""
+    priced_as: str
+    """Fingerprint of the scenario it was built for."""
     _cuts: list[Program] = field(default_factory=list)
+
+    def terms_for(self, scenario: Scenario, catalog: Catalog) -> FleetTerms:
+        """The terms at a scenario's prices; its own are at hand."""
+        if self.priced_as == scenario.fingerprint():
+            return self.terms
+        return price_terms(scenario, catalog, self.demands, self.options, self.eligible)
 
     def program_with_cuts(self) -> Program:
         """With rows that hold for whole servers only; made once, for searches that need proof."""
         if not self._cuts:
-            self._cuts.append(self.program.with_cuts(_cuts(self)))
+            self._cuts.append(tightened(self.program, _counted(self)))
         return self._cuts[0]
 
 
@@ -124,19 +131,19 @@ def _keep(book: OrderedDict[str, T], key: str, value: T) -> None:
         book.popitem(last=False)
 
 
-def _cuts(structure: Structure) -> list[Cut]:
+def _counted(structure: Structure) -> list[Counted]:
     problem, index = structure.problem, structure.program.index
+    on_kw = {kind.id: kind.on_kw for kind in structure.terms.servers}
     by_period: dict[int, list[tuple[int, float]]] = {}
     for (kind, k), column in problem.on.items():
-        by_period.setdefault(k, []).append((index[column.name], structure.on_kw[kind]))
-    counted = [
+        by_period.setdefault(k, []).append((index[column.name], on_kw[kind]))
+    return [
         Counted(
             places=np.array([place for place, _ in mine], dtype=np.int32),
             weights=np.array([kw for _, kw in mine]),
         )
         for mine in by_period.values()
     ]
-    return rounding_cuts(structure.program, counted, new_highs(Limits()))
 
 
 def structure_key(
@@ -189,7 +196,8 @@ def build_structure(
         eligible=eligible,
         problem=problem,
         program=Program.of(problem.lp),
-        on_kw={kind.id: kind.on_kw for kind in terms.servers},
+        terms=terms,
+        priced_as=scenario.fingerprint(),
     )
 
 

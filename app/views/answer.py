@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import streamlit as st
 
 from app import figures, state
 from app.figures import Chart
+from app.profiles import short_name
 from app.state import Answer
 from app.text import (
     MINUS,
@@ -30,7 +30,6 @@ from app.text import (
 )
 from ecoserve.errors import BlockedSlice
 from ecoserve.plan import FleetEntry, Plan, Pool, Status
-from ecoserve.rows import Accelerator
 
 STATUS_WORDS = {
     Status.OPTIMAL: "Proven optimal",
@@ -97,11 +96,6 @@ def _sureness(plan: Plan) -> str:
     if not math.isfinite(plan.gap):
         return "no bound known"
     return f"within {percent(plan.gap, 2)} of its best"
-
-
-def short_name(accelerator: Accelerator) -> str:
-    """An accelerator's name without its vendor and its memory."""
-    return re.sub(r" \d+ GB$", "", accelerator.name.removeprefix(f"{accelerator.vendor} "))
 
 
 def saving_phrase(answer: Answer) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,9 @@ from app.text import column_words, plain, sentence, sentence_list
 from app.views import answer as draw
 from app.views import embodied_panel
 from catalog_db.build import CatalogBuildError
+from catalog_db.csvfiles import plain as text_of
 from catalog_db.huggingface import ConfigError, own_name
+from catalog_db.own_points import POINTS_FILE, is_points_file, with_own_points
 from ecoserve.errors import EcoServeError, Problem, ScenarioError
 
 UPLOAD = "own:upload"
@@ -28,6 +30,7 @@ CONFIG_NAME = re.compile(r"config ?(\(\d+\))?\.json")
 NAME_IT = "Not taken yet: the config.json does not say the name of its model; give it below."
 IN_USE = "Not taken off: the scenario uses your rows. Choose something else there, or:"
 NO_PRESET = "Not taken off: with the preset's values the scenario does not hold up. Correct it, or:"
+MEASUREMENTS = "measured_points"
 TALL_PX = 720
 MAX_FILE_MB = 5
 MAX_LISTED = 20
@@ -48,8 +51,10 @@ def show() -> None:
     """Files in, problems, rows taken, files out."""
     st.markdown("##### Your own data")
     st.caption(
-        "Add or correct rows for this browser tab: servers, accelerators, LLMs, prices, regions "
-        "or any other table. Nobody else sees them."
+        "Add or correct rows for this browser tab: servers, accelerators, LLMs, prices, regions, "
+        "measurements or any other table. Nobody else sees them. Measurements appear on the "
+        "Evidence page and correct predictions inside what they cover; ecoserve calibrate fits "
+        "parameters to them."
     )
     files, examples = st.columns([3, 2], gap="large")
     with files:
@@ -63,8 +68,8 @@ def show() -> None:
 
 def _upload() -> None:
     st.file_uploader(
-        "CSV files named after a table (servers.csv), or a Hugging Face config.json per LLM, "
-        "under any name",
+        "CSV files named after a table (servers.csv); or, under any name, measurements with the "
+        "columns of ecoserve validate, or a Hugging Face config.json per LLM",
         type=["csv", "json"],
         accept_multiple_files=True,
         max_upload_size=MAX_FILE_MB,
@@ -92,11 +97,35 @@ def _take() -> None:
         st.session_state[REFUSED] = Refusal(NAME_IT)
         return
     try:
-        state.lay_over({names[file.file_id]: file.getvalue() for file in given})
+        state.lay_over(_with_points({names[file.file_id]: file.getvalue() for file in given}))
     except EcoServeError as error:
         st.session_state[REFUSED] = _refusal(error)
     else:
         _show_own_product()
+
+
+def _with_points(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The files, with those of measurements as rows of one table beside the ones taken before.
+
+    Raises :class:`CatalogBuildError` with everything that is wrong with the measurements.
+    """
+    points = {name: text for name, text in _texts(files) if is_points_file(text)}
+    if not points:
+        return files
+    tables = {name: content for name, content in files.items() if name not in points}
+    kept = dict(_texts({**state.own_files(), **tables})).get(POINTS_FILE, "")
+    text = with_own_points(kept, points, state.catalog().point_conventions)
+    return {**tables, POINTS_FILE: text.encode()}
+
+
+def _texts(files: dict[str, bytes]) -> Iterator[tuple[str, str]]:
+    """The CSV files that are text; what is wrong with others is said when they are laid over."""
+    for name, content in files.items():
+        if name.endswith(".csv"):
+            try:
+                yield name, text_of(content)
+            except UnicodeDecodeError:
+                continue
 
 
 def _file_name(file: Any) -> str:
@@ -290,8 +319,14 @@ def own_rows() -> list[Row]:
     catalog = state.catalog()
     rows = []
     for table, row_id in sorted(catalog.overlay_rows):
+        if table == MEASUREMENTS:
+            continue
         known = getattr(catalog, table, {})
         name = getattr(known.get(row_id), "name", "") if hasattr(known, "get") else ""
         if table != "sources":
             rows.append({"Table": column_words(table), "Row": name or row_id, "Id": row_id})
+    n_points = sum(table == MEASUREMENTS for table, _ in catalog.overlay_rows)
+    if n_points:
+        many = "1 measurement" if n_points == 1 else f"{n_points:,} measurements"
+        rows.append({"Table": column_words(MEASUREMENTS), "Row": many, "Id": "see Evidence"})
     return rows

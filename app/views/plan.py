@@ -15,6 +15,9 @@ from app.views import assumptions, solve
 from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError
 from ecoserve.operational import hourly_intensity, site_pue
 
+# Widths of controls, which wrap where the page is narrower than all of them.
+MEAN_PX, PUE_PX, OBJECTIVE_PX, VERSUS_PX = 200, 115, 136, 255
+
 
 @st.fragment
 def page() -> None:
@@ -43,17 +46,16 @@ def page() -> None:
 def controls() -> None:
     """The few controls whose effect is seen here; the rest stand on their own pages."""
     site, policy = state.scenario().site, state.scenario().policy
-    quick, mean, pue, objective, versus = st.columns([3.2, 2.2, 1.6, 1.4, 2.4])
-    with quick:
+    with st.container(horizontal=True):
         inputs.intensity_choice()
-    with mean:
-        inputs.intensity_slider(float(hourly_intensity(site, state.catalog()).mean()))
-    with pue:
-        inputs.pue_slider(site_pue(site, state.catalog()))
-    with objective:
-        inputs.objective_choice(policy.objective)
-    with versus:
-        inputs.baseline_choice(state.session().baseline)
+        with st.container(width=MEAN_PX):
+            inputs.intensity_slider(float(hourly_intensity(site, state.catalog()).mean()))
+        with st.container(width=PUE_PX):
+            inputs.pue_slider(site_pue(site, state.catalog()))
+        with st.container(width=OBJECTIVE_PX):
+            inputs.objective_choice(policy.objective)
+        with st.container(width=VERSUS_PX):
+            inputs.baseline_choice(state.session().baseline)
 
 
 def waiting(place: DeltaGenerator) -> None:

@@ -6,16 +6,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import figures_evidence as figures
 from app import state
 from app.figures_evidence import ProfileCurve
-from app.profiles import NoCurve, profile_curve, profiled_accelerators, smallest_tp
+from app.profiles import (
+    NoCurve,
+    accelerator_labels,
+    nearest_tp,
+    profile_curve,
+    profiled_accelerators,
+    smallest_tp,
+)
 from app.text import capacity, duration, in_words, number, percent, plain, sentence
 from app.views import answer as draw
 from ecoserve.catalog import Catalog
 from ecoserve.options import PRECISIONS, TP_DEGREES
-from ecoserve.profile import ProfileQuery
+from ecoserve.profile_query import ProfileQuery
 from ecoserve.scenario import Workload
 from ecoserve.units import s_from_ms
 
@@ -28,6 +36,8 @@ TTFT_S, TPOT_MS = 1.0, 50.0
 ISL_TOKENS, OSL_TOKENS = 1000.0, 250.0
 """Lengths offered for an LLM that no workload has."""
 PER = ("accelerator", "replica")
+NARROW_PX, WIDE_PX, WIDEST_PX = 140, 260, 460
+"""Widths of controls, which wrap where the page is narrower than all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +46,71 @@ class _Limits:
     tpot_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of every chosen accelerator."""
+
+    query: ProfileQuery
+    """Of the first one."""
+    chosen: list[str]
+    limits: _Limits
+    per: str
+    remarks: DeltaGenerator
+    """The place beside the choice of accelerators."""
+
+
 @st.fragment
 def show() -> None:
     """The choices, the picture, and a row per accelerator."""
     st.markdown("##### What would one replica do?")
-    query, chosen, limits, per = _choices()
-    if query is None:
+    asked = _choices()
+    if asked is None:
         st.caption("Choose an accelerator to see what a replica on it would do.")
         return
-    version = state.catalog().version
-    found = [_curve(version, replace(query, accelerator_id=row), limits) for row in chosen]
+    found = _curves(asked)
     curves = {i: row for i, row in enumerate(found) if isinstance(row, ProfileCurve)}
+    with asked.remarks:
+        for row in found:
+            _remark(row, asked)
     if curves:
         chart = figures.throughput_against_tpot(
-            curves, limits.tpot_s, per_accelerator=per == PER[0]
-        )
+            {i: _named(curve, asked.query.tp) for i, curve in curves.items()},
+            asked.limits.tpot_s, per_accelerator=asked.per == PER[0],
+        )  # fmt: skip
         draw.show_chart(chart, "profile")
         draw.show_table([_cells(curve) for curve in curves.values()], "")
-    for row in found:
-        if isinstance(row, NoCurve):
-            st.caption(plain(sentence(f"{row.name}: {_readable(row.reason, query, chosen)}")))
     st.caption(
         "All requests of the mean lengths and none waiting: a plan also keeps the wait in front of "
         "a pool within the TTFT limit. Both limits are kept with the error band as a margin. "
         "Energy is that of the accelerators, without their host. KV precision, the most sequences "
         "at once and the prefix-cache hits are those of the scenario."
     )
+
+
+def _curves(asked: _Question) -> list[ProfileCurve | NoCurve]:
+    """By accelerator in the order chosen, each with as many as can serve one model together."""
+    catalog = state.catalog()
+    queries = [
+        replace(asked.query, accelerator_id=row, tp=nearest_tp(catalog, row, asked.query.tp))
+        for row in asked.chosen
+    ]
+    return [_curve(catalog.version, query, asked.limits) for query in queries]
+
+
+def _remark(row: ProfileCurve | NoCurve, asked: _Question) -> None:
+    """Why an accelerator has no curve, or one with fewer accelerators than were asked for."""
+    if isinstance(row, NoCurve):
+        reason = _readable(row.reason, asked.query, asked.chosen)
+        st.caption(plain(sentence(f"{row.name}: no curve; {reason}")))
+    elif row.tp != asked.query.tp:
+        st.caption(
+            plain(f"{row.name}: drawn with {row.tp}, the most that serve one model together.")
+        )
+
+
+def _named(curve: ProfileCurve, tp: int) -> ProfileCurve:
+    """The curve as the chart names it, with its accelerators where they are not as many."""
+    return curve if curve.tp == tp else replace(curve, name=f"{curve.name} ({curve.tp} each)")
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
@@ -78,43 +127,39 @@ def _readable(reason: str, query: ProfileQuery, chosen: list[str]) -> str:
 
 
 def _name(accelerator_id: str) -> str:
-    return draw.short_name(state.catalog().accelerator(accelerator_id))
+    return accelerator_labels(state.catalog())[accelerator_id]
 
 
 # ---- choices; they ask a question and are no part of the scenario
 
 
-def _choices() -> tuple[ProfileQuery | None, list[str], _Limits, str]:
+def _choices() -> _Question | None:
     catalog = state.catalog()
-    first, second, third, fourth, fifth = st.columns([2, 1, 1, 1.2, 1.3])
+    first = st.container(horizontal=True)
     with first:
-        llm_id = _llm(catalog)
-    with second:
-        precision = _precision(llm_id)
-    with third:
-        stack = _stack(catalog)
-    accelerators, isl, osl, ttft, tpot = st.columns([3, 1, 1, 1, 1])
-    with accelerators:
+        with st.container(width=WIDE_PX):
+            llm_id = _llm(catalog)
+        with st.container(width=NARROW_PX):
+            precision = _precision(llm_id)
+        with st.container(width=NARROW_PX):
+            stack = _stack(catalog)
+    second = st.container(horizontal=True)
+    with second, st.container(width=WIDEST_PX):
         chosen = _accelerators(catalog, stack)
-    lengths = _mean_lengths(llm_id)
-    with isl:
-        isl_tokens = _tokens("Mean input, tokens", f"profile:isl:{llm_id}", lengths[0])
-    with osl:
-        osl_tokens = _tokens("Mean output, tokens", f"profile:osl:{llm_id}", lengths[1])
-    limits = _limits(llm_id, ttft, tpot)
-    query = None
-    if chosen:
-        query = ProfileQuery(
-            llm_id=llm_id, accelerator_id=chosen[0], tp=1, stack=stack, precision=precision,
-            isl_tokens=isl_tokens, osl_tokens=osl_tokens, **_settings(llm_id),
-        )  # fmt: skip
-    with fourth:
+        remarks = st.container(gap="xxsmall")
+    lengths, limits = _lengths(llm_id, second), _limits(llm_id, second)
+    if not chosen:
+        return None
+    query = ProfileQuery(
+        llm_id=llm_id, accelerator_id=chosen[0], tp=1, stack=stack, precision=precision,
+        isl_tokens=lengths[0], osl_tokens=lengths[1], **_settings(llm_id),
+    )  # fmt: skip
+    with first:
         tp = _tp(catalog, query, chosen)
-    with fifth:
         per = st.segmented_control(
             "Tokens/s per", PER, default=PER[0], key="profile:per", required=True
         )
-    return query and replace(query, tp=tp), chosen, limits, per or PER[0]
+    return _Question(replace(query, tp=tp), chosen, limits, per or PER[0], remarks)
 
 
 def _llm(catalog: Catalog) -> str:
@@ -151,13 +196,13 @@ def _stack(catalog: Catalog) -> str:
 
 
 def _accelerators(catalog: Catalog, stack: str) -> list[str]:
-    known = profiled_accelerators(catalog, stack)
+    known, labels = profiled_accelerators(catalog, stack), accelerator_labels(catalog)
     wanted = [*_in_the_plan(), *SHOWN_FIRST]
     offered = [row for row in dict.fromkeys(wanted) if row in known]
     return st.multiselect(
         "Accelerators", known, default=(offered or known)[:MOST], max_selections=MOST,
-        key=f"profile:accelerators:{stack}",
-        format_func=lambda row: _name(row) if row in catalog.accelerators else "",
+        key=f"profile:accelerators:{stack}", filter_mode="contains",
+        format_func=lambda row: labels.get(row, ""),
     )  # fmt: skip
 
 
@@ -187,34 +232,43 @@ def _settings(llm_id: str) -> dict[str, Any]:
     }
 
 
+def _lengths(llm_id: str, place: DeltaGenerator) -> tuple[float, float]:
+    offered = _mean_lengths(llm_id)
+    with place:
+        return (
+            _tokens("Mean input, tokens", f"profile:isl:{llm_id}", offered[0]),
+            _tokens("Mean output, tokens", f"profile:osl:{llm_id}", offered[1]),
+        )
+
+
 def _tokens(label: str, key: str, offered: float) -> float:
-    return float(st.number_input(label, 1, MOST_TOKENS, max(1, round(offered)), 50, key=key))
+    start = max(1, round(offered))
+    return float(st.number_input(label, 1, MOST_TOKENS, start, 50, key=key, width=NARROW_PX))
 
 
-def _limits(llm_id: str, ttft: Any, tpot: Any) -> _Limits:
+def _limits(llm_id: str, place: DeltaGenerator) -> _Limits:
     workload = _workload(llm_id)
     slo = workload.slo if workload else None
-    with ttft:
+    with place:
         ttft_s = st.number_input(
             "TTFT limit, s", 0.01, 1000.0, slo.ttft_s if slo else TTFT_S, 0.1,
-            key=f"profile:ttft:{llm_id}", format="%g",
+            key=f"profile:ttft:{llm_id}", format="%g", width=NARROW_PX,
         )  # fmt: skip
-    with tpot:
         tpot_ms = st.number_input(
             "TPOT limit, ms", 1.0, 10_000.0, 1000 * slo.tpot_s if slo else TPOT_MS, 5.0,
-            key=f"profile:tpot:{llm_id}", format="%g",
+            key=f"profile:tpot:{llm_id}", format="%g", width=NARROW_PX,
         )  # fmt: skip
     return _Limits(ttft_s, s_from_ms(tpot_ms))
 
 
-def _tp(catalog: Catalog, query: ProfileQuery | None, chosen: list[str]) -> int:
+def _tp(catalog: Catalog, query: ProfileQuery, chosen: list[str]) -> int:
     """Accelerators of a replica; at first as many as all the chosen ones need for this LLM."""
-    least = [smallest_tp(catalog, replace(query, accelerator_id=row)) for row in chosen if query]
+    least = [smallest_tp(catalog, replace(query, accelerator_id=row)) for row in chosen]
     offered = max((tp for tp in least if tp), default=1)
-    llm = f"{query.llm_id}:{query.precision}" if query else ""
     picked = st.segmented_control(
-        "Accelerators each", TP_DEGREES, default=offered, key=f"profile:tp:{llm}", required=True
-    )
+        "Accelerators each", TP_DEGREES, default=offered, required=True,
+        key=f"profile:tp:{query.llm_id}:{query.precision}",
+    )  # fmt: skip
     return picked or offered
 
 
@@ -225,6 +279,7 @@ def _cells(curve: ProfileCurve) -> dict[str, Any]:
     power_flag = "" if power == "calibrated" else "~ "
     cells: dict[str, Any] = {
         "Replica": f"{curve.tp} x {curve.name}",
+        "Speed figures": f"{flag}{curve.provenance}, {percent(curve.error_band, 2)} band",
         "Largest batch within the limits": "none",
         "TPOT": "", "TTFT, no wait": "", "Tokens/s": "", "Power": "", "J per output token": "",
         "Memory in use": "", "Bound by": "",
@@ -242,6 +297,5 @@ def _cells(curve: ProfileCurve) -> dict[str, Any]:
         }
     return cells | {
         "Batch ends at": f"{last.batch}, by {curve.ends_by}",
-        "Speed figures": f"{flag}{curve.provenance}, {percent(curve.error_band, 2)} band",
         "Power figures": f"{power_flag}{power}",
     }

@@ -20,6 +20,7 @@ from ecoserve.validation import QUANTITIES, ErrorGroup
 Row = dict[str, Any]
 HELD_OUT = "evidence:held-out"
 """Session key: the catalog whose held-out errors this tab has asked for."""
+FILTER_PX = 200
 US_PER_S = 1e6
 MS_PER_S = 1e3
 PER_CENT = {
@@ -39,7 +40,8 @@ def show() -> None:
     evidence = _evidence(state.catalog().version)
     checks, groups = _filtered(evidence)
     if checks:
-        sources = figures.sources_by_size(evidence.checks, figures.FEW_ROWS)
+        of_others = [check for check in evidence.checks if not check.is_own]
+        sources = figures.sources_by_size(of_others, figures.FEW_ROWS)
         draw.show_chart(figures.predicted_against_measured(checks, sources), "measured")
         st.caption(plain(fit_line(checks)))
     else:
@@ -73,20 +75,25 @@ def _held_out(catalog_version: str) -> tuple[AccuracyRow, ...]:
 
 
 def _filtered(evidence: SpeedEvidence) -> tuple[list[PointCheck], list[ErrorGroup]]:
-    left, *places = st.columns([1.7, 1, 1, 1])
-    with left:
+    own = {check.source for check in evidence.checks if check.is_own}
+
+    def words(choice: str) -> str:
+        return f"{choice}, yours" if choice in own else choice
+
+    picked: dict[str, set[str]] = {}
+    with st.container(horizontal=True):
         quantity = st.segmented_control(
             "Quantity", QUANTITIES, default=QUANTITIES[0], key="evidence:measured:quantity",
             format_func=str.capitalize, required=True,
         )  # fmt: skip
-    picked: dict[str, set[str]] = {}
-    for name, place in zip(("hardware", "phase", "source"), places, strict=True):
-        choices = sorted({getattr(check, name) for check in evidence.checks})
-        with place:
+        for name in ("hardware", "phase", "source"):
+            choices = sorted({getattr(check, name) for check in evidence.checks})
             chosen = st.multiselect(
-                name.capitalize(), choices, key=f"evidence:measured:{name}", placeholder="all"
-            )
-        picked[name] = set(chosen) or set(choices)
+                name.capitalize(), choices, key=f"evidence:measured:{name}", placeholder="all",
+                format_func=words if name == "source" else str, filter_mode="contains",
+                width=FILTER_PX,
+            )  # fmt: skip
+            picked[name] = set(chosen) or set(choices)
 
     def is_in(row: PointCheck | ErrorGroup) -> bool:
         return all(getattr(row, name) in values for name, values in picked.items())

@@ -99,7 +99,7 @@ def limit_report(
     program = best.structure.program.with_objective(objective_terms(problem, account, weights))
     for name, at_most in account_caps(scenario).items():
         program = program.with_row_at_most(f"cap({name})", account[name], at_most)
-    whole = [column for level in problem.levels for column in level]
+    whole = problem.whole
     held = program.with_values({column: round(best.solution[column]) for column in whole})
     as_it_is, grown = _Live(held), _Live(program)
     unit = " + ".join(UNITS[name] for name in weights) + "/day"

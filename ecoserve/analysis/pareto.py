@@ -22,7 +22,7 @@ from ecoserve.pricing import objective_terms, price_account
 from ecoserve.program import Program
 from ecoserve.relaxation import Relaxation
 from ecoserve.scenario import Scenario, check_scenario
-from ecoserve.structure import Memory, Structure, build_structure, price_terms, structure_key
+from ecoserve.structure import Memory, Structure, build_structure, structure_key
 from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY
 
 FRONT_POINTS = 20
@@ -79,9 +79,7 @@ class Front:
     """The relaxation of one scenario with both accounts as rows, kept alive between points."""
 
     def __init__(self, structure: Structure, scenario: Scenario, catalog: Catalog) -> None:
-        terms = price_terms(
-            scenario, catalog, structure.demands, structure.options, structure.eligible
-        )
+        terms = structure.terms_for(scenario, catalog)
         problem = structure.problem
         account = price_account(problem, terms)
         capped = structure.program

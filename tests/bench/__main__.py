@@ -19,6 +19,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from tests.bench.page import measure
+from tests.bench.solver_rows import solver_table
 
 RUNS = 3
 
@@ -49,6 +50,7 @@ def main() -> None:
     table.add_row("dashboard server, memory", f"{ours.peak_mb:.0f} MB", "500 MB")
     console.print(table)
     console.print(_speed_tables(_measured("speed")))
+    console.print(solver_table(_measured))
     console.print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {_python()}")
 
 
@@ -98,9 +100,9 @@ def _python() -> str:
     return platform.python_version()
 
 
-def _measured(program: str) -> dict[str, Any]:
-    """One run in a fresh process, so that "cold" means cold."""
-    command = [sys.executable, "-m", f"tests.bench.{program}"]
+def _measured(program: str, *row: str) -> dict[str, Any]:
+    """One run in a fresh process, so that "cold" means cold and peak memory is its own."""
+    command = [sys.executable, "-m", f"tests.bench.{program}", *row]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result

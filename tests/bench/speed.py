@@ -94,7 +94,8 @@ def _options(catalog: Any) -> dict[str, Any]:
 
 
 def _profile_s(catalog: Any) -> float:
-    from ecoserve.profile import ProfileQuery, profile_at_slo
+    from ecoserve.profile import profile_at_slo
+    from ecoserve.profile_query import ProfileQuery
 
     query = ProfileQuery(
         llm_id="llama_3_1_8b", accelerator_id="h100_sxm_80gb", tp=1, stack="vllm_v1",

@@ -71,7 +71,7 @@ def test_everything_that_is_wrong_is_said_at_once():
         read_points(f"{HEADER}\n{LINE}\n{bad}\n", {})
     said = {problem.field for problem in caught.value.problems}
     assert said == {"line 3, batch", "line 3, tp", "line 3, phase"}
-    with pytest.raises(ScenarioError, match="latency_ms: no such column"):
+    with pytest.raises(ScenarioError, match="latency_ms: column is missing"):
         read_points(f"{HEADER.replace('latency_ms', 'latency')}\n", {})
 
 

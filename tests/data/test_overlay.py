@@ -138,7 +138,7 @@ def test_problems_name_the_overlays_own_file_and_line(tmp_path: Path) -> None:
     assert "mine/llms.csv:1: the header: expected columns out of id, name" in found
     assert "found layerz; nearest: layers" in found
     assert "mine/prices.csv:1: the header: the column id is missing" in found
-    assert "mine/hosts.csv:2: the whole line: expected cells in CSV" in found
+    assert "mine/hosts.csv:2: the whole line: a quotation mark is opened and never closed" in found
     assert "mine/servers.csv:4: column id: expected a key that no earlier row has" in found
     assert "mine/servers.csv:5: the whole line: expected 12 cells, found 2" in found
     assert "mine/regions.csv:2: column pue: expected from 1 to 3, found 0.5" in found

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from ecoserve.catalog import Catalog
-from ecoserve.profile import ProfileQuery, profile_at_slo
+from ecoserve.profile import profile_at_slo
+from ecoserve.profile_query import ProfileQuery
 from ecoserve.trends import RANGES, catalog_assumptions
 
 YEARS = 4  # A100 of 2020 to B200 of 2024

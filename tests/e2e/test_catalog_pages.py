@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import state
 from app.templates import TEMPLATES, Template, template_zip
 from catalog_db.build import catalog_version
+from catalog_db.measured import NUMBERS, TEXTS
 from catalog_db.overlay import Overlay
 from catalog_db.reader import ensure_catalog, load_catalog
 from ecoserve import __version__
@@ -338,6 +339,38 @@ def test_many_problems_are_all_on_the_page_each_with_its_line():
     assert problems["Problem"][0] == "the file is empty; write a header and rows"
 
 
+def measurements(*batches: int) -> str:
+    header = ",".join((*TEXTS, "tp", *NUMBERS))
+    rows = (f"my bench,llama_3_1_8b,L40S,bf16,vllm_v1,decode,1,{b},,,1024,30,,," for b in batches)
+    return "\n".join((header, *rows)) + "\n"
+
+
+def test_ones_measurements_are_taken_under_any_name_and_shown_as_ones_own():
+    page = open_page("hardware")
+    upload(page, ("of my bench.csv", measurements(1, 8)))
+    assert not page.exception
+    assert [p.source for p in state.catalog().measured_points if p.is_own] == []  # no one else's
+    rows = table_with(page, "Table", "Row", "Id")
+    assert list(rows["Row"]) == ["2 measurements"]
+    labels = page.multiselect(key="profile:accelerators:vllm_v1").options
+    assert len(set(labels)) == len(labels)
+    assert {"A100 SXM 40 GB", "A100 SXM 80 GB"} <= set(labels)
+    go(page, "evidence")
+    assert not page.exception
+    assert "my bench, yours" in page.multiselect(key="evidence:measured:source").options
+    page.multiselect(key="evidence:measured:source").set_value(["my bench"]).run()
+    assert list(table_with(page, "MAPE", "Hardware")["Rows"]) == [2]
+    assert any("None of these 2 rows was used in a fit" in c.value for c in page.caption)
+
+
+def test_measurements_that_cannot_be_read_are_told_by_file_and_line():
+    page = open_page("hardware")
+    upload(page, ("bench.csv", measurements(1, 8).replace(",8,", ",many,")))
+    [problem] = text_table(page, "File", "Line", "Where", "Problem").to_dict("records")
+    assert (problem["File"], problem["Line"], problem["Where"]) == ("bench.csv", "3", "batch")
+    assert not [d for d in page.dataframe if {"Table", "Row", "Id"} <= {*d.value.columns}]
+
+
 def test_nobody_else_sees_ones_rows():
     page, other = open_page("hardware"), open_page("hardware")
     upload(page, ("servers.csv", LEAN))
@@ -429,7 +462,7 @@ def test_held_out_errors_are_worked_out_when_asked_for():
     page.button(key="evidence:held-out:button").click().run(timeout=120)
     assert not page.exception
     rows = table_with(page, "Held out", "At most").set_index("Quantity")
-    assert {"isolated prefill", "accelerator power"} <= set(rows.index)
+    assert {"isolated prefill, A100 and H100", "accelerator power"} <= set(rows.index)
     assert 0 < rows.loc["linear layer, A100, H100 and A40", "MAPE"] < 9
 
 
@@ -456,3 +489,15 @@ def test_a_replica_that_cannot_be_says_why():
     assert not page.exception
     assert not [d for d in page.dataframe if "Replica" in d.value.columns]
     assert any(c.value.startswith("L4\\: ") for c in page.caption)
+
+
+def test_a_card_that_comes_in_twos_is_drawn_so_beside_larger_groups():
+    page = open_page("hardware")
+    page.selectbox(key="profile:llm").set_value("llama_3_1_8b").run()
+    page.multiselect(key="profile:accelerators:vllm_v1").set_value(["h100_sxm_80gb", "l40s"]).run()
+    page.button_group(key="profile:tp:llama_3_1_8b:bf16").set_value(4).run()
+    assert not page.exception
+    rows = table_with(page, "Replica", "Speed figures")
+    assert list(rows["Replica"]) == ["4 x H100 SXM", "2 x L40S"]
+    assert list(rows)[1] == "Speed figures"
+    assert "L40S: drawn with 2, the most that serve one model together." in plain_text(page.caption)

@@ -257,6 +257,22 @@ def test_unknown_baselines_and_servers_are_exit_code_2(run: Run, small: Path, tm
     assert "bad.csv line 3: count must be a whole number" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--precision", "int3", "'int3' is not one of 'bf16', 'fp8', 'int8', 'int4'"),
+        ("--batch", "many", "must be a whole number"),
+        ("--batch", "0", "must be at least 1"),
+    ],
+)
+def test_options_are_refused_in_our_words(run: Run, option: str, value: str, said: str):
+    asked = ("--llm", "llama_3_1_8b", "--accelerator", "l40s", "--isl", 100, "--osl", 10)
+    result = run("profile", *asked, option, value)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': {said}" in " ".join(result.stderr.split())
+    assert "Value error" not in result.stderr
+
+
 # --- infeasible ------------------------------------------------------------------------------
 
 

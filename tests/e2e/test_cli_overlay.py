@@ -35,6 +35,7 @@ TABLES = {
     "cpu": ("cpus", "dies", "hosts", "servers"),
     "region": ("regions",),
     "llm": ("llms",),
+    "measurements": ("measured_points",),
 }
 
 

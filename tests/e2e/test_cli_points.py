@@ -338,3 +338,21 @@ def test_points_without_a_serving_stack_are_named(run: Run, tmp_path: Path, chan
     answer = json.loads(run("validate", points, "--json").stdout)
     assert all(said in row["reason"] for row in answer["unpredicted"])
     assert len(answer["unpredicted"]) == 6
+
+
+def test_calibrate_says_what_power_needs(run: Run, twelve: Path, tmp_path: Path):
+    rows = [row.split(",") for row in twelve.read_text(encoding="utf-8").splitlines()]
+    lengths = [rows[0].index(name) for name in ("input_len", "output_len")]
+    power = rows[0].index("power_w")
+    for row in rows[1:]:
+        row[power] = "400"
+    stated = file_of(tmp_path, *(",".join(row) for row in rows[1:]), name="stated.csv")
+    said = " ".join(run("calibrate", stated).stdout.split())
+    assert "12 usable points of 1 model; power needs at least 6 points of 2 models" in said
+    for row in rows[1:]:
+        for i in lengths:
+            row[i] = ""
+    blank = file_of(tmp_path, *(",".join(row) for row in rows[1:]), name="blank.csv")
+    said = " ".join(run("calibrate", blank).stdout.split())
+    assert "12 points: no input_len, output_len: a row tells about power only with" in said
+    assert "at least 6 of them from 2 models" in " ".join(run("calibrate", "-h").stdout.split())

@@ -19,7 +19,7 @@ from scipy.optimize import linprog
 
 from ecoserve.catalog import Catalog
 from ecoserve.demand import WorkloadDemand, workload_demands
-from ecoserve.embodied import server_footprint
+from ecoserve.embodied import node_footprint
 from ecoserve.errors import InfeasibleError
 from ecoserve.latency import eligibility
 from ecoserve.operational import hourly_intensity, site_pue
@@ -27,12 +27,23 @@ from ecoserve.options import Service, allowed_servers, services
 from ecoserve.plan import Plan
 from ecoserve.planner import plan_fleet
 from ecoserve.power import server_idle_w
+from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
+from ecoserve.variants import trimmed
 from tests.builders import BIG, BIG_SERVER, mix, offline, online, tiny_catalog, tiny_scenario
 
 HOURS = 24
 MOST_SERVERS = 3
 TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A server as it can be had: what a day of one weighs, and how many there may be."""
+
+    server_id: str
+    kg_per_day: float
+    most: int
 
 
 @dataclass
@@ -53,16 +64,34 @@ class Case:
             * site_pue(self.scenario.site, self.catalog)
             / 1000
         )
+        self.kinds = list(self._kinds())
         self.program = _Program(self)
 
-    def server_kg_per_day(self, server_id: str) -> float:
-        """Idle electricity of a day and a day's share of its making."""
-        server, hardware = self.catalog.server(server_id), self.scenario.hardware
-        made = server_footprint(server_id, self.scenario.policy.coefficients, self.catalog)
-        idle = server_idle_w(server, self.catalog) / 1000 * self.kg_per_kwh.sum()
+    def _kinds(self) -> Iterator[Kind]:
+        """Every server with its host whole, trimmed where Reduce may, and what is owned."""
+        owned = {row.server: row.count for row in self.scenario.hardware.stock}
+        for server in self.servers:
+            built = [server]
+            if self.scenario.levers.reduce:
+                built.append(trimmed(server, self.catalog.host_variant("trimmed"), self.catalog))
+            for one in built:
+                kg = self._idle_kg(one) + self._making_kg(one)
+                yield Kind(server_id=server.id, kg_per_day=kg, most=MOST_SERVERS)
+            if server.id in owned:
+                kg = self._idle_kg(server)
+                yield Kind(server_id=server.id, kg_per_day=kg, most=owned[server.id])
+
+    def _idle_kg(self, server: Server) -> float:
+        """Idle electricity of a day."""
+        return float(server_idle_w(server, self.catalog) / 1000 * self.kg_per_kwh.sum())
+
+    def _making_kg(self, server: Server) -> float:
+        """A day's share of its making."""
+        hardware = self.scenario.hardware
+        made = node_footprint(server, self.scenario.policy.coefficients, self.catalog)
         per_year = made.side_kgco2e("accelerator") / hardware.accelerator_years
         per_year += made.side_kgco2e("host") / hardware.host_years
-        return float(idle + per_year / 365)
+        return per_year / 365
 
     def kw(self, service: Service) -> np.ndarray:
         """At the wall over idle, by bucket; offline batches mix lengths, so one mean for all."""
@@ -288,23 +317,25 @@ def best_kg(case: Case) -> float:
     """The optimum over all fleets of at most three servers of each kind."""
     on_cards = {p: g[0].device for p, g in pools(case.services).items() if g[0].role != "host_cpu"}
     best = math.inf
-    fleets = itertools.product(range(MOST_SERVERS + 1), repeat=len(case.servers))
-    priced = []
-    for fleet in fleets:
-        bought = dict(zip((server.id for server in case.servers), fleet, strict=True))
-        priced.append((sum(n * case.server_kg_per_day(s) for s, n in bought.items()), fleet))
+    priced = [
+        (sum(n * k.kg_per_day for n, k in zip(fleet, case.kinds, strict=True)), fleet)
+        for fleet in itertools.product(*(range(kind.most + 1) for kind in case.kinds))
+    ]
     for fixed, fleet in sorted(priced):
         if fixed >= best:
             break
+        bought = dict.fromkeys((server.id for server in case.servers), 0)
+        for n, kind in zip(fleet, case.kinds, strict=True):
+            bought[kind.server_id] += n
+        if max(bought.values()) > MOST_SERVERS:
+            continue
         choices = []
-        for server, n in zip(case.servers, fleet, strict=True):
+        for server in case.servers:
             mine = [p for p, d in on_cards.items() if d.accelerator_id == server.accelerator_id]
-            found = cuts([on_cards[p].tp for p in mine], n, server.n_accelerators)
+            found = cuts([on_cards[p].tp for p in mine], bought[server.id], server.n_accelerators)
             choices.append([dict(zip(mine, cut, strict=True)) for cut in found])
         for chosen in itertools.product(*choices):
-            counts: dict[Any, int] = {
-                server.id: n for server, n in zip(case.servers, fleet, strict=True)
-            }
+            counts: dict[Any, int] = dict(bought)
             for cut in chosen:
                 counts |= cut
             if enough_replicas(case, counts):
@@ -347,12 +378,14 @@ def random_rows(seed: int) -> tuple[np.random.Generator, Any]:
     return rng, mix("random", *buckets)
 
 
-def scenario_of(rng: np.random.Generator, *workloads: Any, **levers: Any) -> Scenario:
+def scenario_of(
+    rng: np.random.Generator, *workloads: Any, stock: Sequence[Any] = (), **levers: Any
+) -> Scenario:
     intensity = [float(value) for value in rng.uniform(20, 600, HOURS)]
     return tiny_scenario(
         *workloads,
         site={"intensity": "custom", "custom_gco2e_per_kwh": intensity},
-        hardware={"limits": LIMITS},
+        hardware={"limits": LIMITS, "stock": list(stock)},
         levers={"phases_apart": False, "reuse": False} | levers,
     )
 
@@ -389,6 +422,17 @@ def test_offline_work_that_runs_as_it_arrives(seed: int):
     rng, lengths = random_rows(30 + seed)
     batch = offline(rate_rps=float(rng.uniform(5, 40)), profile="peaked", mix="random")
     agree(scenario_of(rng, chat(rng), batch, shift=False), tiny_catalog(*TWO_CARDS, lengths))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_trimmed_hosts_beside_stock(seed: int):
+    # Owned servers are whole and cost no making; new ones may be trimmed.
+    rng, lengths = random_rows(70 + seed)
+    stock = [{"server": "own_4x_big", "count": 1}, {"server": "own_2x_small", "count": 1}]
+    plan = agree(
+        scenario_of(rng, chat(rng), stock=stock, reduce=True), tiny_catalog(*TWO_CARDS, lengths)
+    )
+    assert plan is None or all(e.owned or e.variant == "trimmed" for e in plan.fleet)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -23,7 +23,8 @@ from ecoserve.performance import (
     prefill_s,
 )
 from ecoserve.power import server_idle_w
-from ecoserve.profile import ProfileQuery, ServingProfile, load_power, profile_at_slo
+from ecoserve.profile import ServingProfile, load_power, profile_at_slo
+from ecoserve.profile_query import ProfileQuery
 from ecoserve.structure import price_terms
 from tests.builders import (
     BIG,

@@ -18,7 +18,7 @@ from ecoserve.performance import (
     kv_batch_limit,
     prefill_s,
 )
-from ecoserve.prediction import Work, latency_of
+from ecoserve.point_latency import Work, latency_of
 from tests.builders import BIG, TOY, TOY_MOE, serving
 
 TOLERANCE = 1 + 1e-9

@@ -14,14 +14,14 @@ from ecoserve.calibration import (
     cross_validate,
     fit_serving,
     inherited,
-    points_of,
-    priors_of,
     rounded,
     serving_rows,
     transferred,
 )
 from ecoserve.catalog import Catalog
 from ecoserve.errors import MissingDataError
+from ecoserve.fit_points import points_of
+from ecoserve.fitting import priors_of
 from ecoserve.points import MeasuredPoint
 from ecoserve.prediction import Prediction, predict
 from ecoserve.rows import CalibrationPlan, ServingParameters

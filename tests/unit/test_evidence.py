@@ -89,6 +89,25 @@ def test_rows_of_a_calibrated_key_count_as_used_in_the_fit():
     assert not any(check.in_fit for check in evidence_speed.speed_evidence(inherited).checks)
 
 
+def test_ones_own_rows_count_as_used_in_ones_own_fit_only():
+    family = builders.tiny_catalog().accelerator("big").family
+    plan = CalibrationPlan(
+        id=f"{family}/vllm_v1/bf16", family=family, stack="vllm_v1", precision="bf16", from_id=None,
+        allreduce_latency_s=1e-5, t0_s=5e-4, overlap_norm=1.0, error_factor=1.0,
+        source_id="paper_and_pencil", quality="modelled",
+    )  # fmt: skip
+    points = (POINT, replace(POINT, is_own=True))
+    known = replace(
+        builders.tiny_catalog(), measured_points=points, calibration_plans={plan.id: plan}
+    )
+    ours = evidence_speed.speed_evidence(known).checks
+    assert {(check.is_own, check.in_fit) for check in ours} == {(False, True), (True, False)}
+    row = replace(known.serving_parameters[plan.id], source_id="your_overlay")
+    fitted = replace(known, serving_parameters={plan.id: row})
+    yours = evidence_speed.speed_evidence(fitted).checks
+    assert {(check.is_own, check.in_fit) for check in yours} == {(False, False), (True, True)}
+
+
 def check(set_id: str, published: float, *, in_sample: bool = False) -> FootprintCheck:
     """A published figure beside ours of 100 kg, 50 to 200."""
     row = ProductFootprint(

@@ -126,3 +126,14 @@ def test_series_colours_are_none_of_the_concepts():
     }  # fmt: skip
     assert not concepts & set(figures.SERIES)
     assert len(set(figures.SERIES)) == 4
+
+
+def test_ones_own_rows_have_a_mark_of_their_own_whatever_their_source():
+    own = replace(CHECK, is_own=True, in_fit=False)
+    chart = figures.predicted_against_measured([CHECK, own], ["bench"])
+    theirs, yours = chart.figure.data[2:]
+    assert (theirs.name, yours.name) == ("bench", figures.YOURS)
+    assert (yours.marker.symbol, yours.marker.color) == ("star-open", figures.OWN_COLOUR)
+    assert yours.marker.size > theirs.marker.size
+    assert "yours" in yours.customdata[0]
+    assert figures.OWN_COLOUR not in figures.SERIES

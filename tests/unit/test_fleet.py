@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ecoserve.demand import workload_demands
 from ecoserve.errors import InfeasibleError
+from ecoserve.options import services
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort, plan_fleet
 from ecoserve.terms import duty_periods
-from tests.builders import BIG_SERVER, offline, online, tiny_catalog, tiny_scenario
+from tests.builders import BIG, BIG_SERVER, offline, online, tiny_catalog, tiny_scenario
 
 CATALOG = tiny_catalog()
 BIG_ONLY = {"accelerators": ["big"]}
@@ -90,6 +94,28 @@ def test_parked_servers_draw_what_parked_servers_draw():
     assert on.max() == pytest.approx(n)
     assert parked.carbon_by("part")["parked"] > 0.0
     assert parked.kgco2e_per_year < always.kgco2e_per_year
+
+
+def test_in_each_part_of_the_day_just_enough_servers_are_on():
+    # One option only: two cards a server, one card a replica, requests of one length. So in every
+    # part of the day replicas = load at its busiest hour x burst / utilisation, rounded up.
+    cards = (replace(BIG_SERVER, n_accelerators=2), replace(BIG, max_tp=1))
+    catalog = tiny_catalog(*cards)
+    scenario = tiny_scenario(
+        online(rate_rps=400.0, profile="peaked"), site=FLAT, hardware=BIG_ONLY,
+        levers={"park": True, "phases_apart": False},
+    )  # fmt: skip
+    plan = plan_fleet(scenario, catalog, "report")
+    (demand,) = workload_demands(scenario, catalog)
+    (option,) = services(scenario, catalog, (demand,))
+    busy = float(demand.rate_rps @ option.load_s) * 1.3 * demand.peak_ratio
+    expected = np.zeros(24)
+    for hours in duty_periods([demand.peak_ratio], 3):
+        replicas = max(2, math.ceil(busy[list(hours)].max() / 0.85))
+        expected[list(hours)] = math.ceil(replicas / 2)
+    (entry,) = plan.fleet
+    assert entry.on_by_hour == tuple(int(n) for n in expected)
+    assert entry.count == expected.max() > expected.min()
 
 
 def test_the_day_is_cut_where_the_need_changes():

@@ -22,12 +22,10 @@ import numpy as np
 import pytest
 
 from ecoserve.performance import (
-    Queue,
     Replica,
     accelerator_replica,
     compute_tflops,
     decode_step_s,
-    erlang_c,
     expert_params,
     first_token_s,
     host_replica,
@@ -38,6 +36,7 @@ from ecoserve.performance import (
     prefill_s,
     weight_bytes_read,
 )
+from ecoserve.queueing import Queue, erlang_c
 from tests.builders import BIG, BIG_HOST, SMALL, TOY, TOY_MOE, serving
 
 NO_OVERHEAD: dict[str, Any] = {

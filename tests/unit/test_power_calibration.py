@@ -150,7 +150,7 @@ def test_memory_is_not_identified_where_it_never_moves():
 
 @pytest.mark.parametrize("factors", [(1.0,), (1.0, 1.0)])
 def test_too_few_points_or_models_are_refused(factors):
-    with pytest.raises(MissingDataError, match="a fit needs"):
+    with pytest.raises(MissingDataError, match="power needs at least 6 points of 2 models"):
         fit_power(points(*factors)[:5])
 
 

@@ -16,7 +16,8 @@ import pytest
 from ecoserve.errors import InfeasibleError, MissingDataError, ScenarioError, UnknownIdError
 from ecoserve.points import MeasuredPoint, PointConvention
 from ecoserve.prediction import Prediction, predict
-from ecoserve.profile import ProfileQuery, load_power, profile_at_batch, profile_at_slo
+from ecoserve.profile import load_power, profile_at_batch, profile_at_slo
+from ecoserve.profile_query import ProfileQuery
 from tests.builders import STACK, power, serving, tiny_catalog
 
 CATALOG = tiny_catalog()

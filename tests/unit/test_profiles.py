@@ -5,8 +5,16 @@ from dataclasses import replace
 import pytest
 
 from app.figures_evidence import ProfileCurve
-from app.profiles import NoCurve, profile_curve, profiled_accelerators, smallest_tp
-from ecoserve.profile import ProfileQuery, profile_at_batch, profile_at_slo
+from app.profiles import (
+    NoCurve,
+    accelerator_labels,
+    nearest_tp,
+    profile_curve,
+    profiled_accelerators,
+    smallest_tp,
+)
+from ecoserve.profile import profile_at_batch, profile_at_slo
+from ecoserve.profile_query import ProfileQuery
 from tests.builders import serving, tiny_catalog
 
 CATALOG = tiny_catalog()
@@ -77,3 +85,30 @@ def test_smallest_group_that_holds_the_model():
 def test_only_accelerators_with_known_speed_are_offered():
     assert "big" in profiled_accelerators(CATALOG, "vllm_v1")
     assert profiled_accelerators(CATALOG, "nobody") == []
+
+
+def test_no_two_accelerators_are_called_alike_and_own_rows_rename_none():
+    big = CATALOG.accelerator("big")
+    rows = [
+        replace(big, id="a40", name="Maker A 40 GB", vendor="Maker"),
+        replace(big, id="a80", name="Maker A 80 GB", vendor="Maker"),
+        replace(big, id="b", name="Maker B 16 GB", vendor="Maker"),
+    ]
+    known = {row.id: row for row in rows}
+    catalog = replace(CATALOG, accelerators=known)
+    ours = {"a40": "A 40 GB", "a80": "A 80 GB", "b": "B"}
+    assert accelerator_labels(catalog) == ours
+    mine = replace(big, id="mine", name="B", vendor="Me")
+    other = replace(big, id="other", name="B", vendor="Me")
+    own = replace(
+        catalog,
+        accelerators={"mine": mine, "other": other, **known},
+        overlay_figures=frozenset({("accelerators", "mine", ""), ("accelerators", "other", "")}),
+    )
+    assert accelerator_labels(own) == {**ours, "mine": "B (mine)", "other": "B (other)"}
+
+
+def test_an_accelerator_is_drawn_with_as_many_as_serve_one_model():
+    big = replace(CATALOG.accelerator("big"), max_tp=2)
+    catalog = replace(CATALOG, accelerators={"big": big})
+    assert [nearest_tp(catalog, "big", tp) for tp in (1, 2, 4, 8)] == [1, 2, 2, 2]

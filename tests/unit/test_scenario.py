@@ -287,3 +287,18 @@ def test_power_caps_are_few_and_the_loosest_comes_first():
 )
 def test_new_fields_have_bounds(field: str, data: dict[str, Any]):
     assert set(problems(data)) == {field}
+
+
+def test_an_unknown_key_is_told_where_one_of_its_name_belongs():
+    data = scenario_data(online(stack="vllm_v1"), hardware={"precisions": ["bf16"]})
+    data["levers"] = {"name": "all"}
+    found = problems(data)
+    known = "is not a known key here; nearest: "
+    assert found["hardware.precisions"].startswith(f"{known}workloads[].precisions")
+    assert found["workloads.0.stack"].startswith(f"{known}hardware.stack")
+    assert f"{known}name at the top level" in found["levers.name"]
+
+
+def test_numbers_beyond_reading_are_refused_in_our_words():
+    found = problems(scenario_data(online(), hardware={"max_num_seqs": "9" * 5000}))
+    assert found["hardware.max_num_seqs"].startswith("is far too large a number")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 
 import highspy
 import numpy as np
@@ -15,11 +17,15 @@ from ecoserve.program import Program
 from ecoserve.solver import (
     BranchAndBound,
     Limits,
+    Progress,
     Solution,
     Start,
     Termination,
+    Watch,
+    climb,
     relative_gap,
     solve,
+    solve_with_cbc,
 )
 
 SEEDS = range(12)
@@ -49,10 +55,16 @@ class Cover:
                 pulp.LpConstraint(left, pulp.LpConstraintGE, f"row{i}", self.rhs[i])
             )
 
-    def search(self, limits: Limits, start: dict[str, float] | None = None) -> Solution:
-        """Two levels: the first two columns before the others."""
-        tree = BranchAndBound(Program.of(self.lp), [self.whole[:2], self.whole[2:]])
-        return tree.run(limits, None if start is None else Start(values=start))
+    def search(
+        self, limits: Limits, start: dict[str, float] | None = None, watch: Watch | None = None
+    ) -> Solution:
+        """The sum of all, then of the first three, then the first two columns before the others."""
+        tree = BranchAndBound(Program.of(self.lp), self.levels)
+        return tree.run(limits, None if start is None else Start(values=start), watch)
+
+    @property
+    def levels(self) -> list[list[object]]:
+        return [[self.whole], [self.whole[:3]], self.whole[:2], self.whole[2:]]
 
     def highs(self, limits: Limits | None = None) -> Solution:
         """HiGHS's own integer solver."""
@@ -113,6 +125,128 @@ def test_mixed_programs_against_cbc(seed: int):
     mine = program.search(Limits())
     assert program.lp.solve(CBC) == pulp.LpStatusOptimal
     assert mine.objective == pytest.approx(pulp.value(program.lp.objective), rel=1e-6)
+    cbc = solve_with_cbc(Program.of(program.lp))
+    assert cbc.termination is Termination.GAP_REACHED
+    assert program.worth(cbc) == pytest.approx(mine.objective, rel=1e-6)
+    assert cbc.bound <= mine.objective
+    assert cbc.gap <= 1.1e-6
+
+
+def test_cbc_says_infeasible():
+    for sense, rhs in ((pulp.LpConstraintGE, 7.0), (pulp.LpConstraintEQ, 3.0)):
+        found = solve_with_cbc(Program.of(tiny(sense, rhs)[0]))
+        assert found.termination is Termination.INFEASIBLE
+        assert not found.is_feasible
+
+
+def test_cbc_cut_short_claims_no_more_than_the_relaxation():
+    # PuLP's status is "Optimal" for an answer that ran out of time; sol_status is not.
+    lp = market_split()
+    found = solve_with_cbc(Program.of(lp), Limits(gap=0.0, time_s=1.0))
+    assert found.termination is Termination.TIME_LIMIT
+    assert found.is_feasible
+    # The relaxation meets every row exactly; no whole answer does.
+    assert found.bound == pytest.approx(0.0, abs=1e-9)
+    assert found.objective >= 1.0
+    assert found.gap == pytest.approx(1.0)
+
+
+def market_split() -> pulp.LpProblem:
+    """min total distance of 4 random sums over 30 binaries from half their totals: very hard."""
+    rng = np.random.default_rng(5)
+    lp = pulp.LpProblem("split", pulp.LpMinimize)
+    pick = [lp.add_variable(f"n{i}", 0, 1, pulp.LpInteger) for i in range(30)]
+    over = [lp.add_variable(f"over{i}", 0) for i in range(8)]
+    lp += pulp.LpAffineExpression([(column, 1.0) for column in over])
+    for row in range(4):
+        size = rng.integers(1, 100, 30)
+        left = [(column, float(v)) for column, v in zip(pick, size, strict=True)]
+        left += [(over[2 * row], 1.0), (over[2 * row + 1], -1.0)]
+        expression = pulp.LpAffineExpression(left)
+        rhs = float(size.sum() // 2)
+        lp.addConstraint(pulp.LpConstraint(expression, pulp.LpConstraintEQ, f"row{row}", rhs))
+    return lp
+
+
+WITHOUT_HIGHS = """
+import sys
+sys.modules["highspy"] = None
+import pulp
+from ecoserve.program import Program
+from ecoserve.solver import Limits, climb
+lp = pulp.LpProblem("tiny", pulp.LpMinimize)
+n = lp.add_variable("n", 0, 3, pulp.LpInteger)
+lp += pulp.LpAffineExpression([(n, 1.0)])
+left = pulp.LpAffineExpression([(n, 2.0)])
+lp.addConstraint(pulp.LpConstraint(left, pulp.LpConstraintGE, "row", 3.0))
+found, basis = climb(Program.of(lp), [[n]], Limits())
+print(found.objective, found[n], basis)
+"""
+
+
+def test_without_highs_cbc_answers():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_HIGHS], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["2.0", "2.0", "None"]
+
+
+def test_where_highs_fails_cbc_answers(monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: object) -> Solution:
+        raise SolverError("a relaxation gave no answer", "numerical trouble")
+
+    monkeypatch.setattr(BranchAndBound, "run", fails)
+    program = Cover(2)
+    found, basis = climb(Program.of(program.lp), program.levels, Limits())
+    assert basis is None
+    assert program.worth(found) == pytest.approx(program.highs().objective, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_proof_closes_the_gap_that_the_search_leaves(seed: int):
+    program = Cover(seed)
+    found, _ = climb(Program.of(program.lp), program.levels, Limits(nodes=0), proof=Limits())
+    assert found.gap <= 1e-6
+    assert program.worth(found) == pytest.approx(program.highs().objective, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_progress_tells_every_better_answer_and_changes_none(seed: int):
+    told: list[Progress] = []
+    seen = Cover(seed).search(Limits(), watch=Watch(report=told.append))
+    unseen = Cover(seed).search(Limits())
+    assert (seen.objective, seen.bound) == (unseen.objective, unseen.bound)
+    assert dict(seen.values) == dict(unseen.values)
+    answers = [p.best.objective for p in told if p.is_better]
+    assert answers == sorted(answers, reverse=True)
+    assert answers[-1] == seen.objective
+    bounds = [p.best.bound for p in told]
+    assert bounds == sorted(bounds)
+    gaps = [p.best.gap for p in told]
+    assert gaps == sorted(gaps, reverse=True)
+    for progress in told:
+        assert Cover(seed).worth(progress.best) == pytest.approx(progress.best.objective)
+
+
+def test_a_cancelled_search_keeps_the_answer_it_has():
+    program = Cover(7)
+    told: list[Progress] = []
+    watch = Watch(report=told.append, is_cancelled=lambda: bool(told))
+    found = program.search(Limits(), watch=watch)
+    assert found.termination is Termination.CANCELLED
+    assert found.objective == told[0].best.objective
+    assert program.worth(found) >= program.highs().objective - 1e-6
+    assert found.bound <= program.highs().objective + 1e-6
+
+
+def test_a_search_cancelled_before_its_first_answer_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(BranchAndBound, "_first_answers", lambda *_: None)
+    with pytest.raises(SolverError, match="before it had an answer") as stopped:
+        climb(
+            Program.of(Cover(7).lp), Cover(7).levels, Limits(),
+            watch=Watch(is_cancelled=lambda: True),
+        )  # fmt: skip
+    assert stopped.value.termination == "cancelled"
 
 
 @pytest.mark.parametrize("limits", [Limits(nodes=0), Limits(gap=0.1), Limits(nodes=3)])
@@ -216,8 +350,8 @@ def test_a_relaxation_in_numerical_trouble_leaves_the_answer_feasible_and_the_bo
     cover, calls = Cover(seed), itertools.count()
     relax = BranchAndBound._relax
 
-    def troubled(self: BranchAndBound) -> highspy.HighsModelStatus:
-        status = relax(self)
+    def troubled(self: BranchAndBound, *bounds: object) -> highspy.HighsModelStatus:
+        status = relax(self, *bounds)
         return highspy.HighsModelStatus.kUnknown if next(calls) % 3 == 2 else status
 
     optimum = cover.worth(cover.highs())
