@@ -42,7 +42,7 @@ def test_provenance_of_power_follows_from_the_points(catalog: Catalog) -> None:
 
 
 def test_power_needs_points(catalog: Catalog) -> None:
-    with pytest.raises(MissingDataError, match="0 points of 0 models"):
+    with pytest.raises(MissingDataError, match="0 usable points of 0 models"):
         power_rows([], catalog)
 
 
