@@ -266,7 +266,10 @@ def _band(
     figure.add_scatter(
         x=[low, high, high, low, low], y=[0, 0, 1, 1, 0], mode="lines", fill="toself",
         line={"color": colour, "width": 1}, fillcolor=faded(colour, 0.25),
-        fillpattern={"shape": HATCH if is_open else "", "fgcolor": colour, "size": 8},
+        fillpattern={
+            "shape": HATCH if is_open else "", "fgcolor": faded(colour, 0.35), "solidity": 0.2,
+            "bgcolor": faded(colour, 0.08), "size": 10,
+        },
         name=fleet, hoveron="fills", hoverinfo="text",
         text=f"{number(low)} to {number(high)} gCO2e/kWh<br>{wrap(fleet, 60)}<br>"
         f"{ends[0]} to {ends[1]} CO2e a year{note}",

@@ -63,8 +63,10 @@ def show_crossovers(found: Found, scenario: Scenario) -> None:
     answer: Crossovers = found.answer
     mean = mean_intensity_g_per_kwh(scenario.site, state.catalog())
     draw.show_chart(figures.crossover_bands(answer, mean, fleet_words), "crossovers")
+    sites = "All sites have one intensity here; the mark is the mean of the users' own site."
+    alike = sites if scenario.other_sites else ""
     checked = "" if answer.checked else "Not every change was planned at; there may be more bands."
-    say(certainty(found.effort, answer.gap), checked, _crossover_advice(answer, mean))
+    say(certainty(found.effort, answer.gap), alike, checked, _crossover_advice(answer, mean))
     table([_segment_row(answer, segment) for segment in answer.segments], "crossovers")
 
 

@@ -16,19 +16,25 @@ from app.views.analyses import Found
 from app.views.solve import Effort
 from app.views.trade_off_parts import Row, certainty, fleet_words, say, table
 from ecoserve.analysis.pareto import FleetPoint, FrontPoint, Pareto
+from ecoserve.plan import Plan
 
+WORTH_SAYING = 1e-3
+"""Smaller shares are the same."""
 FULL_PRICE = "carbon alone"
 
 
+def known_answer() -> Answer | None:
+    """The plan beside the fleet chosen for cost, where this tab has its best already."""
+    key = state.scenario().fingerprint(), state.DEFAULT_BASELINE
+    return state.session().finished.get(key)
+
+
 def compared(effort: Effort) -> Answer:
-    """The plan beside the fleet chosen for cost; the best that this tab already has."""
-    scenario = state.scenario()
-    key = scenario.fingerprint(), state.DEFAULT_BASELINE
-    known = state.session().finished.get(key)
-    return known or solve.answer(scenario, state.DEFAULT_BASELINE, effort)
+    """The same, planned: quickly at first, then as on the Plan page."""
+    return solve.answer(state.scenario(), state.DEFAULT_BASELINE, effort)
 
 
-def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None) -> None:
+def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None, key: str) -> None:
     """The front with our plan and the cheapest fleet, and whole fleets where they are known."""
     fleets: tuple[FleetPoint, ...] = ()
     if found is not None:
@@ -38,13 +44,13 @@ def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None) -> No
     if answer.other is not None:
         marked.append(MarkedPlan(label=answer.other_name, plan=answer.other, is_ours=False))
     chart = figures.carbon_against_cost(bound, fleets, marked, fleet_words)
-    draw.show_chart(chart, "front")
+    draw.show_chart(chart, f"front-{key}")
     say(_bound_words(bound, answer))
     if found is not None:
         gap = max(point.gap for point in fleets)
-        say(certainty(found.effort, gap), _advice(fleets))
+        say(certainty(found.effort, gap), _better(fleets, answer.plan), _advice(fleets))
     unit = mass_unit(bound[0].kgco2e_per_year)
-    table([*_fleet_rows(fleets, unit), *_bound_rows(bound, unit)], "front")
+    table([*_fleet_rows(fleets, unit), *_bound_rows(bound, unit)], f"front-{key}")
 
 
 def _bound_words(bound: Sequence[FrontPoint], answer: Answer) -> str:
@@ -66,9 +72,29 @@ def _sure(answer: Answer) -> str:
     return f"{open_}, not proven optimal"
 
 
+def _better(fleets: Sequence[FleetPoint], plan: Plan) -> str:
+    """The fleet, if any, that beats the plan in both; a search that stops early may miss it."""
+    beating = [
+        point
+        for point in fleets
+        if point.usd_per_h < plan.usd_per_h * (1.0 - WORTH_SAYING)
+        and point.kgco2e_per_year < plan.kgco2e_per_year * (1.0 - WORTH_SAYING)
+    ]
+    if not beating:
+        return ""
+    best = min(beating, key=lambda point: point.kgco2e_per_year)
+    kg = mass_unit(plan.kgco2e_per_year).text(best.kgco2e_per_year)
+    return (
+        f"One of them beats this plan in both, {fleet_words(best.plan.fleet)} with {kg}CO2e a year "
+        f"at {number(best.usd_per_h)} USD/h: the plan's own search stopped before it."
+    )
+
+
 def _advice(fleets: Sequence[FleetPoint]) -> str:
     if figures.is_one_fleet(fleets):
-        return "What to do: buy this fleet; money and carbon agree on it."
+        return (
+            f"What to do: take {fleet_words(fleets[0].plan.fleet)}: money and carbon agree on it."
+        )
     return (
         "What to do: pick the point whose next step costs more than a tonne is worth to you; the "
         "table has the carbon price at which each fleet was planned."

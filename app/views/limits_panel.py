@@ -57,7 +57,7 @@ def finding(answer: LimitReport) -> str:
     if not answer.binding:
         return f"{words}; no limit holds the fleet back"
     limit = answer.binding[0]
-    return f"{words}; {_change_words(limit)} would save {_worth(limit)}"
+    return f"{words}; {_change_words(limit)} would save {_worth(limit)} {limit.unit}"
 
 
 def _change_words(limit: BindingLimit) -> str:
@@ -79,7 +79,8 @@ def subject_words(family: str, subject: str, catalog: Catalog) -> str:
     if family not in OF_POOLS:
         server, *_ = subject.split(".")
         return catalog.servers[server].name if server in catalog.servers else subject
-    names = {row.id: row.name for row in catalog.llms.values()}
+    names = {f"s{i}": site.name for i, site in enumerate(state.scenario().sites)}
+    names |= {row.id: row.name for row in catalog.llms.values()}
     names |= {row.id: draw.short_name(row) for row in catalog.accelerators.values()}
     llm, accelerator, *rest = (names.get(step, step) for step in subject.split("."))
     return f"the pool of {llm} on {accelerator} ({', '.join(rest)})"

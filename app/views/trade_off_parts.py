@@ -57,7 +57,7 @@ def certainty(effort: Effort, gap: float) -> str:
 
 def say(*sentences: str) -> None:
     """Sentences below a chart."""
-    st.markdown(plain(" ".join(sentences)))
+    st.markdown(plain(" ".join(filter(None, sentences))))
 
 
 def table(rows: list[Row], key: str) -> None:

@@ -39,10 +39,13 @@ def page() -> None:
             help=EFFORT_HELP,
             persist_state="session",
         )
-    if not front():
-        return
-    for name in SECTIONS:
-        section(name)
+    top, below = st.container(), st.empty()
+    with below.container():
+        for name in SECTIONS:
+            section(name)
+    with top:
+        if not front():
+            below.empty()
 
 
 def chosen_effort() -> Effort:
@@ -52,24 +55,31 @@ def chosen_effort() -> Effort:
 
 @st.fragment
 def front() -> bool:
-    """The first question; False where nothing can serve the traffic, which is then told."""
+    """The first question; False where nothing can serve the traffic, which is then told.
+
+    Drawn with a quick plan first, then with the one of the Plan page.
+    """
     scenario = state.scenario()
     st.markdown(f"##### {FLEETS.question}")
-    wait = st.empty()
+    here, found = st.empty(), analyses.known("fleets", scenario)
+    answer = front_panel.known_answer()
     try:
         if solve.server_is_busy():
-            wait.info("Waiting: this server is working on two other plans.")
+            here.info("Waiting: this server is working on two other plans.")
         with st.spinner("Working out the line that no fleet can pass"):
             bound = analyses.front_bound(scenario)
-            answer = front_panel.compared(chosen_effort())
+            first = answer or front_panel.compared("quick")
+        with here.container():
+            front_panel.show(bound, first, found, "first")
+        if answer is None:
+            answer = front_panel.compared("interactive")
+            with here.container():
+                front_panel.show(bound, answer, found, "final")
     except EcoServeError as error:
+        here.empty()
         failed(error)
         return False
-    finally:
-        wait.empty()
-    known = analyses.known("fleets", scenario)
-    front_panel.show(bound, answer, known)
-    if asked("fleets", FLEETS, scenario) != known:
+    if asked("fleets", FLEETS, scenario) != found:
         st.rerun()
     return True
 

@@ -13,7 +13,7 @@ from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
 
 FINISHED = "Replica pools"
 """A heading that is drawn with the better answer only."""
-PAGES = ("", "traffic", "grid-and-site", "hardware", "evidence")
+PAGES = ("", "traffic", "grid-and-site", "hardware", "trade-offs", "evidence")
 
 
 @pytest.fixture(autouse=True)
