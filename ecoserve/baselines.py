@@ -24,12 +24,13 @@ from typing import Any, Literal
 
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, Problem, ScenarioError
-from ecoserve.options import allowed_servers, offered_servers, plannable
+from ecoserve.options import allowed_servers, offered_precisions, offered_servers, plannable
+from ecoserve.performance import accelerator_replica
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort
 from ecoserve.questions import Question, answer
 from ecoserve.restriction import ANYWHERE, Restriction
-from ecoserve.rows import Accelerator
+from ecoserve.rows import Accelerator, Llm
 from ecoserve.scenario import GivenFleet, Levers, Scenario, read_scenario
 from ecoserve.structure import Memory
 
@@ -209,8 +210,12 @@ def best_single(
 
 
 def flagship(scenario: Scenario, catalog: Catalog) -> Accelerator:
-    """The allowed accelerator with the most dense bf16 TFLOPS; ties go to the wider memory."""
-    return max(_choices(scenario, catalog), key=_strength)
+    """The allowed accelerator with the most dense bf16 TFLOPS; ties go to the wider memory.
+
+    Of those whose servers hold every model, where there are any: nobody would buy another.
+    """
+    choices = _choices(scenario, catalog)
+    return max([a for a in choices if _holds_all(a, scenario, catalog)] or choices, key=_strength)
 
 
 def one_before(scenario: Scenario, catalog: Catalog) -> Accelerator | None:
@@ -221,7 +226,8 @@ def one_before(scenario: Scenario, catalog: Catalog) -> Accelerator | None:
     """
     newest = flagship(scenario, catalog)
     earlier = [a for a in _choices(scenario, catalog) if a.launch_year < newest.launch_year]
-    return max(earlier, key=_strength, default=None)
+    holding = [a for a in earlier if _holds_all(a, scenario, catalog)]
+    return max(holding or earlier, key=_strength, default=None)
 
 
 def _splitwise_pair(name: str, scenario: Scenario, catalog: Catalog) -> tuple[str, str]:
@@ -235,6 +241,28 @@ def _choices(scenario: Scenario, catalog: Catalog) -> list[Accelerator]:
     ids = {server.accelerator_id for server in allowed_servers(scenario, catalog)}
     accelerators = (catalog.accelerator(accelerator_id) for accelerator_id in sorted(ids))
     return [a for a in accelerators if plannable(a, scenario.hardware.stack, catalog)]
+
+
+def _holds_all(accelerator: Accelerator, scenario: Scenario, catalog: Catalog) -> bool:
+    """Whether one of its servers has the memory for every model in an accepted format."""
+    hardware = scenario.hardware
+    sizes = [
+        s.n_accelerators
+        for s in allowed_servers(scenario, catalog)
+        if s.accelerator_id == accelerator.id
+    ]
+    most = min(accelerator.max_tp, max(sizes))
+    offered = offered_precisions(accelerator, hardware.stack, catalog)
+
+    def holds(llm: Llm, precision: str) -> bool:
+        params = catalog.serving(accelerator.family, hardware.stack, precision)
+        replica = accelerator_replica(llm, accelerator, most, precision, params)
+        return replica.resident_bytes < replica.memory_bytes
+
+    return all(
+        any(holds(catalog.llm(w.llm), name) for name in offered if name in w.precisions)
+        for w in scenario.workloads
+    )
 
 
 def _strength(accelerator: Accelerator) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from ecoserve.scenario import Scenario
 from tests.builders import (
     BIG,
     BIG_SERVER,
+    TOY,
     given_fleet,
     offline,
     online,
@@ -128,6 +129,16 @@ def test_the_flagship_has_the_most_bf16_tflops_then_the_most_bandwidth():
     assert flagship(SCENARIO, tiny_catalog(wider, sold)).id == "wider"
     only_small = tiny_scenario(hardware={"accelerators": ["small"]})
     assert flagship(only_small, CATALOG).id == "small"
+
+
+def test_the_flagship_holds_the_models_that_are_to_be_served():
+    # 70 GB of weights do not fit Wider alone in its server, four Big together hold them.
+    wider = replace(BIG, id="wider", bf16_tflops=900.0, max_tp=1)
+    sold = replace(BIG_SERVER, id="own_1x_wider", accelerator_id="wider", n_accelerators=1)
+    large = replace(TOY, id="large", params_b=70.0, active_b=70.0)
+    catalog = tiny_catalog(wider, sold, large)
+    assert flagship(SCENARIO, catalog).id == "wider"
+    assert flagship(tiny_scenario(online(llm="large")), catalog).id == "big"
 
 
 def test_the_one_before_is_the_strongest_of_the_years_before_the_flagship():
