@@ -190,7 +190,7 @@ def _stacked(
             x=total, y=label, text=_total_label(plan, unit), showarrow=False,
             xanchor="left", xshift=6, align="left",
         )  # fmt: skip
-    subtitle = f"{unit.name}CO2e per year, whole fleet at one site"
+    subtitle = f"{unit.name}CO2e per year, the whole fleet"
     dress(figure, title, subtitle, height)
     figure.update_layout(
         barmode="stack",

@@ -191,6 +191,8 @@ class BranchAndBound:
             return Termination.CANCELLED if cancelled else Termination.NODE_LIMIT
         if cancelled:
             raise SolverError("the search was stopped before it had an answer", "cancelled")
+        if limits.nodes is not None and self._nodes >= max(limits.nodes, FRUITLESS_NODES):
+            return Termination.NODE_LIMIT
         if not node.is_solved:
             raise SolverError("a relaxation gave no answer", "numerical trouble")
         return None
@@ -394,3 +396,5 @@ _NOTHING_BETTER = (
     highspy.HighsModelStatus.kObjectiveBound,
 )
 _SETTLED = (highspy.HighsModelStatus.kOptimal, *_NOTHING_BETTER)
+FRUITLESS_NODES = 200
+"""A search without any answer gives up after so many, whatever it may spend."""

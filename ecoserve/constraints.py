@@ -19,9 +19,10 @@ from ecoserve.formulation import (
     part_mark,
     runs_on_host,
 )
+from ecoserve.links import kv_may_bind, link_gb_per_s, peak_kv_gb_per_s
 from ecoserve.options import Service
 from ecoserve.terms import FleetTerms, ServerTerms
-from ecoserve.units import BYTES_PER_GB, HOURS_PER_DAY
+from ecoserve.units import HOURS_PER_DAY
 
 Array = NDArray[np.float64]
 Terms = list[tuple[Column, float]]
@@ -312,7 +313,7 @@ def define_kv_transfer(problem: FleetProblem, terms: FleetTerms) -> None:
             continue
         for k, hours in enumerate(terms.periods):
             moved = [
-                (problem.z[s.id, int(b)], _peak_kv_gb_per_s(s, terms, int(b), hours))
+                (problem.z[s.id, int(b)], peak_kv_gb_per_s(s, terms, int(b), hours))
                 for s in group
                 for b in np.flatnonzero(terms.masks[s.id])
             ]
@@ -322,33 +323,6 @@ def define_kv_transfer(problem: FleetProblem, terms: FleetTerms) -> None:
                 for home in problem.homes[pool_id]
             ]
             problem.row(f"kv_transfer({pool_id}{part_mark(terms, k)})", [*moved, *links], LE, 0.0)
-
-
-def _peak_kv_gb_per_s(
-    service: Service, terms: FleetTerms, bucket: int, hours: Sequence[int]
-) -> float:
-    demand = terms.demand_of(service)
-    peak = float(demand.rate_rps[bucket] * demand.peak_ratio[list(hours)].max()) * terms.burst
-    return peak * float(service.kv_bytes[bucket]) / BYTES_PER_GB
-
-
-def kv_may_bind(group: Sequence[Service], terms: FleetTerms, server: ServerTerms) -> bool:
-    """Whether a fully busy replica could move more KV than the NICs behind it do.
-
-    Where none can, the pool's capacity rows say it already.
-    """
-    most = 0.0
-    for service in group:
-        where = terms.masks[service.id] & (service.kv_bytes > 0)
-        if where.any():
-            rate = service.kv_bytes[where] / service.load_s[where] / BYTES_PER_GB
-            most = max(most, float(rate.max()))
-    return most > link_gb_per_s(server, group[0].device.tp)
-
-
-def link_gb_per_s(server: ServerTerms, tp: int) -> float:
-    """NIC bandwidth behind one replica."""
-    return server.kv_gb_per_s * tp / server.n_accelerators
 
 
 def define_limits(problem: FleetProblem, terms: FleetTerms) -> None:

@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pulp
 
+from ecoserve.links import most_linked_replicas
 from ecoserve.options import Service
 from ecoserve.terms import FULL, FleetTerms, ServerTerms
 from ecoserve.units import HOURS_PER_DAY
@@ -121,8 +122,10 @@ def define_columns(problem: FleetProblem, terms: FleetTerms) -> None:
                 problem.pools.setdefault(service.pool_id, []).append(service)
     most: dict[str, float] = dict.fromkeys(terms.groups, 0.0)
     for pool_id, group in problem.pools.items():
-        at_most = _most_replicas(pool_id, group, terms)
         problem.homes[pool_id] = _homes(group[0], terms)
+        homes = [terms.groups[home][0] for home in problem.homes[pool_id]]
+        busy = _most_replicas(pool_id, group, terms)
+        at_most = max(busy, most_linked_replicas(group, terms, homes))
         for home in problem.homes[pool_id]:
             most[home] += at_most * group[0].device.tp
             for k in range(len(terms.periods)):

@@ -10,43 +10,59 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ecoserve.errors import BlockedSlice, InfeasibleError
-from ecoserve.formulation import FleetProblem
-from ecoserve.pricing import Account
 from ecoserve.program import Program
-from ecoserve.solver import BranchAndBound, Limits, Solution
+from ecoserve.solver import Limits, Solution, solve
 from ecoserve.terms import FleetTerms
 from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY
 
 GAP = 0.02
-NODES = 30
+TIME_S = 30.0
 NOTICEABLE = 1e-6
 """A limit missed by less than this share of itself is kept."""
-CAP = "cap"
-"""What names of rows that cap the account begin with."""
 
 
-def explanation(
-    program: Program,
-    problem: FleetProblem,
-    terms: FleetTerms,
-    account: Account,
-    caps: Mapping[str, float],
-) -> InfeasibleError:
-    """The error to raise for a program that has no answer; ``caps`` are those of the account."""
-    for name, most in caps.items():
-        program = program.with_row_at_most(f"{CAP}({name})", account[name], most)
+def explanation(program: Program, terms: FleetTerms) -> InfeasibleError:
+    """The error to raise for a program whose limits, caps of the account aside, no fleet keeps."""
     groups = _groups(program)
     if groups:
-        search = BranchAndBound(program.loosened(groups), problem.levels)
-        found = search.run(Limits(gap=GAP, nodes=NODES))
+        found = solve(program.loosened(groups), Limits(gap=GAP, time_s=TIME_S))
         blamed = _blamed(found, groups, program, terms)
         if blamed:
-            ways = "; ".join(f"{item.slice}: {item.reason}" for item in blamed)
-            return InfeasibleError(f"no fleet keeps every limit. {ways}", blamed)
+            return no_fleet(blamed)
     return InfeasibleError(
         "no combination of the allowed servers serves this traffic within its limits; allow more "
         "kinds of hardware, or loosen TTFT or TPOT"
     )
+
+
+def no_fleet(blamed: Sequence[BlockedSlice]) -> InfeasibleError:
+    """The error that names these limits; they are no part of the traffic, so none is listed."""
+    ways = "; ".join(f"{item.slice}: {item.reason}" for item in blamed)
+    return InfeasibleError(f"no fleet keeps every limit. {ways}")
+
+
+def cap_missed(name: str, most: float, least: float, bound: float) -> InfeasibleError:
+    """The error for a cap on the day's account that the least fleet found is above.
+
+    ``least`` is what that fleet takes and ``bound`` what any takes, a day.
+    """
+    scale, unit, cap, digits = {
+        "kg": (DAYS_PER_YEAR, "kgCO2e a year", "carbon", 0),
+        "usd": (1.0 / HOURS_PER_DAY, "USD/h", "cost", 2),
+    }[name]
+    asked, found = f"{most * scale:,.{digits}f}", _up(least * scale, digits)
+    floor = math.floor(bound * scale * 10**digits) / 10**digits
+    word = "the least possible" if least - bound <= GAP * least else "the least found"
+    told = f"{asked} {unit} asked, {word} is {found}"
+    if word == "the least found":
+        told += f", none is below {floor:,.{digits}f}"
+    return no_fleet([BlockedSlice(f"{cap} cap", told)])
+
+
+def _up(value: float, digits: int) -> str:
+    """Rounded away from what was asked, so that what is read can be kept."""
+    scale = 10.0**digits
+    return f"{math.ceil(value * scale - NOTICEABLE) / scale:,.{digits}f}"
 
 
 def _groups(program: Program) -> dict[str, list[int]]:
@@ -54,7 +70,7 @@ def _groups(program: Program) -> dict[str, list[int]]:
     groups: dict[str, list[int]] = {}
     for row, name in enumerate(program.row_names):
         family, _, indices = name.rstrip(")").partition("(")
-        if family in (CAP, "power", "space", "at_most", "at_least"):
+        if family in ("power", "space", "at_most", "at_least"):
             what = indices.partition(",")[0]
             groups.setdefault(f"{family} {what}", []).append(row)
     return groups
@@ -77,17 +93,10 @@ def _blamed(
 
 def _told(family: str, what: str, limit: float, step: float, terms: FleetTerms) -> BlockedSlice:
     """One limit and the nearest that could be kept beside the others."""
-    if family == CAP:
-        scale, unit, name = {
-            "kg": (DAYS_PER_YEAR, "kgCO2e a year", "carbon"),
-            "usd": (1.0 / HOURS_PER_DAY, "USD/h", "cost"),
-        }[what]
-        need = f"{(limit + step) * scale:.4g} {unit}"
-        return BlockedSlice(f"{name} cap", f"{limit * scale:.4g} {unit} asked, {need} would do")
     if family in ("power", "space"):
         site = terms.sites[int(what)].name
         unit, name = ("kW of IT power", "power") if family == "power" else ("rack units", "space")
-        reason = f"{limit:.4g} {unit} there, {limit + step:.4g} would do"
+        reason = f"{limit:.6g} {unit} there, {_up(limit + step, 2)} would do"
         return BlockedSlice(f"{name} at {site}", reason)
     if family == "at_most":
         reason = f"at most {limit:.0f} allowed, {math.ceil(limit + step - NOTICEABLE)} would do"

@@ -26,7 +26,7 @@ from ecoserve.account import (
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.fleet_rule import FREE, FleetRule
-from ecoserve.infeasible import explanation
+from ecoserve.infeasible import cap_missed, explanation
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
     direct_intensity,
@@ -105,11 +105,28 @@ def plan_fleet(
     :class:`~ecoserve.errors.InfeasibleError` naming the slices nobody can serve,
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
-    best = solve_fleet(
-        scenario, catalog, effort, least_carbon_tie_break=least_carbon_tie_break,
-        restriction=restriction, memory=memory, rule=rule, watch=watch, start=start,
-    )  # fmt: skip
-    return _plan(scenario, catalog, best, least_carbon_tie_break)
+
+    def solved(start: Plan | None) -> Attempt:
+        return solve_fleet(
+            scenario, catalog, effort, least_carbon_tie_break=least_carbon_tie_break,
+            restriction=restriction, memory=memory, rule=rule, watch=watch, start=start,
+        )  # fmt: skip
+
+    best = solved(start)
+    plan = _plan(scenario, catalog, best, least_carbon_tie_break)
+    busy = _without_idle_servers(plan)
+    if effort == "quick" and rule == FREE and busy is not None:
+        again = solved(busy)
+        if again.solution.objective < best.solution.objective:
+            return _plan(scenario, catalog, again, least_carbon_tie_break)
+    return plan
+
+
+def _without_idle_servers(plan: Plan) -> Plan | None:
+    """The plan less servers that serve nothing, which rounding up may leave; None without any."""
+    used = {(pool.site, pool.server) for pool in plan.pools}
+    busy = tuple(entry for entry in plan.fleet if (entry.site, entry.server) in used)
+    return None if busy == plan.fleet else replace(plan, fleet=busy)
 
 
 def solve_fleet(
@@ -134,9 +151,9 @@ def solve_fleet(
     if not first.solution.is_feasible:
         if rule != FREE:
             raise InfeasibleError("no such fleet serves this traffic within its limits")
-        problem, terms = first.structure.problem, first.terms
-        account, caps = price_account(problem, terms), account_caps(scenario)
-        raise explanation(first.structure.program, problem, terms, account, caps)
+        if first.solution.termination is not Termination.INFEASIBLE:
+            raise SolverError("no fleet was found in time; allow fewer kinds", "time_limit")
+        raise explanation(first.structure.program, first.terms)
     attempts = [first]
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
@@ -226,6 +243,11 @@ class Search:
             first = start_values(self.start, self.structure.problem, self.terms, program)
             key = f"{key} from {sorted(first.items())}"
             limits = replace(limits, nodes=max(1, nodes))  # a start alone is no answer
+        if self.caps:
+            first = self._within_caps(account)
+            if not first:
+                return self._solve(self.structure.program.with_objective(goal), key, limits)
+            limits = replace(limits, nodes=max(1, nodes))
         if self.effort != "quick":
             first = self._quick_values(goal, account, first)
         found = self._solve(program, key, limits, first)
@@ -246,6 +268,29 @@ class Search:
         value = account_value(account, weights, found.values)
         tie = most_tie_break(self.structure.problem, self.terms, account, weights, value)
         return replace(found, objective=value, bound=min(found.bound - tie, value))
+
+    def _within_caps(self, account: Account) -> Mapping[str, float]:
+        """A fleet within every cap of the account; nothing where none keeps the other limits.
+
+        Found by looking for the least of each capped account in turn, within the caps before it.
+        Raises :class:`InfeasibleError` with the least there is.
+        """
+        kept: list[tuple[Coefficients, float]] = []
+        values: Mapping[str, float] = {}
+        alone = replace(self, caps={})
+        for name, most in self.caps.items():
+            goal = objective_terms(self.structure.problem, account, {name: 1.0})
+            program = alone._priced(goal, account, kept)
+            limits = Limits(gap=GAP[self.effort], nodes=max(1, NODES[self.effort]))
+            found = alone._solve(program, f"{self.key} least {name}", limits, values or None)
+            if not found.is_feasible:
+                return {}
+            least = account_value(account, {name: 1.0}, found.values)
+            if least > most * (1.0 + 1e-9):
+                raise cap_missed(name, most, least, found.bound)
+            kept.append((account[name], most))
+            values = found.values
+        return values
 
     def _quick_values(
         self, goal: Coefficients, account: Account, first: Mapping[str, float] | None

@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.constraints import kv_may_bind
 from ecoserve.formulation import Column, FleetProblem, runs_on_host
+from ecoserve.links import kv_may_bind
 from ecoserve.operational import facility_kwh
 from ecoserve.options import Service
 from ecoserve.terms import FleetTerms, ServerTerms, SiteTerms

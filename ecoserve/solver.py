@@ -54,6 +54,9 @@ __all__ = [
     "tightened",
 ]
 
+LAST_RESORT_S = 30.0
+"""For HiGHS's own solver where branch and bound found nothing at all."""
+
 
 def climb(
     program: Program,
@@ -78,10 +81,12 @@ def climb(
     try:
         tree = BranchAndBound(program, levels, coarse)
         found = tree.run(limits, start, watch)
-        is_done = found.gap <= limits.gap or not found.is_feasible
+        if found.termination is Termination.NODE_LIMIT and not found.is_feasible:
+            proof = proof or Limits(gap=limits.gap, time_s=LAST_RESORT_S)
+        is_done = found.gap <= limits.gap or found.termination is Termination.INFEASIBLE
         if proof is None or is_done or found.termination is Termination.CANCELLED:
             return found, tree.basis
-        proven = solve(program, proof, found.values, watch)
+        proven = solve(program, proof, found.values or None, watch)
     except SolverError as trouble:
         if trouble.termination == "cancelled":
             raise

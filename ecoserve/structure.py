@@ -168,7 +168,8 @@ def structure_key(
         del data["policy"][name]
     data["policy"]["objective"] = picks_fastest(scenario)
     del data["name"], data["given"]
-    asked = [catalog.version, data, sorted(held.items()), asdict(restriction)]
+    stock = sorted(stock_in_service(scenario).items())  # of all lifetimes price, this one retires
+    asked = [catalog.version, data, sorted(held.items()), asdict(restriction), stock]
     return json.dumps(asked, sort_keys=True)
 
 

@@ -30,6 +30,8 @@ from app.text import (
 )
 from ecoserve.errors import BlockedSlice
 from ecoserve.plan import FleetEntry, Plan, Pool, Status
+from ecoserve.terms import FULL
+from ecoserve.variants import trimmed
 
 STATUS_WORDS = {
     Status.OPTIMAL: "Proven optimal",
@@ -64,7 +66,9 @@ def _fleet_words(answer: Answer) -> str:
         named.append(f"{sum(count for _, count in ranked[3:]):,} others")
     first, *rest = named
     noun = "server" if ranked[0][1] == 1 else "servers"
-    return sentence_list([first.replace(" with", f" {noun} with", 1), *rest])
+    words = sentence_list([first.replace(" with", f" {noun} with", 1), *rest])
+    places = sorted({entry.site for entry in answer.plan.fleet})
+    return words if len(answer.scenario.sites) == 1 else f"{words} at {sentence_list(places)}"
 
 
 def _kinds(plan: Plan) -> list[tuple[tuple[int, str], int]]:
@@ -264,14 +268,19 @@ def fleet_rows(answer: Answer) -> list[dict[str, Any]]:
 
 
 def _fleet_row(entry: FleetEntry, last: tuple[FleetEntry, ...] | None) -> dict[str, Any]:
-    server = state.catalog().server(entry.server)
-    accelerator = state.catalog().accelerator(server.accelerator_id)
+    catalog = state.catalog()
+    server = catalog.server(entry.server)
+    accelerator = catalog.accelerator(server.accelerator_id)
+    if entry.variant != FULL:
+        server = trimmed(server, catalog.host_variant(entry.variant), catalog)
     row = {
+        "Site": entry.site,
         "Servers": entry.count,
         "Kind": server.name,
         "Accelerators": f"{entry.count * server.n_accelerators:,} {accelerator.name}",
         "Host variant": entry.variant,
         "DRAM per server": capacity(server.dram_gb),
+        "Parked at least": entry.count - min(entry.on_by_hour),
         "Owned": "yes" if entry.owned else "no",
         "Id": entry.server,
     }

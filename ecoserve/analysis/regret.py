@@ -124,5 +124,5 @@ def _words(accelerator: str, plan: Plan, best: Plan) -> str:
     if all(pool.accelerator != accelerator for pool in plan.pools):
         return f"a server of it would stand idle beside the rest, {costs}"
     if plan.bound <= best.objective:
-        return f"as good as the plan, within what the solver left open: {costs}"
+        return f"not proven worse than the plan, the search left {plan.gap:.0%} open: {costs}"
     return f"the best fleet with at least one server of it: {costs}"
