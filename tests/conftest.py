@@ -10,6 +10,8 @@ from hypothesis import settings
 # No deadline: a shared machine's pauses are not failures. In CI the same examples every time.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+# Tables have the width of a pipe, whatever the terminal of whoever runs the tests.
+os.environ.pop("COLUMNS", None)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
