@@ -55,7 +55,7 @@ def cap_missed(name: str, most: float, least: float, bound: float) -> Infeasible
     word = "the least possible" if least - bound <= GAP * least else "the least found"
     told = f"{asked} {unit} asked, {word} is {found}"
     if word == "the least found":
-        told += f", none is below {floor:,.{digits}f}"
+        told += f", none is below {floor:,.{digits}f}; more effort may find less"
     return no_fleet([BlockedSlice(f"{cap} cap", told)])
 
 

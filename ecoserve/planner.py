@@ -65,6 +65,8 @@ SMALL_PROGRAM = 4000
 PROOF_TIME_S = 60.0
 PROVEN_GAP = 1e-4
 """Up to this gap an answer is called optimal."""
+CAP_TOLERANCE = 1e-9
+"""Of a cap, by which rounding may miss it."""
 HOLD_ROUNDS = 4
 OWN_OPTIMUM_SLACK = 0.005
 """A baseline is the least-carbon plan within this share of its own optimum."""
@@ -286,7 +288,7 @@ class Search:
             if not found.is_feasible:
                 return {}
             least = account_value(account, {name: 1.0}, found.values)
-            if least > most * (1.0 + 1e-9):
+            if least > most * (1.0 + CAP_TOLERANCE):
                 raise cap_missed(name, most, least, found.bound)
             kept.append((account[name], most))
             values = found.values

@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 LAST_RESORT_S = 30.0
-"""For HiGHS's own solver where branch and bound found nothing at all."""
+"""For another solver where branch and bound found nothing at all."""
 
 
 def climb(
@@ -90,7 +90,7 @@ def climb(
     except SolverError as trouble:
         if trouble.termination == "cancelled":
             raise
-        return solve_with_cbc(program, proof or limits), None
+        return solve_with_cbc(program, proof or replace(limits, time_s=LAST_RESORT_S)), None
     best = min((found, proven), key=lambda answer: answer.objective)
     bound = max(found.bound, proven.bound)
     return replace(best, bound=bound, termination=proven.termination), tree.basis
