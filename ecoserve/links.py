@@ -42,9 +42,13 @@ def link_gb_per_s(server: ServerTerms, tp: int) -> float:
 def most_linked_replicas(
     group: Sequence[Service], terms: FleetTerms, homes: Sequence[ServerTerms]
 ) -> int:
-    """Replicas whose NICs would carry all the KV of a prefill or decode pool, were it one pool."""
+    """Replicas whose NICs would carry all the KV of a prefill or decode pool, were it one pool.
+
+    0 where capacity asks for more anyway; servers without a NIC carry nothing in any number.
+    """
     tp = group[0].device.tp
-    if not any(kv_may_bind(group, terms, home) for home in homes):
+    linked = [home for home in homes if link_gb_per_s(home, tp) > 0]
+    if not any(kv_may_bind(group, terms, home) for home in linked):
         return 0
     hours = range(HOURS_PER_DAY)
     moved = sum(
@@ -52,4 +56,4 @@ def most_linked_replicas(
         for service in group
         for bucket in terms.masks[service.id].nonzero()[0]
     )
-    return math.ceil(moved / min(link_gb_per_s(home, tp) for home in homes))
+    return math.ceil(moved / min(link_gb_per_s(home, tp) for home in linked))

@@ -160,6 +160,13 @@ def test_a_pool_may_grow_as_large_as_its_nics_ask_for():
     assert max(busy.values()) < math.ceil(moved / link)
 
 
+def test_servers_without_a_nic_keep_their_phases_together():
+    bare = replace(BIG_SERVER, n_nics=0, nic_gbps=0.0)
+    scenario = tiny_scenario(online(), site=FLAT, hardware=BIG_ONLY)
+    plan = plan_fleet(scenario, tiny_catalog(bare), "quick")
+    assert {pool.role for pool in plan.pools} == {"mixed"}
+
+
 def test_no_server_is_bought_to_stand_idle():
     quick = plan_of(
         online(rate_rps=5.0), effort="quick", hardware={}, levers={"reduce": True, "park": True}
