@@ -19,9 +19,11 @@ from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
 from app.cli_lifecycle import lifecycle
 from app.cli_options import (
+    LIBRARY_VARIABLE,
     OVERLAY_VARIABLE,
     Coefficients,
     Effort,
+    LibraryFile,
     OverlayFolder,
     finite,
     positive,
@@ -85,6 +87,7 @@ def dashboard(
     address: Annotated[str, typer.Option(help="0.0.0.0 to be reached from outside.")] = "localhost",
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
     overlay: OverlayFolder = None,
+    library: LibraryFile = None,
 ) -> None:
     """Serve the dashboard until interrupted."""
     from app.serve import check_address, serve
@@ -93,6 +96,9 @@ def dashboard(
     records.catalog_path(records.read_overlay(overlay))
     if overlay is not None:
         os.environ[OVERLAY_VARIABLE] = str(overlay)  # the pages run in this process
+    if library is not None:
+        records.check_library(library)
+        os.environ[LIBRARY_VARIABLE] = str(library)
     serve(address, port, headless, lambda url: emit_text(f"EcoServe planner is at {url}"))
 
 

@@ -149,11 +149,13 @@ def value_words(key: str, value: Any, catalog: Catalog) -> str:
 
 
 def _member_words(member: Mapping[str, Any], catalog: Catalog) -> str:
-    """A workload, site or server as a whole: what of it is set."""
+    """A workload, site or server as a whole: what of it is set, without its name."""
     return "; ".join(
-        f"{LABELS.get(key, key)} {value_words(key, value, catalog)}"
+        value_words(key, value, catalog)
+        if isinstance(value, dict)
+        else f"{LABELS.get(key, key)}: {value_words(key, value, catalog)}"
         for key, value in member.items()
-        if value not in (None, [], False)
+        if key != "name" and value not in (None, [], False, 0)
     )
 
 

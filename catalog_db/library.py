@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from catalog_db.store import SETTINGS, Record, records
-from ecoserve.errors import EcoServeError
+from ecoserve.errors import EcoServeError, ScenarioError
 from ecoserve.link import MAX_JSON_BYTES, parse_json
 from ecoserve.scenario import Scenario, canonical_json, read_scenario
 
@@ -122,6 +122,11 @@ class Library:
     path: Path
     turn_timeout_s: float = TURN_TIMEOUT_S
 
+    def prepare(self) -> None:
+        """Makes the file where there is none, and looks whether it is a library."""
+        _make(self.path)
+        self.find(limit=1)
+
     def save(self, scenario: Scenario, engine_version: str, catalog_version: str) -> Entry:
         """Keeps a scenario, unless it is there already, and returns its entry."""
         text, fingerprint = canonical_json(scenario), scenario.fingerprint()
@@ -130,10 +135,11 @@ class Library:
                 f"this scenario has more than {MAX_JSON_BYTES:,} bytes, too many for the library;"
                 " download it as JSON instead"
             )
+        _check_readable(text)
         _make(self.path)
         with self._opened(for_writing=True) as connection:
             known = _rows(connection, "WHERE fingerprint = ?", fingerprint)
-            if known and _scenario_of(known[0]).fingerprint() != fingerprint:
+            if known and not _scenario_of(known[0]).has_fingerprint(fingerprint):
                 raise LibraryError(
                     "the library has another scenario under this fingerprint; give yours another"
                     " name and save it again"
@@ -174,7 +180,7 @@ class Library:
                 " for a ?s= link or for the scenario as a JSON file"
             )
         scenario = _scenario_of(known[0])
-        exact = scenario.fingerprint() == fingerprint
+        exact = scenario.has_fingerprint(fingerprint)
         return SavedScenario(entry=_entry(known[0]), scenario=scenario, is_exact=exact)
 
     def _check_room(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -242,6 +248,14 @@ def _check_format(connection: duckdb.DuckDBPyConnection) -> None:
             f"the library has format {found['format']}, this version reads {FORMAT}; use the"
             " version that wrote it, or start a new one with --library"
         )
+
+
+def _check_readable(text: str) -> None:
+    """A scenario that is too much to read from a stranger is none to give to one."""
+    try:
+        parse_json(text)
+    except ScenarioError as error:
+        raise LibraryError(f"this scenario is too large for the library: it {error}") from error
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, clause: str, *values: str) -> list[Record]:

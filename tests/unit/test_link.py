@@ -170,7 +170,8 @@ GOOD = {"p": "azure-chat-and-code", "d": {}, "e": "1", "c": "2"}
         (token_of(b"\xff\xfe"), "damaged"),
         (token_of(b"[" * 30_000), "deep"),
         (token_of(b'{"a":' * 10_000), "deep"),
-        (token_of({**GOOD, "d": {"workloads": [{}] * 2_000}}), "more than 1,000 values"),
+        (token_of({**GOOD, "d": {"workloads": [{}] * 600}}), "more than 500 objects"),
+        (token_of({**GOOD, "d": {"x": [0] * 2_002}}), "more than 2,000 values"),
         (token_of(b"[]"), "one JSON object"),
         (token_of(b"{"), "not JSON"),
         (token_of({}), "no scenario"),
@@ -187,7 +188,7 @@ GOOD = {"p": "azure-chat-and-code", "d": {}, "e": "1", "c": "2"}
         (token_of(b'{"p":null,"d":{"name":' + b"9" * 5_000 + b'},"e":"","c":""}'), "5000 digits"),
         (token_of(b'{"p":null,"d":{"\\ud800":1},"e":"","c":""}'), "Unicode"),
     ],
-    ids=range(29),
+    ids=range(30),
 )
 def test_a_broken_link_is_refused_with_the_reason(token: str, reason: str):
     with pytest.raises(LinkError, match=reason):
