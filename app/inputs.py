@@ -46,8 +46,10 @@ def _result_line() -> None:
         st.caption(f"{total}CO2e per year with this scenario", width="content")
 
 
-def bound(name: str, value: Any) -> str:
+def bound(name: str, value: Any, *, by_state: bool = True) -> str:
     """The key of the widget ``name``, which shows ``value`` unless its last entry was refused.
+
+    Without ``by_state`` the widget is to be given ``value`` as its default.
 
     Where the widget shows something else it gets a new key, and the old key is no longer heard:
     the browser may send its old entry once more, which must not look like an edit.
@@ -59,7 +61,7 @@ def bound(name: str, value: Any) -> str:
     if key in st.session_state and st.session_state[key] != value:
         held.revisions[name] = held.revisions.get(name, 0) + 1
         key = _key(name)
-    if key not in st.session_state:
+    if by_state and key not in st.session_state:
         st.session_state[key] = value
     return key
 
@@ -91,9 +93,12 @@ def to_path(path: str) -> Callable[[Any], Changes]:
 
 
 def text(label: str, path: str, value: str, *, name: str = "") -> None:
-    """A line of text."""
-    key = bound(name or path, value)
-    st.text_input(label, key=key, max_chars=60, on_change=take, args=(key, to_path(path)))
+    """A line of text.
+
+    Its value is a default: what is only in the state never reaches a popover that opens later.
+    """
+    key = bound(name or path, value, by_state=False)
+    st.text_input(label, value, key=key, max_chars=60, on_change=take, args=(key, to_path(path)))
 
 
 def number(

@@ -66,9 +66,15 @@ def _token(link: str) -> str:
     if "://" not in link and "?" not in link:
         return link
     try:
-        found = parse_qs(urlsplit(link).query, max_num_fields=50).get("s", [])
+        query = parse_qs(urlsplit(link).query, max_num_fields=50)
     except ValueError as error:
         raise LinkError("this is not a web address; copy the link again, whole") from error
+    found = query.get("s", [])
+    if not found and "id" in query:
+        raise LinkError(
+            "this address names a scenario in the library of its server; open it in a browser and"
+            " download it there as JSON"
+        )
     if len(found) != 1:
         raise LinkError("this address carries no scenario; copy the link again, with its ?s= part")
     return found[0]

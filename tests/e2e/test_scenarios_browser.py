@@ -22,8 +22,13 @@ def test_saved_in_one_browser_it_opens_by_its_id_in_another(
     app_server: AppServer, page: Page, browser: Browser
 ):
     page.goto(f"{app_server.url}/traffic")
+    rate = page.get_by_role("spinbutton", name="Mean rate over the day, requests/s")
+    rate.fill("20")
+    rate.press("Enter")
+    expect(page.get_by_text("chat, online: mean 20.0")).to_be_visible()
     page.get_by_role("button", name="Scenario").click()
     name = page.get_by_role("textbox", name="Name", exact=True).first
+    expect(name).to_have_value("Azure chat and code")  # also in a popover opened after an edit
     name.fill("Kept for the board")
     name.press("Enter")
     expect(page.get_by_role("heading", name="Kept for the board")).to_be_visible()
