@@ -7,6 +7,7 @@ the library. The address is read when a tab begins and when its visitor goes bac
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
 import streamlit as st
@@ -28,6 +29,7 @@ COMPARE = "compare"
 MAX_BESIDE = 3
 MAX_BESIDE_CHARS = 3_500
 """Of all of them; with the scenario's own link the address stays below what proxies pass on."""
+MAX_ENCODED = 256
 BETWEEN = "~"
 """Between those it stands beside; like the dot behind their kind never escaped in an address."""
 WAITING = (
@@ -241,8 +243,14 @@ def saved_at(scenario: Scenario) -> dict[str, str]:
 
 def _token(scenario: Scenario) -> str | None:
     """The scenario as a link token, or None when it is too large for an address."""
+    return encoded(scenario, catalog().version)
+
+
+@lru_cache(maxsize=MAX_ENCODED)
+def encoded(scenario: Scenario, catalog_version: str) -> str | None:
+    """The token of a scenario; every page asks for the same one several times."""
     try:
-        return encode_link(scenario, presets(), engine_version_now, catalog().version)
+        return encode_link(scenario, presets(), engine_version_now, catalog_version)
     except LinkError:
         return None
 

@@ -10,14 +10,13 @@ from app import address, own_catalog, state
 from app.presets import SourceError, scenario_of_file
 from app.scenario_words import step_words
 from app.text import plain
-from catalog_db.library import Entry, LibraryError
+from catalog_db.library import MAX_FOUND, MAX_SEARCH_CHARS, Entry, LibraryError
 from ecoserve.errors import ScenarioError
 from ecoserve.scenario import Scenario, canonical_json
 
 MAX_IDS = 12
 MAX_FILE_MB = 1
 FOUND = "library:found"
-MAX_SEARCH_CHARS = 60
 
 
 def undo_buttons() -> None:
@@ -92,6 +91,8 @@ def search(take: Callable[[str], None], verb: str, place: str = "menu") -> None:
     if not found:
         st.caption("The library has no scenario of that name.")
         return
+    if len(found) == MAX_FOUND:
+        st.caption(f"The latest {MAX_FOUND}; more words find fewer.")
     chosen = st.selectbox("Saved scenario", found, format_func=entry_words, key=f"{key}:found")
     st.button(verb, key=f"{key}:take", on_click=take, args=(chosen.fingerprint,), width="stretch")
 

@@ -9,6 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import address, state
 from catalog_db.library import Library
+from ecoserve import __version__
+from ecoserve.errors import LinkError
 from ecoserve.link import decode_link
 from ecoserve.scenario import Scenario, canonical_json, read_scenario
 from tests.e2e.test_pages import LIMIT_S, MAIN, default, go, scenario_of
@@ -104,7 +106,7 @@ def test_a_library_that_cannot_be_written_says_so_and_the_page_lives(
 
 
 def test_an_id_opens_from_the_library(kept: Library):
-    entry = kept.save(small(), state.engine_version_now, state.catalog().version)
+    entry = kept.save(small(), __version__, state.catalog().version)
     page = open_with(id=entry.fingerprint)
     assert not page.exception
     assert said(page) == ""
@@ -124,13 +126,29 @@ def test_an_unknown_id_is_told_and_the_default_is_shown(wrong: str):
 def test_a_scenario_too_large_for_a_link_is_shared_by_its_id_once_saved(
     kept: Library, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ecoserve.link.MAX_TOKEN_CHARS", 100)
+    def too_large(*_: object) -> str:
+        raise LinkError("too large")
+
+    monkeypatch.setattr(address, "encode_link", too_large)
+    address.encoded.cache_clear()
     page = open_with()
     assert param(page, "s") is None
     assert "too large for a link" in said(page)
     press(page, "Save to the library")
     assert param(page, "id") == default().fingerprint()
     assert any(f"?id={default().fingerprint()}" in element.value for element in page.code)
+    address.encoded.cache_clear()
+
+
+def test_an_id_that_needs_rows_of_somebodys_own_waits_for_them(kept: Library):
+    limits = [{"server": "my_server", "max_count": 3}]
+    entry = kept.save(small(hardware={"limits": limits}), "1", "another catalog")
+    page = open_with(id=entry.fingerprint)
+    assert not page.exception
+    assert "made with another catalog" in said(page)
+    assert "my_server" in said(page)
+    assert param(page, "id") == entry.fingerprint
+    assert param(page, "s") is None
 
 
 def test_a_file_is_taken_in_or_refused_in_a_sentence():
@@ -194,8 +212,7 @@ def test_downloads_of_compare_hold_what_it_shows():
 
 
 def address_of(scenario: Scenario) -> str:
-    token = address.encode_link(
-        scenario, state.presets(), state.engine_version_now, state.catalog().version
-    )
+    token = address.encoded(scenario, state.catalog().version)
+    assert token is not None
     assert decode_link(token, state.presets()).scenario == scenario
     return token
