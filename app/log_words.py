@@ -32,7 +32,7 @@ def facts(findings: LogFindings) -> list[tuple[str, str]]:
         found.append(("Busiest minute", rate(arrivals.peak_minute_rps)))
     if arrivals.interarrival_cv is not None:
         found.append(
-            ("Gaps, deviation over mean", f"{number(arrivals.interarrival_cv)} (1: random)")
+            ("Gaps, deviation over mean", f"{number(arrivals.interarrival_cv)} (random: 1)")
         )
     if arrivals.burst is not None:
         found.append(("Busiest 5 minutes over their hour", f"{number(arrivals.burst)} times"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zipfile
@@ -22,12 +23,17 @@ BROKEN_FILES = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotI
 
 
 class BoundedStream(io.RawIOBase):
-    """The plain bytes of a log; remembers what went wrong while somebody else was reading."""
+    """The plain text of a log as UTF-8; what is none is marked by replacement characters.
+
+    Remembers what went wrong while somebody else was reading.
+    """
 
     def __init__(self, plain: BinaryIO, raw: BinaryIO, raw_bytes: int, max_bytes: int) -> None:
         super().__init__()
         self._plain, self._raw, self._raw_bytes = plain, raw, raw_bytes
         self._left = max_bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._ready = b""
         self._max_bytes = max_bytes
         self._trouble = ""
 
@@ -37,17 +43,33 @@ class BoundedStream(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fills a buffer; a file that breaks off or unpacks to too much ends here."""
+        content = self._ready or self._next(len(buffer))
+        self._ready = content[len(buffer) :]
+        given = content[: len(buffer)]
+        buffer[: len(given)] = given
+        return len(given)
+
+    def _next(self, size: int) -> bytes:
+        """Some bytes, none only at the end: a character cut in two waits for its rest."""
+        content = b"\0"
+        while content:
+            content = self._plain_bytes(size)
+            text = self._decoder.decode(content, final=not content)
+            if text:
+                return text.encode()
+        return b""
+
+    def _plain_bytes(self, size: int) -> bytes:
         try:
-            content = self._plain.read(len(buffer))
+            content = self._plain.read(size)
         except BROKEN_FILES:
             self._trouble = "the packed file is damaged; pack it again"
-            content = b""
+            return b""
         self._left -= len(content)
         if self._left < 0:
             self._trouble = f"it unpacks to more than {self._max_bytes:,} bytes; split it"
-            content = b""
-        buffer[: len(content)] = content
-        return len(content)
+            return b""
+        return content
 
     def progress(self) -> tuple[int, int]:
         """Bytes read of the file and bytes in all."""

@@ -96,6 +96,8 @@ class LogHead:
         unknown = [name for name in chosen.read if name not in self.names]
         if unknown:
             raise RequestLogError(f"it has no column {', '.join(unknown)}, only: {self.listed()}")
+        if twice := [name for name in chosen.read if self.names.count(name) > 1]:
+            raise RequestLogError(f"more than one column is called {twice[0]}; rename the others")
         if len(set(chosen.read)) < len(chosen.read):
             raise RequestLogError("one column is named twice; name one for each of the three")
         return chosen

@@ -156,7 +156,8 @@ def _without(text: str, key: str, row_id: str) -> str:
 
 def _note(findings: LogFindings, file: str, utc_offset_h: int) -> str:
     left_out = findings.n_rows - findings.n_used
-    bad = f", {left_out:,} rows left out" if left_out else ""
+    rows = "1 row" if left_out == 1 else f"{left_out:,} rows"
+    bad = f", {rows} left out" if left_out else ""
     return f"{findings.n_used:,} requests of {file}{_when(findings.arrivals, utc_offset_h)}{bad}."
 
 

@@ -7,7 +7,6 @@ what a row is left out for is decided in :mod:`ecoserve.request_tally`.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,6 +33,8 @@ SMALLEST: Final[dict[Unit, float]] = {"ns": 1e17, "us": 1e14, "ms": 1e11, "s": -
 """Numbers from here on are taken as time since 1970 in this unit, where nothing says so."""
 FIRST_DATE_S = 1e8
 """Times from here on are since 1970, not since the log began."""
+NO_ROWS = ("Empty CSV", "Could not skip initial")
+"""How the reader begins to say that a file ends with its header."""
 UNREADABLE = "it cannot be read as CSV near row {row:,}: {why}; save it as 'CSV UTF-8'"
 
 Progress = Callable[[int, int], None]
@@ -139,6 +140,8 @@ class _Stream:
                     progress(*stream.progress())
         except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
             stream.complain()
+            if str(error).startswith(NO_ROWS):
+                return
             why = _why(str(error))
             raise RequestLogError(UNREADABLE.format(row=self.next_row, why=why)) from error
         self._rows(0, drain=True)
@@ -159,7 +162,7 @@ class _Stream:
                 newlines_in_values=True,
             ),
             "convert_options": pa_csv.ConvertOptions(
-                include_columns=chosen, column_types=dict.fromkeys(chosen, pa.binary())
+                include_columns=chosen, column_types=dict.fromkeys(chosen, pa.string())
             ),
         }
 
@@ -204,13 +207,9 @@ class _Stream:
         return numbers
 
 
-def _text(column: pa.Array) -> Cells:
-    """The cells as text without blanks around them; what is no UTF-8 is marked as such."""
-    try:
-        text = pc.cast(column, pa.string())
-    except pa.ArrowInvalid:
-        text = pa.array([cell.decode(errors="replace") for cell in column.to_pylist()])
-    return pc.utf8_trim_whitespace(text)
+def _text(column: Cells) -> Cells:
+    """The cells without blanks around them."""
+    return pc.utf8_trim_whitespace(column)
 
 
 def _numbers(cells: Cells) -> Floats:
@@ -236,7 +235,7 @@ def _why(message: str) -> str:
     >>> _why("straddling object straddles two block boundaries (try to increase block size?)")
     'a row is longer than 4,000,000 bytes, or a quotation mark is opened and never closed'
     """
-    if re.search("straddl", message):
+    if "straddl" in message:
         return (
             f"a row is longer than {BLOCK_BYTES:,} bytes, or a quotation mark is opened and never"
             " closed"

@@ -27,9 +27,9 @@ Reason = Literal[
     "output_fraction", "output_long",
 ]  # fmt: skip
 REASONS: Final[Mapping[Reason, str]] = {
-    "cells": "another number of cells than the header",
+    "cells": "another number of cells than the header, or a quotation mark is never closed",
     "blank": "blank line, or nothing in the columns that are read",
-    "time": "the time is missing or cannot be read",
+    "time": "the time is missing, or neither a number nor a date like 2024-05-31 18:17:03",
     "time_negative": "the time is before zero",
     "time_far": f"the time is more than {MAX_SPAN_DAYS} days from the first one",
     "input": "the input length is missing or no number",

@@ -248,11 +248,9 @@ class LogTally:
         )
         counts = self._lengths.counts()
         if not counts:
-            reasons = "; ".join(f"{rows.rows:,} rows: {rows.words}" for rows in bad)
+            reasons = "; ".join(f"{rows.words} ({_rows(rows.rows)})" for rows in bad)
             raise RequestLogError(
-                f"none of its {self._n_rows:,} rows can be used ({reasons})"
-                if self._n_rows
-                else "it has a header and no rows"
+                f"none of its rows can be used: {reasons}" if bad else "it has a header and no rows"
             )
         return LogFindings(
             n_rows=self._n_rows,
@@ -305,3 +303,7 @@ def _length_checks(side: Literal["input", "output"], tokens: Floats) -> list[tup
             f"{side}_long": tokens > LONGEST_TOKENS,
         }
     return list(checks.items())
+
+
+def _rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n:,} rows"

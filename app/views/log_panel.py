@@ -27,6 +27,7 @@ MAX_UPLOAD_MB = 64
 MAX_UNPACKED_BYTES = 1_000_000_000
 NO_TIMES = "none"
 RATE_DIGITS = 6
+FACT_COLUMNS = 4
 LENGTHS, RATE, PROFILE, BURST = "Lengths", "Mean rate", "Profile", "Burst"
 WHAT = (
     "CSV with a header and one row per request, .gz and .zip too, at most 64 MB. Columns of the "
@@ -139,11 +140,11 @@ def _at(names: list[str], name: str | None) -> int | None:
 def _show_found(found: Found, index: int, workload: Workload) -> None:
     findings, arrivals = found.findings, found.findings.arrivals
     st.markdown(f"**{plain(found.file)}**")
-    with st.container(horizontal=True, gap="large"):
-        for name, value in facts(findings):
-            with st.container(width="content", gap=None):
-                st.caption(plain(name))
-                st.markdown(plain(value))
+    grid = st.columns(FACT_COLUMNS)
+    for i, (name, value) in enumerate(facts(findings)):
+        with grid[i % FACT_COLUMNS], st.container(gap=None):
+            st.caption(plain(name))
+            st.markdown(plain(value))
     st.caption(plain(" ".join(filter(None, (profile_words(arrivals), order_words(arrivals))))))
     _use(found, index, workload)
     lengths, rate = st.columns([1, 1], gap="large")
@@ -166,7 +167,7 @@ def _show_bad(findings: LogFindings) -> None:
     rows = [
         {
             "Because": bad.words,
-            "Rows": bad.rows,
+            "Rows": f"{bad.rows:,}",
             "For example row": ", ".join(f"{example.row:,}" for example in bad.examples),
             "Which reads": bad.examples[0].text if bad.examples else "",
         }

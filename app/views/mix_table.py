@@ -29,6 +29,8 @@ WEIGHT = 10_000
 DIGITS = 4
 PROBLEMS, DONE = "mix:problems", "mix:done"
 EDITOR, NAME = "mix:table", "mix:name"
+PREFIX = "mix"
+"""How the ids of mixes from here begin."""
 NOTE = "Entered as a table of lengths and shares."
 WHAT = (
     "One row per class of requests; the shares add up to 100 %. The table begins with the lengths "
@@ -105,7 +107,7 @@ def counts_of(rows: Rows) -> tuple[LengthCount, ...]:
 
 def _own_name(mix: LengthMix) -> str:
     is_own = ("length_mixes", mix.id) in state.catalog().overlay_rows
-    return mix.name if is_own else f"{mix.name[:52]}, edited"
+    return mix.name if is_own and mix.id.startswith(PREFIX) else f"{mix.name[:52]}, edited"
 
 
 def _rounded(value: float) -> float:
@@ -177,7 +179,7 @@ def _put_in_use(rows: Rows, index: int, name_key: str) -> None:
     name = str(st.session_state.get(name_key) or "").strip() or "Own lengths"
     try:
         counts = counts_of(rows)
-        mix_id = own_traffic.row_id(name, "mix")
+        mix_id = own_traffic.row_id(name, PREFIX)
         mix = OwnMix(id=mix_id, name=name, quality="assumed", note=NOTE, counts=counts)
         own_traffic.put_in_use(mix, None, {f"workloads.{index}.mix": mix_id})
     except ScenarioError as error:
