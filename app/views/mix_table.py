@@ -55,6 +55,7 @@ def show(index: int, workload: Workload, mix: LengthMix) -> None:
         },
     )
     rows = edited.to_dict("records")
+    st.caption(plain(_total_words(rows)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "Name of the mix",
@@ -103,6 +104,12 @@ def counts_of(rows: Rows) -> tuple[LengthCount, ...]:
     if problems:
         raise ScenarioError(problems)
     return tuple(_count(row) for _, row in numbered)
+
+
+def _total_words(rows: Rows) -> str:
+    shares = [share for row in rows if (share := _number(row.get(SHARE))) is not None]
+    n = "1 row" if len(shares) == 1 else f"{len(shares)} rows"
+    return f"{n}, {sum(shares):.4g} % in all."
 
 
 def _own_name(mix: LengthMix) -> str:
