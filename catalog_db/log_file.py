@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,7 +20,11 @@ LogSource = Path | BinaryIO
 MAX_BYTES = 64_000_000_000
 """Of a log after unpacking, where the caller sets no other limit."""
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-BROKEN_FILES = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError)
+BROKEN_FILES = (
+    *(EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+    *(NotImplementedError, RuntimeError),
+)
+"""What the readers of packed files raise; RuntimeError where one wants a password."""
 
 
 class BoundedStream(io.RawIOBase):
@@ -63,7 +68,7 @@ class BoundedStream(io.RawIOBase):
         try:
             content = self._plain.read(size)
         except BROKEN_FILES:
-            self._trouble = "the packed file is damaged; pack it again"
+            self._trouble = "it is damaged; pack or copy it again"
             return b""
         self._left -= len(content)
         if self._left < 0:
@@ -89,14 +94,23 @@ def opened(source: LogSource, max_bytes: int = MAX_BYTES) -> Iterator[BoundedStr
     except OSError as error:
         raise RequestLogError(f"it cannot be read: {error.strerror}") from error
     try:
-        raw_bytes = raw.seek(0, io.SEEK_END)
-        raw.seek(0)
+        raw_bytes = _size(raw)
         stream = BoundedStream(_unpacked(raw), raw, raw_bytes, max_bytes)
         yield stream
         stream.complain()
     finally:
         if isinstance(source, Path):
             raw.close()
+
+
+def _size(raw: BinaryIO) -> int:
+    """Bytes of the file, which then stands at its beginning."""
+    try:
+        n_bytes = raw.seek(0, io.SEEK_END)
+        raw.seek(0)
+    except OSError as error:
+        raise RequestLogError("it cannot be read twice; give a file, not a stream") from error
+    return n_bytes
 
 
 def _unpacked(raw: BinaryIO) -> BinaryIO:
@@ -112,5 +126,5 @@ def _unpacked(raw: BinaryIO) -> BinaryIO:
         if len(files) != 1:
             raise RequestLogError(f"the zip has {len(files)} files; pack one CSV file")
         return archive.open(files[0])  # type: ignore[return-value]
-    except (*BROKEN_FILES, RuntimeError) as error:  # RuntimeError: it wants a password
+    except BROKEN_FILES as error:
         raise RequestLogError("the zip cannot be opened; pack it again without password") from error

@@ -167,7 +167,7 @@ class _Stream:
         }
 
     def _skip(self, row: Any) -> str:
-        self.skipped.append((row.number, shortened(str(row.text))))
+        self.skipped.append((row.number, _shown(str(row.text))))
         return "skip"
 
     def _requests(self, batch: pa.RecordBatch) -> RequestBatch:
@@ -179,7 +179,7 @@ class _Stream:
 
         def text_of(position: int) -> str:
             cells = (column[position].as_py() for column in (*times, isl, osl))
-            return shortened(", ".join(cells))
+            return _shown(", ".join(cells))
 
         return self.tally.add(
             self._rows(batch.num_rows),
@@ -205,6 +205,11 @@ class _Stream:
             self.next_row += ahead
             done += ahead
         return numbers
+
+
+def _shown(text: str) -> str:
+    """A row as it is shown: on one line, of bounded length, without control characters."""
+    return "".join(char if char.isprintable() else "?" for char in shortened(text))
 
 
 def _text(column: Cells) -> Cells:

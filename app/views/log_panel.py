@@ -51,7 +51,7 @@ def show(index: int, workload: Workload) -> None:
     st.caption(WHAT)
     given = st.file_uploader(
         "Request log",
-        type=["csv", "gz", "zip"],
+        type=["csv", "txt", "gz", "zip"],
         max_upload_size=MAX_UPLOAD_MB,
         key=UPLOAD,
         label_visibility="collapsed",

@@ -129,6 +129,21 @@ def test_a_log_comes_in_batches_and_row_numbers_hold_across_them(tmp_path: Path)
     assert log.n_used == ROWS - 3
 
 
+def test_rows_are_shown_without_control_characters_and_not_at_length():
+    log = found(AZURE + "1,2,3\n\x1b[2J,5,6\n" + "9" * 400 + "\n")
+    shown = {bad.reason: bad.examples[0].text for bad in log.bad}
+    assert shown == {"time": "?[2J, 5, 6", "cells": "9" * 60 + " ..."}
+
+
+def test_a_reader_that_stops_early_leaves_nothing_open(tmp_path: Path):
+    file = tmp_path / "log.csv"
+    file.write_text(AZURE + "1,2,3\n" * 800_000, encoding="utf-8")
+    batches = requests(file)
+    assert len(next(batches).row) > 0
+    batches.close()
+    file.unlink()
+
+
 def test_packed_logs_are_read_alike():
     text = AZURE + "1,2,3\n2,3,4\n"
     plain = found(text)

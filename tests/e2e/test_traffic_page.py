@@ -78,6 +78,11 @@ def test_a_log_puts_the_workload_on_its_lengths_rate_and_profile():
     assert "In use for chat: lengths of 200 tokens in and 25.0 out" in said(page)
     [lengths] = [box for box in page.selectbox if box.label == "Lengths"]
     assert lengths.value == "log_log"
+    page.selectbox(key="in:workload").set_value(2).run()
+    press(page, "Use it for summaries")
+    summaries = scenario_of(page).workloads[2]
+    assert (summaries.rate_rps, summaries.token_share) == (chat.rate_rps, None)
+    assert summaries.kind == "offline"
 
 
 def test_a_short_log_keeps_the_profile_and_a_choice_keeps_the_rate():
