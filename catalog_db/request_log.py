@@ -26,7 +26,7 @@ from ecoserve.request_tally import LogTally
 
 __all__ = ["LogColumns", "LogHead", "LogSource", "read_head", "read_log", "requests"]
 
-BLOCK_BYTES = 4_000_000
+BLOCK_BYTES = 1_000_000
 """Read at a time; no row may be longer."""
 SECONDS: Final[dict[Unit, float]] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 SMALLEST: Final[dict[Unit, float]] = {"ns": 1e17, "us": 1e14, "ms": 1e11, "s": -np.inf}
@@ -238,7 +238,7 @@ def _why(message: str) -> str:
     """What the reader says, in our words.
 
     >>> _why("straddling object straddles two block boundaries (try to increase block size?)")
-    'a row is longer than 4,000,000 bytes, or a quotation mark is opened and never closed'
+    'a row is longer than 1,000,000 bytes, or a quotation mark is opened and never closed'
     """
     if "straddl" in message:
         return (

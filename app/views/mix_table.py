@@ -21,7 +21,7 @@ from ecoserve.scenario import Workload
 
 INPUT, OUTPUT, SHARE = "Input tokens", "Output tokens", "Share, %"
 COLUMNS = (INPUT, OUTPUT, SHARE)
-MAX_ROWS = 200
+MAX_ROWS = 400
 TOLERANCE = 0.5
 """How far from 100 % the shares may add up; they are divided by their sum."""
 WEIGHT = 10_000
@@ -69,6 +69,11 @@ def show(index: int, workload: Workload, mix: LengthMix) -> None:
             on_click=_put_in_use,
             args=(rows, index, f"{NAME}:{index}:{mix.id}"),
         )
+    _outcome()
+
+
+def _outcome() -> None:
+    """What came of the last press of the button."""
     problems: tuple[Problem, ...] = st.session_state.get(PROBLEMS, ())
     if problems:
         st.error("Not taken. Nothing has changed; correct the table and try again.")
@@ -87,7 +92,7 @@ def table_rows(mix: LengthMix) -> list[dict[str, float]]:
             SHARE: _rounded(100 * b.fraction),
         }
         for b in buckets
-        if b.fraction > 0
+        if 100 * b.fraction >= 1 / WEIGHT
     ]
 
 
