@@ -28,6 +28,7 @@ from app.cli_options import (
 )
 from app.cli_paper import paper_claims
 from app.cli_points import calibrate, validate
+from app.cli_trace import trace_app
 from app.presets import open_scenario
 from app.records import open_catalog
 from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 app.add_typer(catalog_app)
 app.add_typer(link_app)
+app.add_typer(trace_app)
 app.command()(compare)
 app.command()(embodied)
 app.command()(lifecycle)

@@ -413,6 +413,8 @@ def heat_scale() -> list[tuple[float, str]]:
 
 
 def _range_text(low: float, high: float) -> str:
+    if high - low == 1:
+        return f"{high:,g}"
     return f"{low:,.0f}\N{EN DASH}{high:,.0f}"
 
 
