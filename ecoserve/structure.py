@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ecoserve.catalog import Catalog
 from ecoserve.constraints import fleet_problem
 from ecoserve.cost import server_cost
 from ecoserve.demand import WorkloadDemand, workload_demands
-from ecoserve.embodied import kgco2e_per_h, node_footprint
+from ecoserve.embodied import Footprint, kgco2e_per_h, node_footprint
 from ecoserve.errors import BlockedSlice, InfeasibleError
 from ecoserve.formulation import FleetProblem
 from ecoserve.latency import Eligibility, eligibility
@@ -50,6 +50,8 @@ DUTY_PERIODS = 3
 CAPS = ("max_kgco2e_per_year", "max_usd_per_h")
 """Caps on the account: rows that change with prices, added when a program is priced."""
 T = TypeVar("T")
+Made: TypeAlias = dict[tuple[str, str, str], Footprint]
+"""Footprints known already, by server, host variant and coefficient set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +68,14 @@ class Structure:
     priced_as: str
     """Fingerprint of the scenario it was built for."""
     _cuts: list[Program] = field(default_factory=list)
+    _made: Made = field(default_factory=dict)
 
     def terms_for(self, scenario: Scenario, catalog: Catalog) -> FleetTerms:
         """The terms at a scenario's prices; its own are at hand."""
         if self.priced_as == scenario.fingerprint():
             return self.terms
-        return price_terms(scenario, catalog, self.demands, self.options, self.eligible)
+        parts = (self.demands, self.options, self.eligible, self._made)
+        return price_terms(scenario, catalog, *parts)
 
     def program_with_cuts(self) -> Program:
         """With rows that hold for whole servers only; made once, for searches that need proof."""
@@ -193,7 +197,8 @@ def build_structure(
     eligible = eligibility(options, demands, scenario.policy, held)
     if eligible.blocked:
         raise _blocked(eligible.blocked)
-    terms = price_terms(scenario, catalog, demands, options, eligible)
+    made: Made = {}
+    terms = price_terms(scenario, catalog, demands, options, eligible, made)
     problem = fleet_problem(terms)
     return Structure(
         demands=demands,
@@ -203,6 +208,7 @@ def build_structure(
         program=Program.of(problem.lp),
         terms=terms,
         priced_as=scenario.fingerprint(),
+        _made=made,
     )
 
 
@@ -212,8 +218,9 @@ def price_terms(
     demands: Sequence[WorkloadDemand],
     options: Sequence[Service],
     eligible: Eligibility,
+    made: Made | None = None,
 ) -> FleetTerms:
-    """Everything the program is made of, priced by the scenario."""
+    """Everything the program is made of, priced by the scenario; ``made`` is added to."""
     sites = site_terms(scenario, catalog)
     needs = [demand.peak_ratio for demand in demands if demand.is_online]
     parks = scenario.levers.park and scenario.hardware.offer == "purchase"
@@ -224,7 +231,7 @@ def price_terms(
         on_time=eligible.on_time,
         utilisation=eligible.utilisation,
         sites=sites,
-        servers=tuple(_kinds(scenario, catalog)),
+        servers=tuple(_kinds(scenario, catalog, {} if made is None else made)),
         limits=tuple(
             CountLimit(server_id=row.server, at_least=row.min_count, at_most=row.max_count)
             for row in scenario.hardware.limits
@@ -273,15 +280,15 @@ def _rack_units(server: Server, catalog: Catalog) -> float:
     return catalog.host(server.host_id).rack_units * catalog.share_of_host(server)
 
 
-def _kinds(scenario: Scenario, catalog: Catalog) -> Iterator[ServerTerms]:
+def _kinds(scenario: Scenario, catalog: Catalog, made: Made) -> Iterator[ServerTerms]:
     """Every server in every host variant at every site, and what is owned."""
     for index in range(len(scenario.sites)):
         for server in allowed_servers(scenario, catalog):
             for variant, built in ((FULL, server), *host_variants(server, scenario, catalog)):
-                yield _server_terms(built, scenario, catalog, index, variant, None)
+                yield _server_terms(built, scenario, catalog, made, index, variant, None)
     for (index, server_id), count in sorted(stock_in_service(scenario).items()):
         server = catalog.server(server_id)
-        terms = _server_terms(server, scenario, catalog, index, FULL, count)
+        terms = _server_terms(server, scenario, catalog, made, index, FULL, count)
         place = server_cost(server, scenario.hardware, catalog).colocation * HOURS_PER_DAY
         yield replace(terms, is_owned=True, embodied_kg_per_day=0.0, usd_per_day=place)
 
@@ -290,15 +297,18 @@ def _server_terms(
     server: Server,
     scenario: Scenario,
     catalog: Catalog,
+    made: Made,
     site: int,
     variant: str,
     max_count: int | None,
 ) -> ServerTerms:
     hardware = scenario.hardware
-    made = node_footprint(server, scenario.policy.coefficients, catalog)
+    key = (server.id, variant, scenario.policy.coefficients)
+    if key not in made:
+        made[key] = node_footprint(server, scenario.policy.coefficients, catalog)
     embodied_kg_per_h = kgco2e_per_h(
-        made.side_kgco2e("accelerator"), hardware.accelerator_years
-    ) + kgco2e_per_h(made.side_kgco2e("host"), hardware.host_years)
+        made[key].side_kgco2e("accelerator"), hardware.accelerator_years
+    ) + kgco2e_per_h(made[key].side_kgco2e("host"), hardware.host_years)
     spare = catalog.host_power_value("cpu_spare_ratio")
     return ServerTerms(
         server_id=server.id,
