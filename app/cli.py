@@ -31,6 +31,7 @@ from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
 from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text
+from app.why import fleet_whys
 from ecoserve import __version__
 from ecoserve.scenario import (
     KvPrecision,
@@ -110,7 +111,6 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Plan the fleet that serves a scenario best."""
-    from ecoserve.plan import plan_record
     from ecoserve.planner import plan_fleet
 
     catalog = open_catalog(records.read_overlay(overlay))
@@ -122,9 +122,10 @@ def plan(
         answer = plan_fleet(scenario, catalog, effort=effort)
         seconds = time.perf_counter() - start
     if as_json:
-        emit_json(plan_record(answer, seconds))
+        emit_json(records.explained_record(answer, scenario, catalog, seconds))
     else:
-        emit(reports.plan_report(answer, f"{scenario.name}, planned in {seconds:.2g} s"))
+        title = f"{scenario.name}, planned in {seconds:.2g} s"
+        emit(reports.plan_report(answer, title, fleet_whys(answer, scenario, catalog)))
 
 
 @app.command()

@@ -144,7 +144,7 @@ def _regret(ratio: float) -> str:
 def why_not_report(answer: WhyNot, title: str) -> Report:
     """Each accelerator left out and what insisting on it would cost."""
     report: Report = [Text(title, style="bold"), Text(f"Planned: {fleet_words(answer.plan.fleet)}")]
-    report += [Text(regret.sentence) for regret in answer.regrets]
+    report += [Text(regret.sentence) for regret in (*answer.without, *answer.regrets)]
     if not answer.regrets:
         report.append(Text("Every allowed accelerator is in the plan."))
     return report

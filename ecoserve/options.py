@@ -52,6 +52,7 @@ from ecoserve.variants import trimmed
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Words = NDArray[np.str_]
 
 HOST_STACK = "cpu"
 """The stack id of the host CPU parameter rows."""
@@ -107,6 +108,8 @@ class Service:
     keeps_tpot: Mask
     """TPOT within its limit, margin included, at some batch >= 1 (true for prefill)."""
     batch: Array
+    bound_by: Words
+    """What keeps the batch from being larger, in the words of :data:`~ecoserve.plan.BatchBound`."""
     load_s: Array
     """Replica-seconds per request."""
     dynamic_w: Array
@@ -372,7 +375,7 @@ def _decoding_service(
     measured = is_measured(power.params, replica, role, device.precision, use)
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role=role,
-        fits=point.fits, keeps_tpot=point.keeps_tpot, batch=point.batch,
+        fits=point.fits, keeps_tpot=point.keeps_tpot, batch=point.batch, bound_by=point.bound_by,
         load_s=osl * period / point.batch,
         dynamic_w=device.tp * (busy_w - power.idle_w), busy_w=busy_w,
         fitted=measured & (cap >= 1.0),
@@ -399,7 +402,8 @@ def _prefill_service(place: _Place, demand: WorkloadDemand) -> Service:
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role="prefill",
         fits=fits, keeps_tpot=np.ones(len(isl), dtype=bool), batch=np.ones_like(isl),
-        load_s=pace.seconds, dynamic_w=device.tp * (pace.watts - power.idle_w), busy_w=pace.watts,
+        bound_by=np.full(len(isl), "one_prompt"), load_s=pace.seconds,
+        dynamic_w=device.tp * (pace.watts - power.idle_w), busy_w=pace.watts,
         fitted=measured & (cap >= 1.0), own_ttft_s=own, queued_s=pace.seconds,
         tpot_s=np.zeros_like(isl), unloaded_s=own, kv_bytes=kv_bytes,
     )  # fmt: skip
@@ -412,6 +416,7 @@ class OperatingPoint:
     fits: Mask
     keeps_tpot: Mask
     batch: Array
+    bound_by: Words
     step_s: Array
 
 
@@ -434,21 +439,28 @@ def operating_point(
     limit = kv_batch_limit(replica, demand.isl_tokens, demand.osl_tokens, max_num_seqs)
     alone = np.ones_like(limit)
     chosen, keeps_tpot = np.maximum(limit, 1.0), np.ones(len(limit), dtype=bool)
+    bound_by = np.where(limit >= max_num_seqs, "max_num_seqs", "memory")
     slo, margin = demand.workload.slo, 1.0 + replica.error_band
     if slo is not None:
         first = step_of(alone)
         keeps_tpot = first * margin <= slo.tpot_s
         starts = (before_first_s + first) * margin <= slo.ttft_s
 
+        def paced(batch: Array, step: Array) -> Mask:
+            return np.asarray((step + (batch - 1) * interference_s) * margin <= slo.tpot_s)
+
         def keeps(batch: Array) -> Mask:
             step = step_of(batch)
-            in_time = (step + (batch - 1) * interference_s) * margin <= slo.tpot_s
-            return in_time & ((before_first_s + step) * margin <= slo.ttft_s)
+            return paced(batch, step) & ((before_first_s + step) * margin <= slo.ttft_s)
 
         chosen = largest_batch(keeps, np.where(keeps_tpot & starts, chosen, alone))
+        one_more = chosen + 1.0
+        late = np.where(paced(one_more, step_of(one_more)), "ttft", "tpot")
+        bound_by = np.where(chosen < limit, late, bound_by)
     return OperatingPoint(
-        fits=limit >= 1, keeps_tpot=keeps_tpot, batch=chosen, step_s=step_of(chosen)
-    )
+        fits=limit >= 1, keeps_tpot=keeps_tpot, batch=chosen, bound_by=bound_by,
+        step_s=step_of(chosen),
+    )  # fmt: skip
 
 
 def largest_batch(keeps: Callable[[Array], Mask], limit: Array) -> Array:
@@ -510,7 +522,7 @@ def _host_service(
     zeros, all_true = np.zeros_like(isl), np.ones(len(isl), dtype=bool)
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role="host_cpu",
-        fits=point.fits, keeps_tpot=all_true, batch=point.batch,
+        fits=point.fits, keeps_tpot=all_true, batch=point.batch, bound_by=point.bound_by,
         load_s=osl * point.step_s / point.batch + prefill,
         dynamic_w=np.full_like(isl, socket_w), busy_w=np.full_like(isl, socket_w),
         fitted=~all_true, own_ttft_s=zeros, queued_s=zeros,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from app import state
 from app.views import analyses, change_panel, limits_panel, regret_panel
-from app.views.analyses import Ask, Found
+from app.views.analyses import Found
+from app.views.asking import Inquiry
 from app.views.solve import Effort
 from ecoserve.analysis.crossover import crossovers
 from ecoserve.analysis.limits import LimitReport, limit_report
@@ -16,16 +17,6 @@ from ecoserve.analysis.regret import why_not
 from ecoserve.analysis.robustness import robustness
 from ecoserve.analysis.sensitivity import sensitivity
 from ecoserve.scenario import Scenario
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
-    """One question, what its button says and costs, and who answers."""
-
-    question: str
-    button: str
-    what: str
-    ask: Ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +54,7 @@ SECTIONS: Mapping[str, Section] = {
     "why-not": Section(
         question="Why not another accelerator?",
         button="Insist on each accelerator",
-        what="One plan for every allowed accelerator that is not in the fleet.",
+        what="One plan for every allowed accelerator, insisted on or, where chosen, left out.",
         ask=lambda s, c, effort, run, show: why_not(s, c, effort, run=run, on_progress=show),
         show=regret_panel.show_why_not,
     ),

@@ -77,7 +77,7 @@ KEYS = {
     "sensitivity": {"plan", "rows"},
     "crossover": {"segments", "checked", "intensities_g_per_kwh", "gap"},
     "robustness": {"views", "fleets", "gap", "least_regret"},
-    "why-not": {"plan", "regrets"},
+    "why-not": {"plan", "regrets", "without"},
     "levers": {"reuse", "entry", "reduce"},
 }
 
