@@ -20,8 +20,8 @@ from ecoserve.scenario import check_scenario
 
 if TYPE_CHECKING:
     from app.reports import Report
-    from ecoserve.analysis.tasks import Progress, Runner
     from ecoserve.catalog import Catalog
+    from ecoserve.questions import Progress, Runner
     from ecoserve.scenario import Scenario
 
 Workers = Annotated[

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ecoserve.analysis.tasks import (
+from ecoserve.errors import EcoServeError
+from ecoserve.questions import (
     Answer,
     InProcesses,
     Progress,
     Question,
     Runner,
-    answer_all,
     chunks,
     collect,
     serially,
 )
-from ecoserve.errors import EcoServeError
 
 if TYPE_CHECKING:
     from ecoserve.catalog import Catalog
+    from ecoserve.planner import Effort
 
 CONNECT_TIMEOUT_S = 10
 
@@ -36,7 +36,11 @@ class OnCluster:
     address: str
 
     def __call__(
-        self, questions: Sequence[Question], catalog: Catalog, on_progress: Progress | None = None
+        self,
+        questions: Sequence[Question],
+        catalog: Catalog,
+        effort: Effort,
+        on_progress: Progress | None = None,
     ) -> list[Answer]:
         """The catalog travels once to every worker, questions in chunks, answers in order."""
         try:
@@ -53,7 +57,7 @@ class OnCluster:
             n_workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
             shared = client.scatter(catalog, broadcast=True, hash=False)
             futures = [
-                client.submit(answer_all, chunk, shared, pure=False)
+                client.submit(serially, chunk, shared, effort, pure=False)
                 for chunk in chunks(questions, n_workers)
             ]
             return collect((future.result() for future in futures), questions, on_progress)

@@ -113,7 +113,7 @@ def baseline_question(
         pattern = keep_to(name.removeprefix(SINGLE), data)
     elif name.startswith(GIVEN):
         _hold_fleet(data, given_fleet(name, scenario), scenario, catalog)
-    return Question(scenario=read_scenario(data), restriction=pattern)
+    return Question(scenario=read_scenario(data), restriction=pattern, least_carbon=True)
 
 
 def plan_baseline(

@@ -194,10 +194,9 @@ def try_cell(
     effort: Effort,
     memory: Memory | None = None,
 ) -> SceneResult:
-    """The scene in one cell; of ``memory`` only what changes no answer is used."""
+    """The scene in one cell; ``memory`` lends what earlier plans have in common."""
     here = scene(scenario, region, coefficients)
     wishes = Wishes(baselines=_known(here, catalog), what_ifs=False)
-    memory = (memory or Memory()).without_starts()
     comparison = compare_plans(here, catalog, effort, wishes=wishes, memory=memory)
     ours = comparison.plans[OURS]
     grid = refresh_grid(planned_fleet(ours, here, catalog), catalog_assumptions(catalog))

@@ -92,10 +92,11 @@ class Memory:
     _starts: OrderedDict[str, Start] = field(default_factory=OrderedDict)
     _answers: OrderedDict[str, Solution] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
+    _most_starts: int = MAX_REMEMBERED
 
     def without_starts(self) -> Memory:
         """The same memory but for answers to start from, so that order does not matter."""
-        return Memory(_structures=self._structures, _answers=self._answers, _lock=self._lock)
+        return replace(self, _starts=OrderedDict(), _most_starts=0)
 
     def structure(self, key: str) -> Structure | None:
         """The structure under this key, if it is still remembered."""
@@ -125,13 +126,13 @@ class Memory:
     def keep_start(self, key: str, start: Start) -> None:
         """Remembers an answer; the oldest is forgotten."""
         with self._lock:
-            _keep(self._starts, key, start)
+            _keep(self._starts, key, start, self._most_starts)
 
 
-def _keep(book: OrderedDict[str, T], key: str, value: T) -> None:
+def _keep(book: OrderedDict[str, T], key: str, value: T, most: int = MAX_REMEMBERED) -> None:
     book[key] = value
     book.move_to_end(key)
-    while len(book) > MAX_REMEMBERED:
+    while len(book) > most:
         book.popitem(last=False)
 
 

@@ -108,5 +108,5 @@ def _has_hours(region: Region, scenario: Scenario, catalog: Catalog) -> bool:
 
 
 def _world(key: str, what: str, data: dict[str, Any]) -> ChangedWorld:
-    question = Question(scenario=read_scenario(data), least_carbon=False)
+    question = Question(scenario=read_scenario(data))
     return ChangedWorld(key=key, what=what, question=question)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecoserve.analysis.edits import INTENSITY, edited, for_carbon
-from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError
 from ecoserve.fleet_rule import servers_of
 from ecoserve.plan import FleetEntry, Plan
 from ecoserve.planner import Effort
+from ecoserve.questions import Answer, Progress, Question, Runner, serially
 from ecoserve.scenario import Scenario
 from ecoserve.units import DAYS_PER_YEAR
 
@@ -98,7 +98,7 @@ def crossovers(
     while new and len(asked) < MAX_PLANS:
         new = new[: MAX_PLANS - len(asked)]
         asked |= set(new)
-        answers = run([_question(wanted, g, effort) for g in new], catalog, on_progress)
+        answers = run([_question(wanted, g) for g in new], catalog, effort, on_progress)
         for g, answer in zip(new, answers, strict=True):
             _learn(lines, g, answer)
         corners = [segment.from_g_per_kwh for segment in envelope(lines.values(), within)[1:]]
@@ -106,10 +106,9 @@ def crossovers(
     return Crossovers(segments=envelope(lines.values(), within), checked=not new)
 
 
-def _question(scenario: Scenario, gco2e_per_kwh: float, effort: Effort) -> Question:
+def _question(scenario: Scenario, gco2e_per_kwh: float) -> Question:
     return Question(
         scenario=edited(scenario, {INTENSITY: gco2e_per_kwh}),
-        effort=effort,
         label=f"{gco2e_per_kwh:.3g} g/kWh",
     )
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecoserve.analysis.edits import edited
-from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.fleet_rule import FleetRule
 from ecoserve.options import allowed_servers, plannable
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort
+from ecoserve.questions import Answer, Progress, Question, Runner, serially
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
 
@@ -72,11 +72,11 @@ def why_not(
     wanted = [a for a in kinds if accelerators is None or a in accelerators]
     stack = scenario.hardware.stack
     known = [a for a in wanted if plannable(catalog.accelerator(a), stack, catalog)]
-    questions = [Question(scenario=scenario, effort=effort, label="the plan")]
+    questions = [Question(scenario=scenario, label="the plan")]
     for accelerator in known:
         rule = FleetRule(one_of=tuple(server.id for server in kinds[accelerator]))
-        questions.append(Question(scenario=scenario, effort=effort, rule=rule, label=accelerator))
-    first, *forced = run(questions, catalog, on_progress)
+        questions.append(Question(scenario=scenario, rule=rule, label=accelerator))
+    first, *forced = run(questions, catalog, effort, on_progress)
     plans = [answer.plan for answer in (first, *forced) if answer.plan is not None]
     if first.plan is None:
         first.expect()
@@ -90,8 +90,8 @@ def why_not(
     ]
     chosen = [a for a in inside if accelerators is None or a in accelerators]
     spared = [a for a in chosen if set(kinds) - {a}]
-    questions = [_question_without(a, sorted(kinds), scenario, catalog, effort) for a in spared]
-    left_out = dict(zip(spared, run(questions, catalog, on_progress), strict=True))
+    questions = [_question_without(a, sorted(kinds), scenario, catalog) for a in spared]
+    left_out = dict(zip(spared, run(questions, catalog, effort, on_progress), strict=True))
     without = [_without(a, left_out.get(a), best, catalog) for a in chosen]
     return WhyNot(
         plan=best,
@@ -105,7 +105,6 @@ def _question_without(
     allowed: Sequence[str],
     scenario: Scenario,
     catalog: Catalog,
-    effort: Effort,
 ) -> Question:
     """The scenario with no server of an accelerator to be bought or owned."""
     hardware = scenario.model_dump(mode="json")["hardware"]
@@ -119,7 +118,7 @@ def _question_without(
         "hardware.stock": kept(hardware["stock"]),
     }
     label = f"without {accelerator}"
-    return Question(scenario=edited(scenario, edits), effort=effort, label=label)
+    return Question(scenario=edited(scenario, edits), label=label)
 
 
 def _nearest_first(regret: Regret) -> tuple[bool, float, str]:

@@ -9,8 +9,8 @@ from app import state
 from app.views import analyses, solve
 from app.views.trade_off_sections import FLEETS, SECTIONS
 from ecoserve.analysis.edits import edited
-from ecoserve.analysis.tasks import Question
 from ecoserve.link import encode_link
+from ecoserve.questions import Question
 from tests.e2e.test_pages import go, open_page, text_of
 
 QUICKEST = "small-assistant"
@@ -120,8 +120,8 @@ def test_a_busy_server_is_told_and_the_question_can_be_asked_again(monkeypatch):
 
 def test_plans_of_an_analysis_that_broke_off_are_not_made_again(monkeypatch):
     catalog, scenario = state.catalog(), state.presets()[QUICKEST]
-    question = Question(scenario=scenario, effort="quick", label="once")
-    (first,) = analyses.in_turns([question], catalog)
+    question = Question(scenario=scenario, label="once")
+    (first,) = analyses.in_turns([question], catalog, "quick")
 
     def refuse() -> None:
         raise AssertionError("a plan was made again")
@@ -129,7 +129,7 @@ def test_plans_of_an_analysis_that_broke_off_are_not_made_again(monkeypatch):
     monkeypatch.setattr(analyses, "in_turn", lambda work: refuse())
     shown: list[tuple[int, int]] = []
     again = analyses.in_turns(
-        [question], catalog, lambda done, total, _: shown.append((done, total))
+        [question], catalog, "quick", lambda done, total, _: shown.append((done, total))
     )
     assert again == [first]
     assert shown == [(0, 1), (1, 1)]

@@ -22,11 +22,11 @@ from ecoserve.analysis.pareto import (
 from ecoserve.analysis.robustness import Robustness, View, robustness
 from ecoserve.analysis.sensitivity import SPANS, Sensitivity, sensitivity
 from ecoserve.analysis.sweep import grid, sweep
-from ecoserve.analysis.tasks import InProcesses, Question, chunks, serially
 from ecoserve.errors import InfeasibleError, ScenarioError
 from ecoserve.fleet_rule import FleetRule, servers_of
 from ecoserve.plan import FleetEntry
 from ecoserve.planner import plan_fleet
+from ecoserve.questions import InProcesses, Question, chunks, serially
 from ecoserve.structure import build_structure
 from tests.builders import offline, online, tiny_catalog, tiny_scenario
 
@@ -306,8 +306,8 @@ def test_every_wrong_edit_is_named_before_anything_is_planned():
 
 def test_progress_ends_with_everything_done():
     seen: list[tuple[int, int]] = []
-    questions = [Question(scenario=DAY, effort="quick", label="one")] * 3
-    serially(questions, CATALOG, lambda done, total, _label: seen.append((done, total)))
+    questions = [Question(scenario=DAY, label="one")] * 3
+    serially(questions, CATALOG, "quick", lambda done, total, _label: seen.append((done, total)))
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
