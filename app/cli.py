@@ -6,6 +6,7 @@ The engine and the store are imported where they are used, so that help and mist
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import asdict
 from typing import Annotated
@@ -30,7 +31,16 @@ from app.cli_paper import paper_claims
 from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
-from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text
+from app.terminal import (
+    CLI_SETTINGS,
+    INTERRUPTED,
+    INTERRUPTED_WORDS,
+    Boundary,
+    emit,
+    emit_json,
+    emit_text,
+    say,
+)
 from app.why import fleet_whys
 from ecoserve import __version__
 from ecoserve.scenario import (
@@ -186,7 +196,11 @@ def profile(
 
 def main() -> None:
     """Entry point of the ``ecoserve`` command."""
-    app(prog_name="ecoserve")
+    try:
+        app(prog_name="ecoserve")
+    except KeyboardInterrupt:  # before any command has begun
+        say(INTERRUPTED_WORDS)
+        sys.exit(INTERRUPTED)
 
 
 def _with_policy(

@@ -46,12 +46,13 @@ def _run(
     """Opens, asks, and shows what came back: as JSON or as tables under a title."""
     from app.cluster import runner
 
+    run = runner(*places)
     catalog = open_catalog(records.read_overlay(overlay))
     scenario = open_scenario(source, catalog)
     with records.failure_as_json(as_json, catalog, scenario), progress(task) as on_progress:
         check_scenario(scenario, catalog)
         start = time.perf_counter()
-        answer = work(scenario, catalog, runner(*places), on_progress)
+        answer = work(scenario, catalog, run, on_progress)
         seconds = time.perf_counter() - start
     if as_json:
         from app.records_analysis import analysis_record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ecoserve.planner import Effort
 
 CONNECT_TIMEOUT_S = 10
+ADDRESS = re.compile(r"tcp://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
+MAX_PORT = 65_535
 
 
 class ClusterError(EcoServeError):
@@ -64,10 +67,21 @@ class OnCluster:
 
 
 def runner(workers: int | None, dask: str | None) -> Runner:
-    """The runner that the command line asks for; all processors without a wish."""
+    """The runner that the command line asks for; all processors without a wish.
+
+    Raises :class:`ClusterError` for what is no address of a scheduler.
+    """
     import joblib
 
     if dask is not None:
+        _check_address(dask)
         return OnCluster(dask)
     n_workers = joblib.cpu_count() if workers is None else workers
     return serially if n_workers == 1 else InProcesses(n_workers)
+
+
+def _check_address(address: str) -> None:
+    """Dask's client fails late and noisily on an address that it cannot read."""
+    found = ADDRESS.fullmatch(address)
+    if found is None or not 0 < int(found[2]) <= MAX_PORT:
+        raise ClusterError(f"{address!r} is no address of a Dask scheduler; give tcp://host:port")

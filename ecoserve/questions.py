@@ -20,6 +20,7 @@ from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.fleet_rule import FREE, FleetRule
 from ecoserve.plan import Plan, Status
 from ecoserve.planner import Effort, plan_fleet
+from ecoserve.processes import in_processes
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, canonical_json
 from ecoserve.structure import Memory
@@ -168,10 +169,7 @@ def serially(
 
 @dataclass(frozen=True, slots=True)
 class InProcesses:
-    """The runner of several processes on this machine.
-
-    Threads would not help, since the search holds Python's lock.
-    """
+    """The runner of several processes on this machine."""
 
     n_workers: int
     at_once: int | None = None
@@ -185,12 +183,11 @@ class InProcesses:
         on_progress: Progress | None = None,
     ) -> list[Answer]:
         """Answers in chunks of neighbours, which share most."""
-        pool = joblib.Parallel(n_jobs=self.n_workers, backend="loky", return_as="generator")
         jobs = (
             joblib.delayed(serially)(chunk, catalog, effort)
             for chunk in chunks(questions, self.n_workers, self.at_once)
         )
-        return collect(pool(jobs), questions, on_progress)
+        return collect(in_processes(jobs, self.n_workers), questions, on_progress)
 
 
 def chunks(

@@ -657,4 +657,6 @@ def test_interruption_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr("app.cli.open_scenario", interrupted)
-    assert run("plan", PRESET).exit_code == 130
+    result = run("plan", PRESET)
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted before it was done\n"
