@@ -63,6 +63,11 @@ def _run(
         emit(report(answer, f"{scenario.name}, {task} in {seconds:.2g} s"))
 
 
+def _asking(analysis: Callable[..., Any], effort: Effort, **wishes: Any) -> Work:
+    """An analysis of many plans as work for whichever runner is asked for."""
+    return lambda s, c, run, show: analysis(s, c, effort, run=run, on_progress=show, **wishes)
+
+
 def pareto(
     source: Source,
     effort: Effort = "interactive",
@@ -76,7 +81,7 @@ def pareto(
 
     _run(
         source, overlay, as_json, "carbon against cost", (workers, dask),
-        lambda s, c, run, show: ask(s, c, effort, run=run, on_progress=show),
+        _asking(ask, effort),
         reports_analysis.pareto_report,
     )  # fmt: skip
 
@@ -94,7 +99,7 @@ def sensitivity(
 
     _run(
         source, overlay, as_json, "sensitivity", (workers, dask),
-        lambda s, c, run, show: ask(s, c, effort, run=run, on_progress=show),
+        _asking(ask, effort),
         reports_analysis.sensitivity_report,
     )  # fmt: skip
 
@@ -114,9 +119,7 @@ def crossover(
 
     _run(
         source, overlay, as_json, "crossovers", (workers, dask),
-        lambda s, c, run, show: crossovers(
-            s, c, effort, within=(lowest, highest), run=run, on_progress=show
-        ),
+        _asking(crossovers, effort, within=(lowest, highest)),
         reports_analysis.crossover_report,
     )  # fmt: skip
 
@@ -134,7 +137,7 @@ def robustness(
 
     _run(
         source, overlay, as_json, "robustness", (workers, dask),
-        lambda s, c, run, show: ask(s, c, effort, run=run, on_progress=show),
+        _asking(ask, effort),
         reports_analysis.robustness_report,
     )  # fmt: skip
 
@@ -209,7 +212,7 @@ def levers(
 
     _run(
         source, overlay, as_json, "levers", (workers, dask),
-        lambda s, c, run, show: lever_report(s, c, effort, run=run, on_progress=show),
+        _asking(lever_report, effort),
         reports_analysis.levers_report,
     )  # fmt: skip
 

@@ -78,7 +78,9 @@ QUICK = ("--effort", "quick", "--workers", "1")
 KEYS = {
     "pareto": {"bound", "fleets"},
     "sensitivity": {"plan", "rows"},
-    "crossover": {"segments", "checked", "intensities_g_per_kwh", "gap"},
+    "crossover": {
+        *("segments", "checked", "intensities_g_per_kwh", "gap", "thorough_at_g_per_kwh"),
+    },
     "robustness": {"views", "fleets", "gap", "least_regret"},
     "why-not": {"plan", "regrets", "without"},
     "levers": {"reuse", "entry", "reduce"},

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from app.reports_analysis import away_from_home
 from ecoserve.analysis.crossover import FleetLine, crossovers, envelope
-from ecoserve.analysis.edits import INTENSITY, edited, for_carbon
+from ecoserve.analysis.edits import INTENSITY, edited, for_carbon, mean_intensity_g_per_kwh
 from ecoserve.analysis.pareto import (
     FleetPoint,
     Front,
@@ -302,6 +304,25 @@ def test_every_wrong_edit_is_named_before_anything_is_planned():
     with pytest.raises(ScenarioError) as caught:
         sweep(DAY, CATALOG, wrong, run=never)
     assert len(caught.value.problems) == 2
+
+
+def test_a_quick_search_names_no_worse_fleet_at_home_than_the_plan():
+    efforts: list[tuple[str, str]] = []
+
+    def noting(questions: Any, catalog: Any, effort: Any, show: Any = None) -> Any:
+        efforts.extend((question.label, effort) for question in questions)
+        return serially(questions, catalog, effort, show)
+
+    found = crossovers(DAY, CATALOG, "quick", run=noting)
+    home = found.thorough_at_g_per_kwh
+    assert home == pytest.approx(mean_intensity_g_per_kwh(DAY.site, CATALOG))
+    assert efforts[0] == (f"{home:.3g} g/kWh", "interactive")
+    assert {effort for _, effort in efforts[1:]} == {"quick"}
+    plan = plan_fleet(edited(DAY, {INTENSITY: home}), CATALOG, "interactive")
+    (best,) = [s.line for s in found.segments if s.from_g_per_kwh <= home < s.to_g_per_kwh]
+    assert best.kgco2e_per_year(home) <= plan.kgco2e_per_year * (1 + 1e-9)
+    assert "were searched for quickly" in away_from_home(found)
+    assert away_from_home(replace(found, thorough_at_g_per_kwh=None)) == ""
 
 
 def test_progress_ends_with_everything_done():
