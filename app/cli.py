@@ -19,14 +19,7 @@ from app.cli_compare import compare
 from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
 from app.cli_lifecycle import lifecycle
-from app.cli_options import (
-    OVERLAY_VARIABLE,
-    Coefficients,
-    Effort,
-    OverlayFolder,
-    finite,
-    positive,
-)
+from app.cli_options import OVERLAY_VARIABLE, Coefficients, Effort, OverlayFolder, finite, positive
 from app.cli_paper import paper_claims
 from app.cli_points import calibrate, validate
 from app.presets import open_scenario
@@ -43,14 +36,8 @@ from app.terminal import (
 )
 from app.why import fleet_whys
 from ecoserve import __version__
-from ecoserve.scenario import (
-    KvPrecision,
-    Objective,
-    Precision,
-    Scenario,
-    check_scenario,
-    read_scenario,
-)
+from ecoserve.scenario import Scenario, check_scenario, read_scenario
+from ecoserve.scenario_parts import KvPrecision, Objective, Precision
 
 app = typer.Typer(
     name="ecoserve",

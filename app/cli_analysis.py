@@ -167,7 +167,7 @@ def why_not(
 
 def _known(asked: Sequence[str] | None, scenario: Scenario, catalog: Catalog) -> list[str] | None:
     """The accelerators named, by id; unknown and disallowed ones are refused."""
-    from ecoserve.options import allowed_servers
+    from ecoserve.offers import allowed_servers
 
     if not asked:
         return None

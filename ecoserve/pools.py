@@ -13,7 +13,7 @@ from ecoserve.catalog import Catalog
 from ecoserve.demand import WorkloadDemand
 from ecoserve.formulation import runs_on_host
 from ecoserve.latency import mixture_quantile_s, queue_of, weighted_quantile
-from ecoserve.options import host_sockets
+from ecoserve.offers import host_sockets
 from ecoserve.plan import BatchBound, Pool, ServedTraffic, SloReport
 from ecoserve.queueing import Queue
 from ecoserve.terms import FleetTerms, ServerTerms

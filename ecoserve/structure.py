@@ -23,23 +23,22 @@ from ecoserve.embodied import kgco2e_per_h, node_footprint
 from ecoserve.errors import BlockedSlice, InfeasibleError
 from ecoserve.formulation import FleetProblem
 from ecoserve.latency import Eligibility, eligibility
-from ecoserve.operational import electricity_usd_per_kwh, hourly_intensity, site_pue
-from ecoserve.options import (
-    KV_LINK_EFFICIENCY,
-    Service,
+from ecoserve.offers import (
     allowed_servers,
     host_sockets,
     host_variants,
     nic_gb_per_s,
-    services,
     stock_in_service,
-    undominated,
 )
+from ecoserve.operational import electricity_usd_per_kwh, hourly_intensity, site_pue
+from ecoserve.options import KV_LINK_EFFICIENCY, services, undominated
 from ecoserve.power import server_idle_w
 from ecoserve.program import Counted, Program
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.rows import Server
-from ecoserve.scenario import Scenario, Site
+from ecoserve.scenario import Scenario
+from ecoserve.scenario_parts import Site
+from ecoserve.service import Service
 from ecoserve.solver import Solution, Start, tightened
 from ecoserve.terms import FULL, CountLimit, FleetTerms, ServerTerms, SiteTerms, duty_periods
 from ecoserve.units import HOURS_PER_DAY, kg_from_g, kw_from_w

@@ -18,7 +18,8 @@ from ecoserve.catalog import Catalog
 from ecoserve.plan import Plan
 from ecoserve.questions import Question
 from ecoserve.rows import Region
-from ecoserve.scenario import DEFAULT_HOURS, Scenario, read_scenario
+from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.scenario_parts import DEFAULT_HOURS
 
 FP8, BF16 = "fp8", "bf16"
 WITHOUT_FP8 = "without_fp8"

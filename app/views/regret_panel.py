@@ -11,14 +11,7 @@ from app import state
 from app.text import percent, plain, sentence
 from app.views import answer as draw
 from app.views.analyses import Found
-from app.views.trade_off_parts import (
-    Row,
-    accelerator_names,
-    certainty,
-    fleet_words,
-    say,
-    table,
-)
+from app.views.trade_off_parts import Row, accelerator_names, certainty, fleet_words, say, table
 from ecoserve.analysis.regret import Regret, WhyNot
 from ecoserve.analysis.robustness import Robustness
 from ecoserve.scenario import Scenario

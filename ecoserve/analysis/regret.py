@@ -13,7 +13,7 @@ from typing import Any
 from ecoserve.analysis.edits import edited
 from ecoserve.catalog import Catalog
 from ecoserve.fleet_rule import FleetRule
-from ecoserve.options import allowed_servers, plannable
+from ecoserve.offers import allowed_servers, plannable
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort
 from ecoserve.questions import Answer, Progress, Question, Runner, serially

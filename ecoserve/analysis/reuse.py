@@ -22,13 +22,15 @@ from ecoserve.analysis.edits import INTENSITY, edited, for_carbon
 from ecoserve.catalog import Catalog
 from ecoserve.demand import WorkloadDemand, workload_demands
 from ecoserve.embodied import server_footprint
+from ecoserve.offers import allowed_servers, host_sockets
 from ecoserve.operational import site_pue
-from ecoserve.options import Service, allowed_servers, host_sockets, services
+from ecoserve.options import services
 from ecoserve.planner import Effort
 from ecoserve.power import server_idle_w, wall_w
 from ecoserve.questions import Progress, Question, Runner, serially
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
+from ecoserve.service import Service
 from ecoserve.units import SECONDS_PER_HOUR, g_from_kg
 
 Array = NDArray[np.float64]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ecoserve.demand import WorkloadDemand
-from ecoserve.options import Device, Service
-from ecoserve.scenario import Workload
+from ecoserve.scenario_parts import Workload
+from ecoserve.service import Device, Service
 from ecoserve.terms import FleetTerms, ServerTerms, SiteTerms
 
 HOURS = 24

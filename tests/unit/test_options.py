@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 
 from ecoserve.demand import workload_demands
-from ecoserve.options import Service, allowed_servers, services, undominated
+from ecoserve.offers import allowed_servers
+from ecoserve.options import services, undominated
 from ecoserve.performance import first_token_s, prefill_s
 from ecoserve.power import PowerModel, Utilisation, capped_power
+from ecoserve.service import Service
 from tests.builders import (
     BIG,
     SMALL,
