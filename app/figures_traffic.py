@@ -1,136 +1,187 @@
-"""Charts of somebody's own traffic: the lengths and the rate that a log or a table brings."""
+"""Charts of the traffic and the grid over the day: rates, lengths, intensity.
+
+Same rules as :mod:`app.figures`: plain data in, a titled figure out, nothing of Streamlit.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from app.figures import BASELINE, DEMAND, GRID_LINE, HALF_PX, Chart, dress, length_histogram
-from app.text import number
-from catalog_db.own_traffic import span_words
-from ecoserve.request_log import SECONDS_PER_MINUTE, Arrivals
-from ecoserve.request_tally import LENGTH_EDGES
-from ecoserve.rows import LengthBucket, LengthMix
+from app.figures import (
+    BASELINE,
+    DEMAND,
+    GRID_LINE,
+    HALF_PX,
+    HATCH,
+    HEAT_STEP,
+    HOURS,
+    OPERATIONAL,
+    PANEL_PX,
+    Chart,
+    dress,
+    faded,
+    heat_scale,
+    safe,
+)
+from app.text import number, percent
+from ecoserve.rows import LengthMix
 
-MAX_BARS = 180
-BAR_MINUTES = (1, 5, 15, 60, 360, 1440, 10_080)
-MAX_EXACT = 12
-"""Lengths of a table that are drawn as they are; more are gathered into cells."""
 
-
-def mix_lengths(mix: LengthMix) -> Chart:
-    """The joint histogram of a mix; a long table of single lengths in the cells of a log."""
-    single = all(
-        b.isl_hi_tokens - b.isl_lo_tokens <= 1 and b.osl_hi_tokens - b.osl_lo_tokens <= 1
-        for b in mix.buckets
+def hourly_rates(
+    online: Mapping[str, Sequence[float]], offline: Mapping[str, Sequence[float]]
+) -> Chart:
+    """Requests per second by local hour, a panel per workload on one scale; offline hatched."""
+    rates = {**online, **offline}
+    together = [sum(values[hour] for values in rates.values()) for hour in HOURS]
+    peak = max(HOURS, key=lambda hour: together[hour])
+    title = f"The busiest hour is {peak:02d}:00 with {number(together[peak])} requests/s"
+    columns = min(3, max(1, len(rates)))
+    rows = -(-len(rates) // columns)
+    headings = [_rate_heading(name, values, name in offline) for name, values in rates.items()]
+    figure = make_subplots(
+        rows=rows, cols=columns, shared_yaxes="all", subplot_titles=headings,
+        horizontal_spacing=0.04, vertical_spacing=0.28 / rows,
+    )  # fmt: skip
+    for i, (name, values) in enumerate(rates.items()):
+        figure.add_bar(
+            x=list(HOURS),
+            y=list(values),
+            marker=_demand_marker(hatched=name in offline),
+            hovertemplate=f"{safe(name)} at %{{x}}:00: %{{y:,.4g}} requests/s<extra></extra>",
+            row=i // columns + 1,
+            col=i % columns + 1,
+        )
+    dress(
+        figure,
+        title,
+        "Requests/s by local hour of the site, before burst and headroom",
+        150 + 170 * rows,
+        above_px=36,
     )
-    if not single or len(mix.buckets) <= MAX_EXACT:
-        return length_histogram(mix)
-    return length_histogram(replace(mix, buckets=tuple(_in_cell(b) for b in mix.buckets)))
+    figure.update_layout(bargap=0.15)
+    figure.update_annotations(font={"size": 13}, xanchor="center")
+    figure.update_xaxes(tickvals=[0, 6, 12, 18], ticktext=["0 h", "6 h", "12 h", "18 h"])
+    figure.update_yaxes(rangemode="tozero", gridcolor=GRID_LINE)
+    words = "; ".join(_rate_words(name, values) for name, values in rates.items())
+    return Chart(figure, title, f"Bars by hour for each workload. {words}. {title}.")
 
 
-def _in_cell(bucket: LengthBucket) -> LengthBucket:
-    isl_lo, isl_hi = _cell(bucket.isl_tokens)
-    osl_lo, osl_hi = _cell(bucket.osl_tokens)
-    return replace(
-        bucket,
-        isl_lo_tokens=isl_lo,
-        isl_hi_tokens=isl_hi,
-        osl_lo_tokens=osl_lo,
-        osl_hi_tokens=osl_hi,
+def _demand_marker(*, hatched: bool) -> dict[str, Any]:
+    if not hatched:
+        return {"color": DEMAND}
+    return {
+        "color": faded(DEMAND, 0.35),
+        "pattern": {"shape": HATCH, "fgcolor": DEMAND, "size": 6},
+    }
+
+
+def _rate_heading(name: str, values: Sequence[float], offline: bool) -> str:
+    kind = "offline" if offline else "online"
+    return (
+        f"<b>{safe(name)}</b>, {kind}: mean {number(sum(values) / 24)}, peak {number(max(values))}"
     )
 
 
-def _cell(tokens: float) -> tuple[float, float]:
-    high = int(np.searchsorted(LENGTH_EDGES, tokens))
-    return float(LENGTH_EDGES[high - 1]), float(LENGTH_EDGES[high])
+def _rate_words(name: str, values: Sequence[float]) -> str:
+    return f"{name}: mean {number(sum(values) / 24)}, peak {number(max(values))} requests/s"
 
 
-def rate_over_time(arrivals: Arrivals) -> Chart:
-    """Requests per second from the first request to the last, in bars of equal width."""
-    minutes = _bar_minutes(arrivals)
-    rates, starts_s = _bars(arrivals, minutes)
-    mean = arrivals.mean_rps or 0.0
-    highest = max(rates)
-    title = f"The busiest {_bar_words(minutes)} bring{'s' if minutes == 1 else ''} "
-    title += f"{number(highest)} requests/s, {number(highest / mean)} times the mean of"
-    title += f" {number(mean)}"
+def length_histogram(mix: LengthMix) -> Chart:
+    """Joint histogram of input and output lengths, as a table of shares."""
+    inputs = sorted({(b.isl_lo_tokens, b.isl_hi_tokens) for b in mix.buckets})
+    outputs = sorted({(b.osl_lo_tokens, b.osl_hi_tokens) for b in mix.buckets})
+    shares = [[0.0] * len(inputs) for _ in outputs]
+    for bucket in mix.buckets:
+        row = outputs.index((bucket.osl_lo_tokens, bucket.osl_hi_tokens))
+        shares[row][inputs.index((bucket.isl_lo_tokens, bucket.isl_hi_tokens))] += bucket.fraction
+    title = (
+        f"A mean request brings {number(mix.mean_isl_tokens)} tokens "
+        f"and gets {number(mix.mean_osl_tokens)} back"
+    )
+    figure = go.Figure(
+        go.Heatmap(
+            x=[_range_text(*pair) for pair in inputs],
+            y=[_range_text(*pair) for pair in outputs],
+            z=[[100 * share for share in row] for row in shares],
+            colorscale=heat_scale(),
+            zmin=0,
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hovertemplate="in %{x}, out %{y}: %{z:.2f} % of requests<extra></extra>",
+        )
+    )
+    largest = max(max(row) for row in shares)
+    cells = [(x, y) for y in range(len(outputs)) for x in range(len(inputs))]
+    shown = [(x, y) for x, y in cells if shares[y][x] >= 0.005]
+    for strong in (False, True):
+        cells_drawn = [(x, y) for x, y in shown if (shares[y][x] > HEAT_STEP * largest) == strong]
+        figure.add_scatter(
+            mode="text",
+            x=[_range_text(*inputs[x]) for x, _ in cells_drawn],
+            y=[_range_text(*outputs[y]) for _, y in cells_drawn],
+            text=[f"{100 * shares[y][x]:.1f}" for x, y in cells_drawn],
+            textfont={"color": "#FFFFFF" if strong else None},
+            hoverinfo="skip",
+        )
+    subtitle = f"Per cent of requests by length in tokens, {safe(mix.name)}; uneven bins"
+    dress(figure, title, subtitle, height=240 + 30 * len(outputs), width_px=HALF_PX)
+    figure.update_xaxes(title="input tokens (ISL)", type="category", showgrid=False)
+    figure.update_yaxes(title="output tokens (OSL)", type="category", showgrid=False)
+    alt = f"Heat map of request lengths in the mix {mix.name}. {title}."
+    return Chart(figure, title, alt)
+
+
+def _range_text(low: float, high: float) -> str:
+    if high - low == 1:
+        return f"{high:,g}"
+    return f"{low:,.0f}\N{EN DASH}{high:,.0f}"
+
+
+def intensity_by_hour(gco2e_per_kwh: Sequence[float], *, assumed: bool) -> Chart:
+    """Carbon intensity of the day; hatched where the figure is the user's own."""
+    low = min(HOURS, key=lambda hour: gco2e_per_kwh[hour])
+    high = max(HOURS, key=lambda hour: gco2e_per_kwh[hour])
+    mean = sum(gco2e_per_kwh) / 24
+    if gco2e_per_kwh[low] == gco2e_per_kwh[high]:
+        title = f"{number(mean)} gCO2e/kWh at all hours: moving work in time saves nothing"
+    else:
+        ratio = 1 - gco2e_per_kwh[low] / gco2e_per_kwh[high]
+        title = f"At {low:02d}:00 a kWh carries {percent(ratio)} less carbon than at {high:02d}:00"
+    marker: dict[str, Any] = {"color": OPERATIONAL}
+    if assumed:
+        marker = {
+            "color": faded(OPERATIONAL, 0.3),
+            "pattern": {"shape": HATCH, "fgcolor": OPERATIONAL, "size": 6},
+        }
+    shown = {low, high}
     figure = go.Figure(
         go.Bar(
-            x=_positions(arrivals, starts_s),
-            y=rates,
-            marker={"color": DEMAND, "line": {"width": 0}},
-            hovertemplate="%{x}: %{y:,.4g} requests/s<extra></extra>",
+            x=list(HOURS),
+            y=list(gco2e_per_kwh),
+            marker=marker,
+            text=[number(v) if h in shown else "" for h, v in enumerate(gco2e_per_kwh)],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{x}:00: %{y:,.4g} gCO2e/kWh<extra></extra>",
         )
     )
     figure.add_hline(y=mean, line={"color": BASELINE, "width": 1.5, "dash": "dot"})
-    subtitle = (
-        f"Requests/s, mean of each {_bar_words(minutes)}; dotted: the mean; {_span(arrivals)}"
+    dress(
+        figure,
+        title,
+        f"gCO2e/kWh by local hour of the day; dotted: the mean, {number(mean)}",
+        height=320,
+        width_px=PANEL_PX,
     )
-    dress(figure, title, subtitle, height=330, width_px=HALF_PX)
-    figure.update_layout(bargap=0.05)
-    axis: dict[str, Any] = {"type": "date"} if arrivals.is_dated else {"title": _axis(arrivals)}
-    figure.update_xaxes(showgrid=False, **axis)
-    if arrivals.is_dated:
-        figure.update_xaxes(tickformat=None)
+    figure.update_layout(bargap=0.15)
+    figure.update_xaxes(
+        tickvals=list(range(0, 24, 3)), ticktext=[f"{h} h" for h in range(0, 24, 3)]
+    )
     figure.update_yaxes(rangemode="tozero", gridcolor=GRID_LINE)
-    return Chart(
-        figure, title, f"Bars of the rate over {span_words(arrivals.duration_s)}. {title}."
-    )
-
-
-def _bar_minutes(arrivals: Arrivals) -> int:
-    n_minutes = len(arrivals.per_minute)
-    return next((m for m in BAR_MINUTES if n_minutes <= m * MAX_BARS), BAR_MINUTES[-1])
-
-
-def _bar_words(minutes: int) -> str:
-    if minutes < 60:
-        return "minute" if minutes == 1 else f"{minutes} minutes"
-    hours = minutes // 60
-    if hours < 24:
-        return "60 minutes" if hours == 1 else f"{hours} hours"
-    return "24 hours" if hours == 24 else f"{hours // 24} days"
-
-
-def _bars(arrivals: Arrivals, minutes: int) -> tuple[list[float], list[float]]:
-    """Rates and starts of the bars; the first and the last over the time they really cover.
-
-    One of them that covers less than half a bar is left out: its rate would be noise.
-    """
-    width_s = minutes * SECONDS_PER_MINUTE
-    zero_s = arrivals.first_s // width_s * width_s
-    offset = int((arrivals.first_s - zero_s) // SECONDS_PER_MINUTE)
-    padded = np.concatenate((np.zeros(offset, dtype=np.int64), arrivals.per_minute))
-    counts = np.add.reduceat(padded, np.arange(0, len(padded), minutes))
-    starts_s = zero_s + width_s * np.arange(len(counts))
-    ends_s = np.minimum(starts_s + width_s, arrivals.last_s)
-    seen_s = ends_s - np.maximum(starts_s, arrivals.first_s)
-    kept = seen_s >= min(width_s, arrivals.duration_s) / 2
-    return (counts[kept] / seen_s[kept]).tolist(), starts_s[kept].tolist()
-
-
-def _positions(arrivals: Arrivals, starts_s: list[float]) -> list[Any]:
-    if arrivals.is_dated:
-        return [_date(start_s).replace(tzinfo=None).isoformat() for start_s in starts_s]
-    unit_s = 60.0 if arrivals.duration_s < 7200 else 3600.0
-    return [start_s / unit_s for start_s in starts_s]
-
-
-def _axis(arrivals: Arrivals) -> str:
-    return "minutes of the log" if arrivals.duration_s < 7200 else "hours of the log"
-
-
-def _span(arrivals: Arrivals) -> str:
-    if not arrivals.is_dated:
-        return span_words(arrivals.duration_s)
-    first, last = _date(arrivals.first_s), _date(arrivals.last_s)
-    return f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} on the log's clock"
-
-
-def _date(seconds: float) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    alt = f"Bars by hour. Mean {number(mean)} gCO2e per kWh. {title}."
+    return Chart(figure, title, alt)

@@ -250,7 +250,7 @@ class Search:
             first = start_values(self.start, self.structure.problem, self.terms, program)
             key = f"{key} from {sorted(first.items())}"
             limits = replace(limits, nodes=max(1, nodes))  # a start alone is no answer
-        if self.caps:
+        if self.caps:  # another plan may break them; a fleet that keeps them is a better start
             first = self._within_caps(account)
             if not first:
                 return self._solve(self.structure.program.with_objective(goal), key, limits)

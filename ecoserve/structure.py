@@ -23,23 +23,22 @@ from ecoserve.embodied import Footprint, kgco2e_per_h, node_footprint
 from ecoserve.errors import BlockedSlice, InfeasibleError
 from ecoserve.formulation import FleetProblem
 from ecoserve.latency import Eligibility, eligibility
-from ecoserve.operational import electricity_usd_per_kwh, hourly_intensity, site_pue
-from ecoserve.options import (
-    KV_LINK_EFFICIENCY,
-    Service,
+from ecoserve.offers import (
     allowed_servers,
     host_sockets,
     host_variants,
     nic_gb_per_s,
-    services,
     stock_in_service,
-    undominated,
 )
+from ecoserve.operational import electricity_usd_per_kwh, hourly_intensity, site_pue
+from ecoserve.options import KV_LINK_EFFICIENCY, services, undominated
 from ecoserve.power import server_idle_w
 from ecoserve.program import Counted, Program
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.rows import Server
-from ecoserve.scenario import Scenario, Site
+from ecoserve.scenario import Scenario
+from ecoserve.scenario_parts import Site
+from ecoserve.service import Service
 from ecoserve.solver import Solution, Start, tightened
 from ecoserve.terms import FULL, CountLimit, FleetTerms, ServerTerms, SiteTerms, duty_periods
 from ecoserve.units import HOURS_PER_DAY, kg_from_g, kw_from_w
@@ -96,10 +95,11 @@ class Memory:
     _starts: OrderedDict[str, Start] = field(default_factory=OrderedDict)
     _answers: OrderedDict[str, Solution] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
+    _most_starts: int = MAX_REMEMBERED
 
     def without_starts(self) -> Memory:
         """The same memory but for answers to start from, so that order does not matter."""
-        return Memory(_structures=self._structures, _answers=self._answers, _lock=self._lock)
+        return replace(self, _starts=OrderedDict(), _most_starts=0)
 
     def structure(self, key: str) -> Structure | None:
         """The structure under this key, if it is still remembered."""
@@ -129,13 +129,13 @@ class Memory:
     def keep_start(self, key: str, start: Start) -> None:
         """Remembers an answer; the oldest is forgotten."""
         with self._lock:
-            _keep(self._starts, key, start)
+            _keep(self._starts, key, start, self._most_starts)
 
 
-def _keep(book: OrderedDict[str, T], key: str, value: T) -> None:
+def _keep(book: OrderedDict[str, T], key: str, value: T, most: int = MAX_REMEMBERED) -> None:
     book[key] = value
     book.move_to_end(key)
-    while len(book) > MAX_REMEMBERED:
+    while len(book) > most:
         book.popitem(last=False)
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from app import figures_traffic as figures
+from app import figures_log as figures
 from app import own_traffic, state
 from app.log_words import facts, order_words, profile_words
 from app.text import number, plain
@@ -19,7 +19,7 @@ from catalog_db.request_log import read_log
 from ecoserve.errors import EcoServeError
 from ecoserve.request_log import LogFindings, RequestLogError
 from ecoserve.rows import LengthMix
-from ecoserve.scenario import Workload
+from ecoserve.scenario_parts import Workload
 
 UPLOAD, FOUND, TROUBLE, DONE = "log:upload", "log:found", "log:trouble", "log:done"
 NAME, CLOCK, PARTS = "log:name", "log:clock", "log:parts"

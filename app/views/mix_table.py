@@ -17,7 +17,7 @@ from ecoserve.errors import EcoServeError, Problem, ScenarioError
 from ecoserve.lengths import LONGEST_TOKENS
 from ecoserve.request_log import LengthCount
 from ecoserve.rows import LengthMix
-from ecoserve.scenario import Workload
+from ecoserve.scenario_parts import Workload
 
 INPUT, OUTPUT, SHARE = "Input tokens", "Output tokens", "Share, %"
 COLUMNS = (INPUT, OUTPUT, SHARE)

@@ -8,12 +8,8 @@ import streamlit as st
 
 from app import inputs, state
 from app.text import plain
-from ecoserve.scenario import (
-    HIGHEST_PREFIX_CACHE_HIT,
-    MAX_WORKLOADS,
-    Precision,
-    Workload,
-)
+from ecoserve.scenario import MAX_WORKLOADS
+from ecoserve.scenario_parts import HIGHEST_PREFIX_CACHE_HIT, Precision, Workload
 
 PICK = "in:workload"
 DEFAULT_SLO = {"ttft_s": 1.0, "tpot_s": 0.08, "percentile": 0.9}

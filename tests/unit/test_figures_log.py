@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.figures_traffic import mix_lengths, rate_over_time
+from app.figures_log import mix_lengths, rate_over_time
 from app.log_words import facts, order_words, profile_words
 from ecoserve.request_log import Arrivals, LogFindings
 from ecoserve.request_tally import LogTally
