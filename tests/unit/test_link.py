@@ -24,14 +24,13 @@ from ecoserve.link import (
 from ecoserve.problems import MAX_HINTS, MAX_PROBLEMS
 from ecoserve.scenario import (
     MAX_GIVEN_FLEETS,
-    MAX_GIVEN_SERVERS,
     MAX_SITES,
-    MAX_STOCK_ROWS,
     MAX_WORKLOADS,
     Scenario,
     canonical_json,
     read_scenario,
 )
+from ecoserve.scenario_parts import MAX_GIVEN_SERVERS, MAX_STOCK_ROWS
 
 PRESETS = load_presets()
 PRESET = PRESETS["azure-chat-and-code"]
