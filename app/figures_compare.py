@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,8 @@ def side_by_side(compared: Sequence[Compared]) -> Chart:
     whole = same_traffic(compared)
     scale = _yearly([plan for _, plan in planned]) if whole else _PER_UNIT
     totals = [scale.of(plan, plan.kgco2e_per_year) for _, plan in planned]
-    title = _title([one.name for one, _ in planned], totals, scale)
+    gaps = [plan.gap if math.isfinite(plan.gap) else 0.0 for _, plan in planned]
+    title = _title([one.name for one, _ in planned], totals, gaps, scale)
     figure = go.Figure()
     labels = [_label(one.name, is_first=one is compared[0]) for one, _ in planned]
     for segment in SEGMENTS:
@@ -104,7 +106,9 @@ def _label(name: str, *, is_first: bool) -> str:
     return f'<span style="color:{OURS}">{words}</span>' if is_first else words
 
 
-def _title(names: Sequence[str], totals: Sequence[float], scale: _Scale) -> str:
+def _title(
+    names: Sequence[str], totals: Sequence[float], gaps: Sequence[float], scale: _Scale
+) -> str:
     """Who emits least, and how much less than the first, or than the next where it is the first."""
     order = sorted(range(len(names)), key=lambda i: totals[i])
     least = order[0]
@@ -115,5 +119,6 @@ def _title(names: Sequence[str], totals: Sequence[float], scale: _Scale) -> str:
     if len(best) > 1:
         return f"{sentence_list(best)} emit as much: {figure}"
     other = 0 if least != 0 else order[1]
-    less = percent(1 - totals[least] / totals[other]) if totals[other] else "no"
-    return f"{names[least]} emits least, {figure}: {less} less than {names[other]}"
+    saved = 1 - totals[least] / totals[other] if totals[other] else 0.0
+    words = f"{names[least]} emits least, {figure}: {percent(saved)} less than {names[other]}"
+    return f"{words}, within the solver's gap" if saved <= max(gaps[least], gaps[other]) else words

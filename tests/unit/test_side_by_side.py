@@ -73,6 +73,14 @@ def test_as_much_is_not_called_less():
     assert side_by_side([PLAIN, twin]).title.startswith("plain and twin emit as much")
 
 
+def test_a_difference_that_the_search_left_open_is_said_to_be():
+    assert DIRTY.plan is not None
+    loose = replace(DIRTY, plan=replace(DIRTY.plan, gap=0.9))
+    assert side_by_side([PLAIN, loose]).title.endswith("less than dirty, within the solver's gap")
+    endless = replace(DIRTY, plan=replace(DIRTY.plan, gap=float("inf")))
+    assert side_by_side([PLAIN, endless]).title.endswith("less than dirty")
+
+
 def test_names_from_others_are_no_markup_in_the_chart():
     figure = side_by_side([replace(PLAIN, name="a & b"), DIRTY]).figure
     assert "a &amp; b" in figure.data[0].y[0]
