@@ -275,11 +275,7 @@ class Manager:
             at_later = [s for s in self._slots if s.job and s.job.request.lane == "later"]
             if free and self._queues["first"]:
                 self._start(free[0], self._queues["first"].pop())
-            elif (
-                free
-                and self._queues["later"]
-                and len(at_later) < max(1, len(self._slots) - 1)
-            ):
+            elif free and self._queues["later"] and len(at_later) < max(1, len(self._slots) - 1):
                 self._start(free[-1], self._queues["later"].pop())
             else:
                 return

@@ -83,6 +83,22 @@ class Task:
             raise self._error
         return self._answer
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came to its end, undisturbed and with an answer."""
+        return self._is_done and self._error is None and not self.is_stopped
+
+    def best(self) -> Any:
+        """The answer, or what was shown before it; None as long as there is nothing.
+
+        Raises what was raised where the search did not merely end early.
+        """
+        if self._error is not None and (
+            self.shown is None or not isinstance(self._error, SolverError)
+        ):
+            raise self._error
+        return self.shown if self._answer is None else self._answer
+
     def stop(self) -> None:
         """Ends it soon: what is in work gives the best it has, nothing more is asked."""
         self.is_stopped = True
@@ -175,6 +191,13 @@ class Tasks:
             if self._held.get((task.owner, task.what)) is task:
                 del self._held[task.owner, task.what]
         task.drop()
+
+    def drop_all(self) -> None:
+        """Ends and forgets everything."""
+        with self._lock:
+            held, self._held = self._held, {}
+        for task in held.values():
+            task.drop()
 
     def _let_go(self) -> None:
         """Of those done the oldest, where there are many."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from app import inputs, state
+from app.solving.tasks import Task
 from app.text import plain
-from app.views import analyses, front_panel, solve
+from app.views import analyses, front_panel, on_demand, solve
 from app.views.analyses import Found
+from app.views.front_panel import FrontAndPlan
 from app.views.solve import Effort
 from app.views.trade_off_parts import EFFORT_WORDS, failed
 from app.views.trade_off_sections import FLEETS, SECTIONS, Inquiry
-from ecoserve.errors import EcoServeError
+from ecoserve.errors import EcoServeError, SolverError
 from ecoserve.scenario import Scenario
 
 EFFORT = "trade:effort"
@@ -61,26 +63,24 @@ def front() -> bool:
     """
     scenario = state.scenario()
     st.markdown(f"##### {FLEETS.question}")
-    here, found = st.empty(), analyses.known("fleets", scenario)
-    answer = front_panel.known_answer()
+    task = solve.task("front", scenario.fingerprint(), lambda d: front_panel.in_steps(d, scenario))
+    assert task is not None, "or it was begun"
     try:
-        if solve.server_is_busy():
-            here.info("Waiting: this server is working on two other plans.")
-        with st.spinner("Working out the line that no fleet can pass"):
-            bound = analyses.front_bound(scenario)
-            first = answer or front_panel.compared("quick")
-        with here.container():
-            front_panel.show(bound, first, found, "first")
-        if answer is None:
-            answer = front_panel.compared("interactive")
-            with here.container():
-                front_panel.show(bound, answer, found, "final")
+        known: FrontAndPlan | None = task.best()
+    except SolverError as error:
+        on_demand.broken_off(task, error)
+        return True
     except EcoServeError as error:
-        here.empty()
         failed(error)
         return False
-    if asked("fleets", FLEETS, scenario) != found:
-        st.rerun()
+    if known is None:
+        on_demand.follow(task, "Working out the line that no fleet can pass")
+        return True
+    on_demand.better(task)
+    drawn = st.container()
+    found = asked("fleets", FLEETS, scenario)
+    with drawn:
+        front_panel.show(known.bound, known.answer, found)
     return True
 
 
@@ -96,30 +96,41 @@ def section(name: str) -> None:
 
 def asked(name: str, this: Inquiry, scenario: Scenario) -> Found | None:
     """What is known of a question; its button where there is more to find."""
-    found = analyses.known(name, scenario)
-    effort = chosen_effort()
-    if found is not None and found.effort in (effort, "interactive"):
+    known, effort = analyses.known(name, scenario), chosen_effort()
+    if known is not None and known.effort in (effort, "interactive"):
+        return known
+    task = analyses.finding(name, scenario, effort)
+    if task is None:
+        task = _asked_now(name, this, scenario, effort, is_more=known is not None)
+    if task is None:
+        return known
+    if not task.is_done:
+        on_demand.follow(task)
+        return known
+    try:
+        found: Found = task.result()
+    except SolverError as error:
+        on_demand.broken_off(task, error)
+    except EcoServeError as error:
+        failed(error)
+    else:
         return found
+    return known
+
+
+def _asked_now(
+    name: str, this: Inquiry, scenario: Scenario, effort: Effort, *, is_more: bool
+) -> Task | None:
+    """The button, and the task that it begins when it is pressed."""
     place = st.empty()
-    more = "" if found is None else ", thoroughly"
     with place.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button(f"{this.button}{more}", key=f"ask:{name}")
+        label = f"{this.button}, thoroughly" if is_more else this.button
+        pressed = st.button(label, key=f"ask:{name}")
         st.caption(plain(this.what))
     if not pressed:
-        return found
-    bar = place.progress(0.0, "Waiting for a turn")
-
-    def show(done: int, total: int, label: str) -> None:
-        bar.progress(done / max(total, 1), plain(f"{done} of {total} plans: {label}"))
-
-    try:
-        found = analyses.find(name, this.ask, scenario, effort, show)
-    except EcoServeError as error:
-        place.empty()
-        failed(error)
-        return found
+        return None
     place.empty()
-    return found
+    return analyses.finding(name, scenario, effort, this.ask)
 
 
 st.set_page_config(page_title="Trade-offs | EcoServe planner")

@@ -8,6 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from app import state
+from app.solving.desk import Desk
+from app.solving.tasks import Task
 from app.views import answer as draw
 from app.views import solve
 from ecoserve.link import decode_link, encode_link
@@ -16,6 +18,12 @@ from ecoserve.scenario import Scenario
 MAIN = Path(app.__file__).parent / "main.py"
 PAGES = ("plan", "traffic", "grid_and_site", "hardware", "trade_offs", "lifecycle", "evidence")
 LIMIT_S = 120
+
+
+@pytest.fixture(autouse=True)
+def _no_proofs(_patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quick answers will do here."""
+    monkeypatch.setattr(solve, "WHOLE_S", 0.0)
 
 
 def open_page(name: str = "plan", link: str | None = None) -> AppTest:
@@ -259,7 +267,9 @@ def test_no_page_says_anything_with_raw_html():
 
 
 def test_first_answer_far_from_its_bound_recommends_nothing():
-    answer = solve.answer(default(), "cost", "quick")
+    task = Task(solve.tasks().manager, "somebody", "answer", "")
+    desk = Desk(state.catalog(), state.catalog_path(), task)
+    answer = solve.answer(desk, default(), "cost", "quick")
     far = replace(answer, plan=replace(answer.plan, gap=0.16))
     near = replace(answer, plan=replace(answer.plan, gap=0.14))
     assert draw.headline(far, is_final=False).startswith("Looking for a better fleet; so far ")
