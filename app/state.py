@@ -108,6 +108,10 @@ class Session:
     """What was asked for that is only planned on demand, by its name and the scenario."""
     trends: dict[str, float] = field(default_factory=dict)
     """What the visitor assumes of the years to come, by field; the catalog has the rest."""
+    choices: tuple[Scenario, str, dict[str, str]] | None = None
+    """Baselines offered, for which scenario and catalog: a page asks for them often."""
+    token: tuple[Scenario, str, str | None] | None = None
+    """The link of the scenario, by the version of the catalog; likewise."""
 
 
 def catalog() -> Catalog:
@@ -387,7 +391,10 @@ def replace(new: Scenario) -> None:
 
 def baselines() -> dict[str, str]:
     """What the plan can be set against, in words, by the key it has in the address."""
-    return baseline_choices(scenario(), catalog())
+    held, rows = session(), catalog()
+    if held.choices is None or held.choices[:2] != (held.scenario, rows.version):
+        held.choices = held.scenario, rows.version, baseline_choices(held.scenario, rows)
+    return held.choices[2]
 
 
 def baseline() -> str:
@@ -441,8 +448,15 @@ def problem_text(problem: Problem, workload_names: list[str]) -> str:
 
 def link_token() -> str | None:
     """The current scenario as a link token, or None when it is too large for an address."""
+    held, version = session(), catalog().version
+    if held.token is None or held.token[:2] != (held.scenario, version):
+        held.token = held.scenario, version, _link_token(version)
+    return held.token[2]
+
+
+def _link_token(version: str) -> str | None:
     try:
-        return encode_link(scenario(), presets(), engine_version_now, catalog().version)
+        return encode_link(scenario(), presets(), engine_version_now, version)
     except LinkError:
         return None
 

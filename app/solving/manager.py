@@ -36,7 +36,9 @@ TICK_S = 0.1
 START_S = 60.0
 """For a worker to start, on a machine with much else to do."""
 GRACE_S = 1.0
-"""From the word to stop until the process is ended."""
+"""From the word to stop until whoever said it has waited enough."""
+DEAF_S = 5.0
+"""From the word to stop until the process is ended, with all it remembers."""
 GONE_S = 5.0
 """A connection that is away for less is taken for a hiccup."""
 
@@ -135,7 +137,7 @@ class Ticket:
         return self._answer
 
     def stop(self) -> None:
-        """Takes the best there is, within :data:`GRACE_S`, unless others want more of it."""
+        """Takes the best there is, if it comes in time, unless others want more of it."""
         self._manager.stop(self)
 
     def drop(self) -> None:
@@ -157,6 +159,7 @@ class Manager:
         *,
         is_here: Callable[[str], bool] = _always,
         grace_s: float = GRACE_S,
+        deaf_s: float = DEAF_S,
         gone_s: float = GONE_S,
         imports: Sequence[str] = (),
     ) -> None:
@@ -167,7 +170,8 @@ class Manager:
         self._jobs: dict[Hashable, _Job] = {}
         self._kept: OrderedDict[Hashable, tuple[Any, EcoServeError | None]] = OrderedDict()
         self._ids = itertools.count(1)
-        self._is_here, self._grace_s, self._gone_s = is_here, grace_s, gone_s
+        self._is_here, self._gone_s = is_here, gone_s
+        self._grace_s, self._deaf_s = grace_s, deaf_s
         self._imports = imports
         self._gone_at: dict[str, float] = {}
         self._has_work = threading.Event()
@@ -350,6 +354,12 @@ class Manager:
         self._queues[job.request.lane].remove(job)
         self._forget(job)
 
+    def _send_away(self, job: _Job) -> None:
+        """Who waits for a stopped job has waited enough; it may still end by itself."""
+        for ticket in job.tickets:
+            ticket.finish(None, _ending(job.why))
+        job.tickets.clear()
+
     def _forget(self, job: _Job) -> None:
         if self._jobs.get(job.request.key) is job:
             del self._jobs[job.request.key]
@@ -373,9 +383,13 @@ class Manager:
                 if job is None or slot.worker is None:
                     continue
                 begun_at = max(job.started_at, slot.ready_at or job.started_at + START_S)
-                if job.stop_at is None and now - begun_at > job.request.limit_s:
-                    self._tell_to_stop(job, TIME_LIMIT)
-                elif job.stop_at is not None and now - max(job.stop_at, begun_at) > self._grace_s:
+                if job.stop_at is None:
+                    if now - begun_at > job.request.limit_s:
+                        self._tell_to_stop(job, TIME_LIMIT)
+                    continue
+                if now - job.stop_at > self._grace_s:
+                    self._send_away(job)
+                if now - max(job.stop_at, begun_at) > self._deaf_s:
                     slot.is_killed = True
                     slot.worker.kill()
 

@@ -28,11 +28,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="session")
+def _patient() -> Iterator[None]:
     """Streamlit's test driver runs a page once; so the page waits until the work is done."""
-    monkeypatch.setattr(solve, "FIRST_S", WORK_LIMIT_S)
-    monkeypatch.setattr(solve, "WHOLE_S", WORK_LIMIT_S)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solve, "FIRST_S", WORK_LIMIT_S)
+        patch.setattr(solve, "WHOLE_S", WORK_LIMIT_S)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Iterator[None]:
+    """Work that one test began does not keep the next one waiting."""
     yield
     solve.tasks().drop_all()
 

@@ -21,7 +21,7 @@ LIMIT_S = 120
 
 
 @pytest.fixture(autouse=True)
-def _no_proofs(_patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Quick answers will do here."""
     monkeypatch.setattr(solve, "WHOLE_S", 0.0)
 

@@ -100,16 +100,17 @@ def test_traffic_that_nobody_can_serve_is_told_and_nothing_is_lost():
 
 
 def test_a_busy_server_is_told_and_the_question_can_be_asked_again(monkeypatch):
-    page = small_page()
+    page = small_page("traffic")
+    page.number_input(key="in:traffic:workloads.0.rate_rps").set_value(3.5).run()
+    go(page, "trade_offs")
     monkeypatch.setattr(managing, "MAX_WAITING", 0)
     ask(page, "limits")
     assert not page.exception
     assert "waiting already" in errors(page)
     assert len(page.get("plotly_chart")) == 1
-    monkeypatch.undo()
+    monkeypatch.setattr(managing, "MAX_WAITING", 20)
     page.button(key="again:ask:limits").click().run()
     assert not page.error
-    monkeypatch.setattr(solve, "WHOLE_S", 60.0)
     ask(page, "limits")
     assert not page.error
     assert "ask:limits" not in questions(page)

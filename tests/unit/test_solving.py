@@ -29,14 +29,14 @@ LIMIT_S = 30.0
 @pytest.fixture(scope="module")
 def two() -> Iterator[Manager]:
     """With two workers, shared by tests that leave them idle."""
-    with contextlib.closing(Manager(2, grace_s=0.2)) as manager:
+    with contextlib.closing(Manager(2, grace_s=0.5, deaf_s=0.5)) as manager:
         yield manager
 
 
 @pytest.fixture(scope="module")
 def one() -> Iterator[Manager]:
     """With one worker, where order can be seen."""
-    with contextlib.closing(Manager(1, grace_s=0.2)) as manager:
+    with contextlib.closing(Manager(1, grace_s=0.5, deaf_s=0.5)) as manager:
         yield manager
 
 
@@ -133,8 +133,8 @@ def test_a_deaf_job_is_ended_and_the_next_finds_a_new_worker(one: Manager, tmp_p
     assert eventually(lambda: begun.exists() and begun.read_text("utf-8") != "")
     pid = int(begun.read_text("utf-8"))
     ticket.stop()
-    assert ending(ticket) == CANCELLED
-    assert not psutil.pid_exists(pid)
+    assert ending(ticket) == CANCELLED  # at once, whatever the process does
+    assert eventually(lambda: not psutil.pid_exists(pid))
     assert one.ask(echo("after"), "ann").result() == "after"
     assert pid not in one.pids()
 
@@ -170,7 +170,7 @@ def test_progress_is_told(one: Manager, tmp_path: Path):
 def test_work_of_owners_who_left_is_dropped(tmp_path: Path):
     here = {"ann"}
     with contextlib.closing(
-        Manager(1, is_here=lambda owner: owner in here, grace_s=0.2, gone_s=0.1)
+        Manager(1, is_here=lambda owner: owner in here, grace_s=0.5, deaf_s=0.5, gone_s=0.1)
     ) as manager:
         ann = manager.ask(until(tmp_path / "go"), "ann")
         assert ending(manager.ask(until(tmp_path / "other"), "bob")) == CANCELLED
