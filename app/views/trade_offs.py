@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from app import inputs, state
-from app.solving.tasks import Task
 from app.text import plain
 from app.views import analyses, front_panel, on_demand, solve
 from app.views.analyses import Found
@@ -101,8 +100,15 @@ def asked(name: str, this: Inquiry, scenario: Scenario) -> Found | None:
         return known
     task = analyses.finding(name, scenario, effort)
     if task is None:
-        task = _asked_now(name, this, scenario, effort, is_more=known is not None)
-    if task is None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            more = "" if known is None else ", thoroughly"
+            st.button(
+                f"{this.button}{more}",
+                key=f"ask:{name}",
+                on_click=analyses.finding,
+                args=(name, scenario, effort, this.ask),
+            )
+            st.caption(plain(this.what))
         return known
     if not task.is_done:
         on_demand.follow(task)
@@ -116,21 +122,6 @@ def asked(name: str, this: Inquiry, scenario: Scenario) -> Found | None:
     else:
         return found
     return known
-
-
-def _asked_now(
-    name: str, this: Inquiry, scenario: Scenario, effort: Effort, *, is_more: bool
-) -> Task | None:
-    """The button, and the task that it begins when it is pressed."""
-    place = st.empty()
-    with place.container(horizontal=True, vertical_alignment="center"):
-        label = f"{this.button}, thoroughly" if is_more else this.button
-        pressed = st.button(label, key=f"ask:{name}")
-        st.caption(plain(this.what))
-    if not pressed:
-        return None
-    place.empty()
-    return analyses.finding(name, scenario, effort, this.ask)
 
 
 st.set_page_config(page_title="Trade-offs | EcoServe planner")

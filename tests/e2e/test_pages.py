@@ -48,6 +48,10 @@ def text_of(page: AppTest) -> str:
     return "\n".join(element.value for element in [*page.markdown, *page.subheader])
 
 
+def captions(page: AppTest) -> str:
+    return "\n".join(caption.value for caption in page.caption).replace("\\", "")
+
+
 def default() -> Scenario:
     return state.presets()[state.DEFAULT_PRESET]
 
@@ -165,6 +169,31 @@ def test_refused_entry_is_told_on_the_next_page_until_the_next_good_edit():
     assert not page.error
     page.slider(key="in:hardware:hardware.host_years").set_value(6.0).run()
     assert not page.warning
+
+
+def test_better_answer_is_followed_and_can_be_stopped_and_taken_up_again():
+    page = open_page()
+    assert "A better answer is being worked out" in captions(page)
+    assert len(page.metric) == 4
+    page.button(key="cancel:answer").click().run()
+    while "worked out" in captions(page):
+        page.run()
+    assert not page.exception
+    assert not page.error
+    assert "The search for a better answer was stopped" in captions(page)
+    assert len(page.metric) == 4
+    page.button(key="again:answer").click().run()
+    assert "A better answer is being worked out" in captions(page)
+
+
+def test_change_drops_the_work_for_what_was_there_before():
+    page = open_page()
+    (before,) = solve.tasks()._held.values()
+    page.slider(key="in:plan:intensity_slider").set_value(300.0).run()
+    (after,) = solve.tasks()._held.values()
+    assert before.is_stopped
+    assert not after.is_stopped
+    assert after.shown.scenario == scenario_of(page)
 
 
 def test_baseline_is_told_in_one_line():
