@@ -60,17 +60,21 @@ def known(name: str, scenario: Scenario) -> Found | None:
     return None
 
 
-def finding(name: str, scenario: Scenario, effort: Effort, ask: Ask | None = None) -> Task | None:
-    """The task that asks and keeps; begun now where ``ask`` is given and it is not under way."""
+def finding(name: str, scenario: Scenario, effort: Effort) -> Task | None:
+    """The task that finds it, if it has begun; waits a moment for it."""
+    return solve.task(f"ask:{name}", _key(name, scenario, effort), None)
+
+
+def begin(name: str, scenario: Scenario, effort: Effort, ask: Ask) -> None:
+    """Begins to ask; what is found is kept for all visitors."""
     key, shelf = _key(name, scenario, effort), _shelf()
 
     def found(desk: Desk) -> Found:
-        assert ask is not None, "or it had not begun"
         answer = ask(desk, scenario, effort)
         shelf.keep(key, answer)
         return Found(answer, effort)
 
-    return solve.task(f"ask:{name}", key, None if ask is None else found)
+    solve.begin(f"ask:{name}", key, found)
 
 
 def _key(name: str, scenario: Scenario, effort: str) -> tuple[str, ...]:

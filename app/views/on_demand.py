@@ -68,20 +68,27 @@ def better(task: Task) -> None:
             again(task, "Go on")
 
 
-def broken_off(task: Task, error: SolverError) -> None:
-    """Says that there is no answer, and offers to go on."""
+def broken_off(task: Task, error: SolverError, begin: Callable[[], Any] | None = None) -> None:
+    """Says that there is no answer, and offers to go on; ``begin`` where the page alone does not
+    begin it again."""
     if was_cancelled(error):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(CANCELLED)
-            again(task, "Go on")
+            again(task, "Go on", begin)
     else:
         st.error(plain(sentence(state.readable(str(error)))))
-        again(task, "Try again")
+        again(task, "Try again", begin)
 
 
-def again(task: Task, label: str) -> None:
+def again(task: Task, label: str, begin: Callable[[], Any] | None = None) -> None:
     """A button that begins the task anew."""
-    st.button(label, key=f"again:{task.what}", on_click=solve.tasks().forget, args=(task,))
+    st.button(label, key=f"again:{task.what}", on_click=_again, args=(task, begin))
+
+
+def _again(task: Task, begin: Callable[[], Any] | None) -> None:
+    solve.tasks().forget(task)
+    if begin is not None:
+        begin()
 
 
 def follow(task: Task, words: str = "Working") -> None:

@@ -47,13 +47,18 @@ def task(what: str, key: Hashable, work: Callable[[Desk], Any] | None) -> Task |
 
     Waits a moment for it, so that quick answers are drawn at once.
     """
-    catalog, path = state.catalog(), state.catalog_path()
-    begin = None if work is None else (lambda task: work(Desk(catalog, path, task)))
-    found = tasks().get(_owner(), what, (catalog.version, key), begin)
+    found = begin(what, key, work)
     if found is not None and not found.is_done:
         found.wait(FIRST_S, for_anything=True)
         found.wait(WHOLE_S)
     return found
+
+
+def begin(what: str, key: Hashable, work: Callable[[Desk], Any] | None) -> Task | None:
+    """As :func:`task`, at once."""
+    catalog, path = state.catalog(), state.catalog_path()
+    start = None if work is None else (lambda task: work(Desk(catalog, path, task)))
+    return tasks().get(_owner(), what, (catalog.version, key), start)
 
 
 def answering(scenario: Scenario, baseline: str) -> Task:

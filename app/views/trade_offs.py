@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from app import inputs, state
@@ -99,14 +101,14 @@ def asked(name: str, this: Inquiry, scenario: Scenario) -> Found | None:
     if known is not None and known.effort in (effort, "interactive"):
         return known
     task = analyses.finding(name, scenario, effort)
+    begin = partial(analyses.begin, name, scenario, effort, this.ask)
     if task is None:
         with st.container(horizontal=True, vertical_alignment="center"):
             more = "" if known is None else ", thoroughly"
             st.button(
                 f"{this.button}{more}",
                 key=f"ask:{name}",
-                on_click=analyses.finding,
-                args=(name, scenario, effort, this.ask),
+                on_click=begin,
             )
             st.caption(plain(this.what))
         return known
@@ -116,7 +118,7 @@ def asked(name: str, this: Inquiry, scenario: Scenario) -> Found | None:
     try:
         found: Found = task.result()
     except SolverError as error:
-        on_demand.broken_off(task, error)
+        on_demand.broken_off(task, error, begin)
     except EcoServeError as error:
         failed(error)
     else:
