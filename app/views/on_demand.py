@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol
+from typing import Any
 
 import streamlit as st
 
@@ -20,13 +20,7 @@ POLL_S = 0.5
 STOP_S = 0.4
 """How long the press on Cancel waits for the end before it says that it stops."""
 CANCELLED = "Cancelled. What was planned so far is kept: asking again goes on from there."
-
-
-class Tell(Protocol):
-    """Says how far it is."""
-
-    def __call__(self, done: int, total: int, label: str) -> None:
-        """So many done of so many; the label is that of what is in work."""
+BETTER = "A better answer is being worked out"
 
 
 def wanted(what: str, label: str, why: str) -> bool:
@@ -58,10 +52,10 @@ def planned(what: str, key: Hashable, work: Callable[[Desk], Any]) -> Any | None
         return None
 
 
-def better(task: Task) -> None:
+def better(task: Task, words: str = BETTER) -> None:
     """Below an answer that is shown: how far a better one is, or the way back to its search."""
     if not task.is_done:
-        follow(task, "A better answer is being worked out")
+        follow(task, words)
     elif not task.is_whole:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption("The search for a better answer was stopped.")

@@ -38,8 +38,7 @@ def page() -> None:
         return
     if answer is None:
         assert task is not None, "or the answer is known"
-        on_demand.follow(task, "Planning")
-        last_plan()
+        being_planned(task)
         return
     is_whole = task is None or task.is_whole
     state.keep(answer, final=is_whole)
@@ -65,6 +64,16 @@ def controls() -> None:
             inputs.baseline_choice(state.baseline())
 
 
+def being_planned(task: Task) -> None:
+    """Nothing new to draw yet: the plan before the change stays where it is."""
+    before = state.session().answer
+    if before is None:
+        on_demand.follow(task, "Planning")
+        return
+    answer_top(before, "before", task)
+    answer_details(before)
+
+
 def last_plan() -> None:
     """The last plan that worked, where there is one."""
     last = state.session().answer
@@ -86,7 +95,8 @@ def answer_top(answer: Answer, effort: str, task: Task | None) -> DeltaGenerator
     st.caption(plain(draw.baseline_line(answer)))
     with st.container():
         if task is not None:
-            on_demand.better(task)
+            before = "Planning the change, shown is the plan before it"
+            on_demand.better(task, before if effort == "before" else on_demand.BETTER)
     draw.four_figures(answer)
     between = st.empty()
     draw.show_chart(draw.picture(answer), "picture")

@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _patient() -> Iterator[None]:
+def _pages_run_once() -> Iterator[None]:
     """Streamlit's test driver runs a page once; so the page waits until the work is done."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(solve, "FIRST_S", WORK_LIMIT_S)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
 
 FINISHED = "Replica pools"
-"""A heading that is drawn with the better answer only."""
+"""A heading below the answer."""
 PAGES = ("", "traffic", "grid-and-site", "hardware", "trade-offs", "evidence")
 
 
