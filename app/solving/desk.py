@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.solving import questions as ways
-from app.solving.manager import Request
+from app.solving.jobs import Request
 from app.solving.questions import Found
 from app.solving.tasks import Task
 from ecoserve import __version__

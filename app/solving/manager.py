@@ -8,29 +8,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from app.solving.messages import (
-    BUSY,
-    CANCELLED,
-    DIED,
-    TIME_LIMIT,
-    Done,
-    Order,
-    Ready,
-    Searched,
-    Stop,
-)
+from app.solving.jobs import ENDINGS, Job, Lane, Request, Slot, Ticket, always, ending
+from app.solving.messages import BUSY, CANCELLED, DIED, TIME_LIMIT, Done, Order, Ready, Stop
 from app.solving.process import Worker
 from app.solving.queue import FairQueue
 from ecoserve.errors import EcoServeError, SolverError
 
-Lane = Literal["first", "later"]
-"""``first``: somebody looks at an empty page; ``later``: something is shown already."""
-
 MAX_WORKERS = 2
-MAX_WAITING = 20
+MAX_WAITING: dict[Lane, int] = {"first": 40, "later": 20}
+"""Somebody's first answer is a plan and its baseline."""
 MAX_KEPT = 512
 TICK_S = 0.1
 START_S = 60.0
@@ -42,113 +30,6 @@ DEAF_S = 5.0
 GONE_S = 5.0
 """A connection that is away for less is taken for a hiccup."""
 
-ENDINGS = {
-    CANCELLED: "Cancelled.",
-    TIME_LIMIT: "The time limit was reached before there was an answer. Allow fewer kinds of"
-    " hardware, or use the terminal, which has no limit.",
-    BUSY: "The server has {} plans waiting already. Try again in a minute.",
-    DIED: "The planning process ended without an answer, perhaps for want of memory. Try again, or"
-    " allow fewer kinds of hardware.",
-}
-
-
-def _always(_: Any) -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One piece of work for a worker."""
-
-    key: Hashable
-    """Equal keys have equal answers: who asks second shares the answer of the first."""
-    work: Callable[..., Any]
-    """A function of a module; it is given the worker's bench, then the arguments."""
-    arguments: tuple[Any, ...] = ()
-    lane: Lane = "later"
-    limit_s: float = 60.0
-    """After that it is stopped, with the best it has."""
-    is_whole: Callable[[Any], bool] = _always
-    """Whether an answer may be kept for whoever asks again."""
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    """A request on its way."""
-
-    id: int
-    request: Request
-    tickets: list[Ticket] = field(default_factory=list)
-    slot: _Slot | None = None
-    started_at: float = 0.0
-    stop_at: float | None = None
-    why: str = ""
-    """Of the stop."""
-    searched: Searched | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """A place for a worker; empty until there is work for it."""
-
-    worker: Worker | None = None
-    job: _Job | None = None
-    ready_at: float | None = None
-    """When the worker had started; until then it hears nothing."""
-    is_killed: bool = False
-
-
-class Ticket:
-    """What one owner holds of a request: its place, how far it is, and in the end the answer."""
-
-    def __init__(self, manager: Manager, owner: str, job: _Job | None) -> None:
-        self.owner = owner
-        self.is_partial = False
-        """Whether the answer is what there was when it was stopped."""
-        self._manager, self._job = manager, job
-        self._done = threading.Event()
-        self._answer: Any = None
-        self._error: EcoServeError | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether :meth:`result` is there."""
-        return self._done.is_set()
-
-    @property
-    def place(self) -> int:
-        """How many start before it, counted from 1; 0 once it is at work."""
-        return self._manager.place_of(self._job)
-
-    @property
-    def searched(self) -> Searched | None:
-        """How far the search is, as far as it has told."""
-        return self._job.searched if self._job else None
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Whether it is done within this time."""
-        return self._done.wait(timeout_s)
-
-    def result(self) -> Any:
-        """Waits for the answer; raises what was raised in its place."""
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
-        return self._answer
-
-    def stop(self) -> None:
-        """Takes the best there is, if it comes in time, unless others want more of it."""
-        self._manager.stop(self)
-
-    def drop(self) -> None:
-        """Gives it up now; its result is that it was cancelled."""
-        self._manager.drop(self)
-
-    def finish(self, answer: Any, error: EcoServeError | None, *, is_partial: bool = False) -> None:
-        """For the manager: the end."""
-        self._answer, self._error, self.is_partial = answer, error, is_partial
-        self._done.set()
-
 
 class Manager:
     """Gives requests to at most ``n_workers`` processes, by turns of their owners."""
@@ -157,7 +38,7 @@ class Manager:
         self,
         n_workers: int = MAX_WORKERS,
         *,
-        is_here: Callable[[str], bool] = _always,
+        is_here: Callable[[str], bool] = always,
         grace_s: float = GRACE_S,
         deaf_s: float = DEAF_S,
         gone_s: float = GONE_S,
@@ -165,9 +46,9 @@ class Manager:
     ) -> None:
         """``is_here`` says whether an owner still waits; workers begin with ``imports``."""
         self._lock = threading.RLock()
-        self._slots = [_Slot() for _ in range(n_workers)]
-        self._queues: dict[Lane, FairQueue[_Job]] = {"first": FairQueue(), "later": FairQueue()}
-        self._jobs: dict[Hashable, _Job] = {}
+        self._slots = [Slot() for _ in range(n_workers)]
+        self._queues: dict[Lane, FairQueue[Job]] = {"first": FairQueue(), "later": FairQueue()}
+        self._jobs: dict[Hashable, Job] = {}
         self._kept: OrderedDict[Hashable, tuple[Any, EcoServeError | None]] = OrderedDict()
         self._ids = itertools.count(1)
         self._is_here, self._gone_s = is_here, gone_s
@@ -210,7 +91,7 @@ class Manager:
         with self._lock:
             self._is_closed = True
             for job in [*self._waiting(), *(slot.job for slot in self._slots if slot.job)]:
-                self._finish(job, None, _ending(CANCELLED))
+                self._finish(job, None, ending(CANCELLED))
             for slot in self._slots:
                 if slot.worker is not None:
                     slot.worker.kill()
@@ -222,7 +103,7 @@ class Manager:
         with self._lock:
             return [slot.worker.pid for slot in self._slots if slot.worker is not None]
 
-    def place_of(self, job: _Job | None) -> int:
+    def place_of(self, job: Job | None) -> int:
         """See :attr:`Ticket.place`."""
         with self._lock:
             waiting = self._waiting()
@@ -231,7 +112,7 @@ class Manager:
     def stop(self, ticket: Ticket) -> None:
         """See :meth:`Ticket.stop`."""
         with self._lock:
-            job = ticket._job
+            job = ticket.job
             if job is None or ticket.is_done:
                 return
             if job.slot is None or job.tickets != [ticket]:
@@ -242,11 +123,11 @@ class Manager:
     def drop(self, ticket: Ticket) -> None:
         """See :meth:`Ticket.drop`."""
         with self._lock:
-            job = ticket._job
+            job = ticket.job
             if job is None or ticket.is_done:
                 return
             job.tickets.remove(ticket)
-            ticket.finish(None, _ending(CANCELLED))
+            ticket.finish(None, ending(CANCELLED))
             if job.tickets:
                 return
             if job.slot is None:
@@ -255,12 +136,13 @@ class Manager:
             else:
                 self._tell_to_stop(job, CANCELLED)
 
-    def _new_job(self, request: Request, owner: str) -> _Job:
+    def _new_job(self, request: Request, owner: str) -> Job:
         if self._is_closed:
-            raise _ending(CANCELLED)
-        if len(self._waiting()) >= MAX_WAITING:
-            raise _ending(BUSY)
-        job = _Job(next(self._ids), request)
+            raise ending(CANCELLED)
+        most = MAX_WAITING[request.lane]
+        if len(self._queues[request.lane]) >= most:
+            raise SolverError(ENDINGS[BUSY].format(most), BUSY)
+        job = Job(next(self._ids), request)
         self._jobs[request.key] = job
         self._queues[request.lane].push(owner, job)
         if self._minder is None:
@@ -269,7 +151,7 @@ class Manager:
         self._has_work.set()
         return job
 
-    def _waiting(self) -> list[_Job]:
+    def _waiting(self) -> list[Job]:
         return [*self._queues["first"].in_order(), *self._queues["later"].in_order()]
 
     def _hand_out(self) -> None:
@@ -284,18 +166,18 @@ class Manager:
             else:
                 return
 
-    def _start(self, slot: _Slot, job: _Job) -> None:
+    def _start(self, slot: Slot, job: Job) -> None:
         worker = self._fill(slot)
         slot.job, job.slot, job.started_at = job, slot, time.monotonic()
         worker.send(Order(job.id, job.request.work, job.request.arguments))
 
-    def _fill(self, slot: _Slot) -> Worker:
+    def _fill(self, slot: Slot) -> Worker:
         if slot.worker is None:
             slot.ready_at, slot.is_killed = None, False
             slot.worker = Worker(self._hear, self._bury, self._imports)
         return slot.worker
 
-    def _tell_to_stop(self, job: _Job, why: str) -> None:
+    def _tell_to_stop(self, job: Job, why: str) -> None:
         """Nobody joins it any more, and its answer is not kept."""
         if job.stop_at is None and job.slot is not None and job.slot.worker is not None:
             job.stop_at, job.why = time.monotonic(), why
@@ -316,7 +198,7 @@ class Manager:
                 return
             error = message.error
             if job.stop_at is not None and isinstance(error, SolverError):
-                error = _ending(job.why)
+                error = ending(job.why)
             self._keep(job, message.answer, error)
             self._finish(job, message.answer, error)
             self._hand_out()
@@ -328,14 +210,14 @@ class Manager:
             was_killed, job = slot.is_killed, slot.job
             slot.worker = None
             if job is not None:
-                self._finish(job, None, _ending(job.why if job.stop_at is not None else DIED))
+                self._finish(job, None, ending(job.why if job.stop_at is not None else DIED))
             if self._is_closed:
                 return
             if was_killed:  # by our own hand: the next job shall find it ready
                 self._fill(slot)
             self._hand_out()
 
-    def _keep(self, job: _Job, answer: Any, error: EcoServeError | None) -> None:
+    def _keep(self, job: Job, answer: Any, error: EcoServeError | None) -> None:
         """Answers that are the whole answer, and reasons that will be the same next time."""
         if job.stop_at is not None or isinstance(error, SolverError):
             return
@@ -345,7 +227,7 @@ class Manager:
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
 
-    def _finish(self, job: _Job, answer: Any, error: EcoServeError | None) -> None:
+    def _finish(self, job: Job, answer: Any, error: EcoServeError | None) -> None:
         for ticket in job.tickets:
             ticket.finish(answer, error, is_partial=job.stop_at is not None)
         job.tickets.clear()
@@ -354,13 +236,13 @@ class Manager:
         self._queues[job.request.lane].remove(job)
         self._forget(job)
 
-    def _send_away(self, job: _Job) -> None:
+    def _send_away(self, job: Job) -> None:
         """Who waits for a stopped job has waited enough; it may still end by itself."""
         for ticket in job.tickets:
-            ticket.finish(None, _ending(job.why))
+            ticket.finish(None, ending(job.why))
         job.tickets.clear()
 
-    def _forget(self, job: _Job) -> None:
+    def _forget(self, job: Job) -> None:
         if self._jobs.get(job.request.key) is job:
             del self._jobs[job.request.key]
 
@@ -405,7 +287,3 @@ class Manager:
         for ticket in tickets:
             if now - self._gone_at.get(ticket.owner, now) > self._gone_s:
                 ticket.drop()
-
-
-def _ending(why: str) -> SolverError:
-    return SolverError(ENDINGS[why].format(MAX_WAITING), why)

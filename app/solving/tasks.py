@@ -10,10 +10,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Hashable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from app.solving.manager import Manager, Request, Ticket
+from app.solving.jobs import Request, Ticket
+from app.solving.manager import Manager
 from app.solving.messages import CANCELLED, DIED, Searched
 from ecoserve.errors import EcoServeError, SolverError
 
@@ -80,7 +82,7 @@ class Task:
     def result(self) -> Any:
         """The answer of a task that is done; raises what was raised in its place."""
         if self._error is not None:
-            raise self._error
+            raise copy(self._error)  # a page asks again at every run
         return self._answer
 
     @property
@@ -96,7 +98,7 @@ class Task:
         if self._error is not None and (
             self.shown is None or not isinstance(self._error, SolverError)
         ):
-            raise self._error
+            raise copy(self._error)  # a page asks again at every run
         return self.shown if self._answer is None else self._answer
 
     def stop(self) -> None:

@@ -103,12 +103,12 @@ def test_a_busy_server_is_told_and_the_question_can_be_asked_again(monkeypatch):
     page = small_page("traffic")
     page.number_input(key="in:traffic:workloads.0.rate_rps").set_value(3.5).run()
     go(page, "trade_offs")
-    monkeypatch.setattr(managing, "MAX_WAITING", 0)
+    monkeypatch.setitem(managing.MAX_WAITING, "later", 0)
     ask(page, "limits")
     assert not page.exception
     assert "waiting already" in errors(page)
     assert len(page.get("plotly_chart")) == 1
-    monkeypatch.setattr(managing, "MAX_WAITING", 20)
+    monkeypatch.setitem(managing.MAX_WAITING, "later", 20)
     page.button(key="again:ask:limits").click().run()
     assert not page.error
     ask(page, "limits")
@@ -122,7 +122,7 @@ def test_plans_of_an_analysis_that_broke_off_are_not_made_again(monkeypatch):
     manager = solve.tasks().manager
     desk = Desk(catalog, state.catalog_path(), Task(manager, "somebody", "analysis", ""))
     (first,) = desk.in_turns([asked], catalog)
-    monkeypatch.setattr(managing, "MAX_WAITING", 0)
+    monkeypatch.setitem(managing.MAX_WAITING, "later", 0)
     shown: list[tuple[int, int]] = []
     again = desk.in_turns([asked], catalog, lambda done, total, _: shown.append((done, total)))
     assert again == [first]

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from app.solving import manager as managing
-from app.solving.manager import Manager, Request
+from app.solving.jobs import Request
+from app.solving.manager import Manager
 from app.solving.messages import BUSY, CANCELLED, DIED, TIME_LIMIT
 from app.solving.queue import FairQueue
 from app.solving.tasks import Task, Tasks
@@ -149,7 +150,7 @@ def test_hard_limit_ends_what_does_not_end(one: Manager, tmp_path: Path):
 
 
 def test_a_full_queue_says_so_in_a_sentence(one: Manager, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(managing, "MAX_WAITING", 2)
+    monkeypatch.setitem(managing.MAX_WAITING, "later", 2)
     tickets = [one.ask(until(tmp_path / f"go{i}"), "ann") for i in range(3)]
     with pytest.raises(SolverError, match="2 plans waiting already") as caught:
         one.ask(echo("one too many"), "bob")
@@ -217,7 +218,8 @@ def test_no_worker_outlives_its_server(tmp_path: Path, how: signal.Signals | Non
     begun = tmp_path / "pid"
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from app.solving.manager import Manager, Request; from tests import solving_jobs as jobs\n"
+        "from app.solving.jobs import Request; from app.solving.manager import Manager\n"
+        "from tests import solving_jobs as jobs\n"
         "manager = Manager(2); manager.warm_up()\n"
         f"path = Path({str(begun)!r})\n"
         "manager.ask(Request(key='deaf', work=jobs.deaf, arguments=(path,)), 'ann')\n"
