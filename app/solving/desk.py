@@ -14,15 +14,12 @@ from app.solving.tasks import Task
 from ecoserve import __version__
 from ecoserve.analysis.limits import LimitReport
 from ecoserve.analysis.pareto import FrontPoint
-from ecoserve.analysis.tasks import Answer as Analysed
-from ecoserve.analysis.tasks import Progress, collect
-from ecoserve.analysis.tasks import Question as Analysis
 from ecoserve.catalog import Catalog
 from ecoserve.lifecycle import Lifecycle
 from ecoserve.paper_claims import SceneResult
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort
-from ecoserve.questions import Question
+from ecoserve.questions import Answer, Progress, Question, collect
 from ecoserve.scenario import Scenario, canonical_json
 from ecoserve.trends import LifecycleAssumptions
 
@@ -51,7 +48,7 @@ class Desk:
     def asked(self, question: Question, effort: Effort, start: Plan | None = None) -> Found:
         """The answer to a question that stands beside the plan's, from the ``start`` of another."""
         begin = None if start is None else (start.scenario_fingerprint, start.fleet)
-        identity = (*question.identity, question.least_carbon, effort, begin)
+        identity = (repr(question.identity), effort, begin)
         found: Found = self.task.ask(
             self._request(ways.asked, identity, (question, effort, start), effort)
         )
@@ -90,10 +87,14 @@ class Desk:
         return found
 
     def in_turns(
-        self, questions: Sequence[Analysis], catalog: Catalog, on_progress: Progress | None = None
-    ) -> list[Analysed]:
+        self,
+        questions: Sequence[Question],
+        catalog: Catalog,
+        effort: Effort,
+        on_progress: Progress | None = None,
+    ) -> list[Answer]:
         """The runner of analyses: plan after plan, each kept and each in its turn."""
-        found = ([self.task.ask(self._analysis(question))] for question in questions)
+        found = ([self.task.ask(self._analysis(question, effort))] for question in questions)
         return collect(found, questions, on_progress)
 
     def plan_request(self, scenario: Scenario, effort: Effort) -> Request:
@@ -106,10 +107,9 @@ class Desk:
         identity = (canonical_json(scenario), key, effort)
         return self._request(ways.baseline, identity, (scenario, key, effort), effort)
 
-    def _analysis(self, question: Analysis) -> Request:
-        asked = repr((question.effort, question.rule, question.band))
-        identity = (canonical_json(question.scenario), asked)
-        return self._request(ways.analysed, identity, (question,), "interactive")
+    def _analysis(self, question: Question, effort: Effort) -> Request:
+        identity = (repr(question.identity), effort)
+        return self._request(ways.analysed, identity, (question, effort), "interactive")
 
     def _request(
         self,

@@ -10,8 +10,6 @@ from app.versus import BEST_SINGLE, COLUMN_WORDS, baseline_words, split_key
 from ecoserve.analysis.bands import catalog_at
 from ecoserve.analysis.limits import LimitReport, limit_report
 from ecoserve.analysis.pareto import FrontPoint, pareto_bound
-from ecoserve.analysis.tasks import Answer as Analysed
-from ecoserve.analysis.tasks import Question as Analysis
 from ecoserve.baselines import GIVEN, baseline_question, best_single, plan_baseline
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
@@ -19,8 +17,9 @@ from ecoserve.lifecycle import Lifecycle, study_lifecycle
 from ecoserve.paper_claims import SceneResult, try_cell
 from ecoserve.plan import Note, Plan, Status
 from ecoserve.planner import Effort, plan_fleet
-from ecoserve.questions import Question
+from ecoserve.questions import Answer, Question
 from ecoserve.scenario import Scenario
+from ecoserve.structure import Memory
 from ecoserve.trends import LifecycleAssumptions
 
 UNFINISHED = frozenset({"stopped_by_time", "stopped"})
@@ -39,9 +38,9 @@ class Found:
 
 def is_whole(answer: object) -> bool:
     """Whether the clock had no say in it, so that it may be kept as the answer."""
-    if isinstance(answer, Analysed) and answer.status == Status.STOPPED.value:
+    if isinstance(answer, Answer) and answer.status == Status.STOPPED.value:
         return False
-    plan = answer.plan if isinstance(answer, Found | Analysed) else answer
+    plan = answer.plan if isinstance(answer, Found | Answer) else answer
     return not (isinstance(plan, Plan) and any(note.code in UNFINISHED for note in plan.notes))
 
 
@@ -79,21 +78,16 @@ def asked(
         return Found(None, "", str(error))
 
 
-def analysed(bench: Bench, path: Path, question: Analysis) -> Analysed:
+def analysed(bench: Bench, path: Path, question: Question, effort: Effort) -> Answer:
     """One plan of an analysis; it starts afresh, so that order does not matter."""
-    catalog = bench.catalog(path)
-    if question.band is not None:
-        catalog = catalog_at(catalog, question.band)
+    memory = bench.memory.without_starts()
     try:
-        plan = plan_fleet(
-            question.scenario, catalog, question.effort, memory=bench.memory.without_starts(),
-            rule=question.rule, watch=bench.watch,
-        )  # fmt: skip
+        plan = _planned(bench, bench.catalog(path), question, effort, memory=memory)
     except InfeasibleError as error:
-        return Analysed(plan=None, status=Status.INFEASIBLE.value, reason=str(error))
+        return Answer(plan=None, status=Status.INFEASIBLE.value, reason=str(error))
     except SolverError as error:
-        return Analysed(plan=None, status=Status.STOPPED.value, reason=str(error))
-    return Analysed(plan=_marked(plan, bench), status=plan.status.value)
+        return Answer(plan=None, status=Status.STOPPED.value, reason=str(error))
+    return Answer(plan=plan, status=plan.status.value)
 
 
 def front(bench: Bench, path: Path, scenario: Scenario) -> tuple[FrontPoint, ...]:
@@ -128,11 +122,19 @@ def _planned(
     question: Question,
     effort: Effort,
     start: Plan | None = None,
+    memory: Memory | None = None,
 ) -> Plan:
     plan = plan_fleet(
-        question.scenario, catalog, effort, least_carbon_tie_break=question.least_carbon,
-        restriction=question.restriction, memory=bench.memory, watch=bench.watch, start=start,
-    )  # fmt: skip
+        question.scenario,
+        catalog if question.band is None else catalog_at(catalog, question.band),
+        effort,
+        least_carbon_tie_break=question.least_carbon,
+        restriction=question.restriction,
+        memory=memory or bench.memory,
+        rule=question.rule,
+        watch=bench.watch,
+        start=start,
+    )
     return _marked(plan, bench)
 
 

@@ -11,7 +11,7 @@ from app import figures, inputs, state
 from app.solving.tasks import Task
 from app.state import Answer
 from app.text import plain, sentence
-from app.views import all_baselines, assumptions, on_demand, solve
+from app.views import all_baselines, assumptions, fleet, on_demand, solve
 from app.views import answer as draw
 from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError, SolverError
 from ecoserve.operational import hourly_intensity, site_pue
@@ -105,8 +105,7 @@ def answer_top(answer: Answer, effort: str, task: Task | None) -> DeltaGenerator
 
 def answer_details(answer: Answer) -> None:
     """The tables to act on, the parts, the assumptions."""
-    st.markdown("##### Fleet")
-    draw.show_table(draw.fleet_rows(answer), "No server is needed.")
+    fleet.show(answer)
     st.markdown("##### Latency targets")
     draw.show_table(draw.slo_rows(answer.plan), "No online workload.")
     st.markdown("##### Replica pools")

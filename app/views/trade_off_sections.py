@@ -9,6 +9,7 @@ from typing import Any
 from app.solving.desk import Desk
 from app.views import change_panel, limits_panel, regret_panel
 from app.views.analyses import Ask, Found
+from app.views.asking import Inquiry
 from app.views.solve import Effort
 from ecoserve.analysis.crossover import crossovers
 from ecoserve.analysis.pareto import pareto
@@ -19,23 +20,13 @@ from ecoserve.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
-    """One question, what its button says and costs, and who answers."""
-
-    question: str
-    button: str
-    what: str
-    ask: Ask
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Section(Inquiry):
     """An inquiry with a picture of its own."""
 
     show: Callable[[Found, Scenario], None]
 
 
-def _by_plans(analysis: Callable[..., Any]) -> Ask:
+def _of_plans(analysis: Callable[..., Any]) -> Ask:
     """An analysis of many plans, each in its turn."""
 
     def ask(desk: Desk, scenario: Scenario, effort: Effort) -> Any:
@@ -49,28 +40,28 @@ FLEETS = Inquiry(
     question="What does less carbon cost?",
     button="Plan whole fleets along the line",
     what="Up to 8 plans at carbon prices from none to carbon alone.",
-    ask=_by_plans(pareto),
+    ask=_of_plans(pareto),
 )
 SECTIONS: Mapping[str, Section] = {
     "sensitivity": Section(
         question="Which figure would change it?",
         button="Move every input",
         what="About 33 plans: eight inputs at both ends, planned anew and with the fleet kept.",
-        ask=_by_plans(sensitivity),
+        ask=_of_plans(sensitivity),
         show=change_panel.show_sensitivity,
     ),
     "crossovers": Section(
         question="On which grid would it be another fleet?",
         button="Try other grids",
         what="6 to 30 plans on flat grids from 1 to 1,000 gCO2e/kWh.",
-        ask=_by_plans(crossovers),
+        ask=_of_plans(crossovers),
         show=change_panel.show_crossovers,
     ),
     "why-not": Section(
         question="Why not another accelerator?",
         button="Insist on each accelerator",
-        what="One plan for every allowed accelerator that is not in the fleet.",
-        ask=_by_plans(why_not),
+        what="One plan for every allowed accelerator, insisted on or, where chosen, left out.",
+        ask=_of_plans(why_not),
         show=regret_panel.show_why_not,
     ),
     "limits": Section(
@@ -84,7 +75,7 @@ SECTIONS: Mapping[str, Section] = {
         question="Which fleet to regret least?",
         button="Try every view of the world",
         what="9 plans, one for each view, then every fleet found under every view.",
-        ask=_by_plans(robustness),
+        ask=_of_plans(robustness),
         show=regret_panel.show_robustness,
     ),
 }

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 
 from app import inputs, state
-from app.text import plain
-from app.views import analyses, front_panel, on_demand, solve
-from app.views.analyses import Found
+from app.views import front_panel, on_demand, solve
+from app.views.asking import asked
 from app.views.front_panel import FrontAndPlan
 from app.views.solve import Effort
 from app.views.trade_off_parts import EFFORT_WORDS, failed
-from app.views.trade_off_sections import FLEETS, SECTIONS, Inquiry
+from app.views.trade_off_sections import FLEETS, SECTIONS
 from ecoserve.errors import EcoServeError, SolverError
-from ecoserve.scenario import Scenario
 
 EFFORT = "trade:effort"
 EFFORT_HELP = (
@@ -79,7 +75,7 @@ def front() -> bool:
         return True
     on_demand.better(task)
     drawn = st.container()
-    found = asked("fleets", FLEETS, scenario)
+    found = asked("fleets", FLEETS, scenario, chosen_effort())
     with drawn:
         front_panel.show(known.bound, known.answer, found)
     return True
@@ -90,40 +86,9 @@ def section(name: str) -> None:
     """A question with its answer, or with the button that finds it."""
     this, scenario = SECTIONS[name], state.scenario()
     st.markdown(f"##### {this.question}")
-    found = asked(name, this, scenario)
+    found = asked(name, this, scenario, chosen_effort())
     if found is not None:
         this.show(found, scenario)
-
-
-def asked(name: str, this: Inquiry, scenario: Scenario) -> Found | None:
-    """What is known of a question; its button where there is more to find."""
-    known, effort = analyses.known(name, scenario), chosen_effort()
-    if known is not None and known.effort in (effort, "interactive"):
-        return known
-    task = analyses.finding(name, scenario, effort)
-    begin = partial(analyses.begin, name, scenario, effort, this.ask)
-    if task is None:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            more = "" if known is None else ", thoroughly"
-            st.button(
-                f"{this.button}{more}",
-                key=f"ask:{name}",
-                on_click=begin,
-            )
-            st.caption(plain(this.what))
-        return known
-    if not task.is_done:
-        on_demand.follow(task)
-        return known
-    try:
-        found: Found = task.result()
-    except SolverError as error:
-        on_demand.broken_off(task, error, begin)
-    except EcoServeError as error:
-        failed(error)
-    else:
-        return found
-    return known
 
 
 st.set_page_config(page_title="Trade-offs | EcoServe planner")

@@ -11,8 +11,9 @@ from app.solving.desk import Desk
 from app.solving.tasks import Task
 from app.views import analyses, solve
 from app.views.trade_off_sections import FLEETS, SECTIONS
-from ecoserve.analysis.tasks import Question
+from ecoserve.analysis.edits import edited
 from ecoserve.link import encode_link
+from ecoserve.questions import Question
 from tests.e2e.test_pages import go, open_page, text_of
 
 QUICKEST = "small-assistant"
@@ -111,19 +112,35 @@ def test_a_busy_server_is_told_and_the_question_can_be_asked_again(monkeypatch):
     monkeypatch.setitem(managing.MAX_WAITING, "later", 20)
     page.button(key="again:ask:limits").click().run()
     assert not page.error
-    ask(page, "limits")
-    assert not page.error
     assert "ask:limits" not in questions(page)
 
 
 def test_plans_of_an_analysis_that_broke_off_are_not_made_again(monkeypatch):
     catalog, scenario = state.catalog(), state.presets()[QUICKEST]
-    asked = Question(scenario=scenario, effort="quick", label="once")
+    asked = Question(scenario=scenario, label="once")
     manager = solve.tasks().manager
     desk = Desk(catalog, state.catalog_path(), Task(manager, "somebody", "analysis", ""))
-    (first,) = desk.in_turns([asked], catalog)
+    (first,) = desk.in_turns([asked], catalog, "quick")
     monkeypatch.setitem(managing.MAX_WAITING, "later", 0)
     shown: list[tuple[int, int]] = []
-    again = desk.in_turns([asked], catalog, lambda done, total, _: shown.append((done, total)))
+    again = desk.in_turns(
+        [asked], catalog, "quick", lambda done, total, _: shown.append((done, total))
+    )
     assert again == [first]
     assert shown == [(0, 1), (1, 1)]
+
+
+def test_the_plan_page_says_why_each_member_of_the_fleet_is_there_and_why_no_other():
+    preset = state.presets()[QUICKEST]
+    few = edited(preset, {"hardware.accelerators": ["a30", "l4"]})
+    link = encode_link(few, state.presets(), "0", state.catalog().version)
+    page = open_page("plan", link)
+    assert [why[:21] for why in page.dataframe[0].value["Why"]] == ["Serves all of assista"]
+    assert "Without its accelerator" not in page.dataframe[0].value["Why"][0]
+    ask(page, "why-not")
+    assert not page.exception
+    assert not page.error
+    assert "Without its accelerator" in page.dataframe[0].value["Why"][0]
+    assert "Thorough search" in text_of(page)
+    assert "- Without " in text_of(page)
+    assert not questions(page)
