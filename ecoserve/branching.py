@@ -31,6 +31,8 @@ NEIGHBOURS = 30
 POLISH_NODES = 30
 POLISH_SHARPER = 10.0
 """An answer is polished to this part of the gap: what is found early is then rarely improved on."""
+EASY = 40
+"""Up to so many whole columns the search itself is quicker than polishing answers to it."""
 NODES_BETWEEN_LOOKS = 24
 """How often the search looks for an answer near where it is."""
 TRIED_OUT = 8
@@ -126,6 +128,7 @@ class BranchAndBound:
         self._passed_over = math.inf
         """The least bound of the parts left out because it is good enough."""
         self._looked: set[tuple[tuple[float, ...], ...]] = set()
+        self._polishes = True
         self._watch = Watch()
         self.objective = math.inf
         self.bound = -math.inf
@@ -153,6 +156,7 @@ class BranchAndBound:
         if root is None:
             return self._result(Termination.INFEASIBLE)
         self.bound, self.basis, self._gap = root.bound, root.basis, limits.gap
+        self._polishes = limits.nodes == 0 or len(self._whole) > EASY
         if start is not None:
             self._try_start(start, root)
         had_start = bool(self._best)
@@ -210,7 +214,8 @@ class BranchAndBound:
                 return stopped
             column = self._column_to_branch_on(node)
             if column is None:
-                self._keep(node.point)
+                if not self._keep(node.point):
+                    heapq.heappush(heap, replace(node, is_solved=False))
                 continue
             if self._nodes >= next_look:
                 self._look_elsewhere([node, *heap])
@@ -365,7 +370,7 @@ class BranchAndBound:
 
     def _look_elsewhere(self, nodes: Sequence[_Node]) -> None:
         """Polishes the best open node around whose coarse columns nobody has looked yet."""
-        for node in sorted(nodes):
+        for node in sorted(nodes) if self._polishes else ():
             around = self._coarse_box(node.point)
             if around not in self._looked:
                 self._looked.add(around)
@@ -409,17 +414,24 @@ class BranchAndBound:
             names = self._program.names
             self._keep(np.array([found.values[names[i]] for i in self._whole]))
 
-    def _keep(self, point: Array) -> None:
-        """Fixes the whole columns at these values and keeps the answer if it is the best."""
+    def _keep(self, point: Array) -> bool:
+        """Fixes the whole columns at these values and keeps the answer if it is the best.
+
+        False where numerical trouble hides what it is worth.
+        """
         whole = np.round(point)
         for place, members in self._members.items():
             whole[place] = whole[members].sum()
-        fixed = self._attempt(whole, whole)
+        try:
+            fixed = self._node(whole, whole, self.objective)
+        except _NumericalTroubleError:
+            return False
         if fixed is not None and fixed.bound < self.objective:
             self.objective = fixed.bound
             values = self._highs.getSolution().col_value[: self._n_given]
             self._best = dict(zip(self._program.names[: self._n_given], values, strict=True))
             self._tell(is_better=True)
+        return True
 
     def _try_start(self, start: Start, root: _Node) -> None:
         names = self._program.names
