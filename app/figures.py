@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,36 +162,43 @@ def _stacked(
     labels = [_row_label(name, colour) for name, colour, _ in rows]
     totals = [unit.value(plan.kgco2e_per_year) for _, _, plan in rows]
     largest = max(totals) or 1.0
-    figure = go.Figure()
-    for segment in SEGMENTS:
-        key = f"{segment.kind} {segment.side}"
-        values = [unit.value(plan.carbon_by("kind", "side").get(key, 0.0)) for _, _, plan in rows]
-        figure.add_bar(
-            orientation="h",
-            y=labels,
-            x=values,
-            name=segment.name,
-            marker={"color": segment.colour, "line": {"width": 0}},
-            hovertemplate=f"{segment.name}: %{{x:,.4g}} {unit.name}CO2e/year<extra></extra>",
-        )
-    for label, (_, _, plan) in zip(labels, rows, strict=True):
-        _label_segments(figure, label, plan, unit, smallest=0.05 * largest)
+    bars = [
+        _segment_bars(segment, labels, [plan for _, _, plan in rows], unit) for segment in SEGMENTS
+    ]
+    figure = go.Figure(bars)
+    notes: list[dict[str, Any]] = []
     for label, total, (_, _, plan) in zip(labels, totals, rows, strict=True):
-        figure.add_annotation(
-            x=total, y=label, text=_total_label(plan, unit), showarrow=False,
-            xanchor="left", xshift=6, align="left",
-        )  # fmt: skip
+        notes += _segment_labels(label, plan, unit, smallest=0.05 * largest)
+        words = {"text": _total_label(plan, unit), "align": "left"}
+        notes.append(
+            {"x": total, "y": label, "showarrow": False, "xanchor": "left", "xshift": 6, **words}
+        )
     subtitle = f"{unit.name}CO2e per year, the whole fleet"
     dress(figure, title, subtitle, height)
     figure.update_layout(
+        annotations=notes,
         barmode="stack",
         bargap=0.35,
         showlegend=True,
         legend={"orientation": "h", "traceorder": "normal", "y": -0.16, "yanchor": "top", "x": 0},
+        yaxis={"autorange": "reversed", "ticks": ""},
+        xaxis={"range": [0, 1.25 * largest], "ticksuffix": f" {unit.name}"},
     )
-    figure.update_yaxes(autorange="reversed", ticks="")
-    figure.update_xaxes(range=[0, 1.25 * largest], ticksuffix=f" {unit.name}")
     return figure
+
+
+def _segment_bars(
+    segment: Segment, labels: Sequence[str], plans: Sequence[Plan], unit: MassUnit
+) -> go.Bar:
+    key = f"{segment.kind} {segment.side}"
+    return go.Bar(
+        orientation="h",
+        y=labels,
+        x=[unit.value(plan.carbon_by("kind", "side").get(key, 0.0)) for plan in plans],
+        name=segment.name,
+        marker={"color": segment.colour, "line": {"width": 0}},
+        hovertemplate=f"{segment.name}: %{{x:,.4g}} {unit.name}CO2e/year<extra></extra>",
+    )
 
 
 def _total_label(plan: Plan, unit: MassUnit) -> str:
@@ -207,18 +214,21 @@ def _row_label(name: str, colour: str | None) -> str:
     return words if colour is None else f'<span style="color:{colour}">{words}</span>'
 
 
-def _label_segments(
-    figure: go.Figure, label: str, plan: Plan, unit: MassUnit, *, smallest: float
-) -> None:
+def _segment_labels(
+    label: str, plan: Plan, unit: MassUnit, *, smallest: float
+) -> Iterator[dict[str, Any]]:
     """Figures on the segments that have room; on faded ones in the page's own ink."""
     carbon, left = plan.carbon_by("kind", "side"), 0.0
     for segment in SEGMENTS:
         value = unit.value(carbon.get(f"{segment.kind} {segment.side}", 0.0))
         if value > smallest:
-            figure.add_annotation(
-                x=left + value / 2, y=label, text=number(value), showarrow=False,
-                font={"color": _INK.get(segment.colour)},
-            )  # fmt: skip
+            yield {
+                "x": left + value / 2,
+                "y": label,
+                "text": number(value),
+                "showarrow": False,
+                "font": {"color": _INK.get(segment.colour)},
+            }
         left += value
 
 

@@ -107,6 +107,9 @@ def _when_up(address: str, port: int, url: str, announce: Callable[[str], None])
         try:
             with socket.create_connection((target, port), timeout=1):
                 announce(url)
+                from app.views import solve  # as slow as the pages, which need it next
+
+                solve.tasks().manager.warm_up()
                 return
         except OSError:
             time.sleep(0.1)

@@ -93,6 +93,8 @@ class Session:
     """What was asked for that is only planned on demand, by its name and the scenario."""
     trends: dict[str, float] = field(default_factory=dict)
     """What the visitor assumes of the years to come, by field; the catalog has the rest."""
+    choices: tuple[Scenario, str, dict[str, str]] | None = None
+    """Baselines offered, for which scenario and catalog: a page asks for them often."""
 
     @property
     def scenario(self) -> Scenario:
@@ -136,7 +138,10 @@ def presets() -> dict[str, Scenario]:
 
 def baselines() -> dict[str, str]:
     """What the plan can be set against, in words, by the key it has in the address."""
-    return baseline_choices(scenario(), catalog())
+    held, rows, now = session(), catalog(), scenario()
+    if held.choices is None or held.choices[:2] != (now, rows.version):
+        held.choices = now, rows.version, baseline_choices(now, rows)
+    return held.choices[2]
 
 
 def baseline() -> str:

@@ -12,8 +12,9 @@ EcoServeError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,23 @@ class BlockedSlice:
 
 
 class EcoServeError(Exception):
-    """Root of the tree; catching it catches every error this project raises on purpose."""
+    """Root of the tree; catching it catches every error this project raises on purpose.
+
+    They cross from one process to another whole: message, and what they hold.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(
+    kind: type[EcoServeError], args: tuple[Any, ...], held: Mapping[str, Any]
+) -> EcoServeError:
+    """The error again, without asking ``__init__`` for what it was made of."""
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(held)
+    return error
 
 
 class ScenarioError(EcoServeError):

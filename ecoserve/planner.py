@@ -372,7 +372,8 @@ class Search:
         found, basis = self._search(program, limits, start)
         if found.is_feasible:
             self.memory.keep_start(key, Start(values=found.values, basis=basis))
-        if self.effort != "quick" and found.termination is not Termination.TIME_LIMIT:
+        stopped = (Termination.TIME_LIMIT, Termination.CANCELLED)
+        if self.effort != "quick" and found.termination not in stopped:
             self.memory.keep_answer(asked, found)
         return found
 

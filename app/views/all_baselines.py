@@ -10,12 +10,13 @@ import streamlit as st
 
 from app import state
 from app.given import with_given_bytes
+from app.solving.desk import Desk
+from app.solving.questions import Found
 from app.text import mass_unit, number, percent, plain, sentence
 from app.versus import COLUMN_WORDS, baseline_words, split_key
 from app.views import answer as draw
-from app.views import on_demand, solve
-from app.views.solve import Found
-from ecoserve.errors import Problem, ScenarioError, SolverError
+from app.views import on_demand
+from ecoserve.errors import Problem, ScenarioError
 from ecoserve.plan import Plan, Status
 from ecoserve.scenario import Scenario
 
@@ -29,10 +30,10 @@ def show(scenario: Scenario, plan: Plan) -> None:
     why = "Plans what else people would buy: each as sold, and with every lever this plan has."
     if not on_demand.wanted("baselines", "Plan all baselines", why):
         return
-    try:
-        found = planned(scenario)
-    except SolverError as error:
-        st.error(plain(sentence(str(error))))
+    names = state.baselines()
+    key = scenario.fingerprint()
+    found = on_demand.planned("baselines", key, lambda desk: planned(scenario, names, desk))
+    if found is None:
         return
     draw.show_table(rows(found, plan, scenario), "", wide="Baseline")
     st.caption(plain(findings(found, plan, scenario)))
@@ -65,14 +66,12 @@ def _take_fleets() -> None:
         state.refuse(tuple(lines))
 
 
-def planned(scenario: Scenario) -> dict[str, Found]:
+def planned(scenario: Scenario, names: Mapping[str, str], desk: Desk) -> dict[str, Found]:
     """Every baseline by key; each waits its turn like any other plan."""
-    keys = list(state.baselines())
     found = {}
-    with on_demand.progress() as tell:
-        for done, key in enumerate(keys):
-            tell(done, len(keys), state.baselines()[key])
-            found[key] = solve.baseline_plan(scenario, key, "interactive")
+    for done, (key, words) in enumerate(names.items()):
+        desk.task.tell(done, len(names), words)
+        found[key] = desk.baseline_plan(scenario, key, "interactive")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Analyses for pages: many plans, each in its turn at the solver, kept for whoever asks again.
+"""Analyses for pages: many plans, each in its turn at the workers, kept for whoever asks again.
 
 Every plan waits for its own turn, so that an analysis of fifty plans keeps nobody else waiting for
 more than one of them. Plans are kept one by one: an analysis broken off goes on from there.
@@ -7,26 +7,22 @@ more than one of them. Plans are kept one by one: an analysis broken off goes on
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 
 from app import state
+from app.solving.desk import Desk
+from app.solving.tasks import Task
 from app.views import solve
-from app.views.solve import STOPPED_BY_TIME, Effort
-from ecoserve.analysis.pareto import FrontPoint, pareto_bound
-from ecoserve.catalog import Catalog
-from ecoserve.planner import Effort as SolverEffort
-from ecoserve.questions import Answer, Progress, Question, Runner, collect, one_by_one
+from app.views.solve import Effort
 from ecoserve.scenario import Scenario
 
-Ask = Callable[[Scenario, Catalog, Effort, Runner, Progress], Any]
-MAX_ANSWERS = 512
+Ask = Callable[[Desk, Scenario, Effort], Any]
 MAX_FOUND = 128
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +51,6 @@ class _Shelf:
                 self.kept.popitem(last=False)
 
 
-class _NotKeptError(Exception):
-    """Carries an answer out of a cached function without caching it."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        super().__init__("stopped, not cached")
-
-
 def known(name: str, scenario: Scenario) -> Found | None:
     """The most searched for of what is known already."""
     for effort in ("interactive", "quick"):
@@ -72,43 +60,21 @@ def known(name: str, scenario: Scenario) -> Found | None:
     return None
 
 
-def find(name: str, ask: Ask, scenario: Scenario, effort: Effort, on_progress: Progress) -> Found:
-    """Asks and keeps. Raises what ``ask`` raises, and SolverError where the server is busy."""
-    answer = ask(scenario, state.catalog(), effort, in_turns, on_progress)
-    _shelf().keep(_key(name, scenario, effort), answer)
-    return Found(answer, effort)
+def finding(name: str, scenario: Scenario, effort: Effort) -> Task | None:
+    """The task that finds it, if it has begun; waits a moment for it."""
+    return solve.task(f"ask:{name}", _key(name, scenario, effort), None)
 
 
-def front_bound(scenario: Scenario) -> tuple[FrontPoint, ...]:
-    """The front that no fleet can pass. Raises InfeasibleError where nothing serves."""
-    key = _key("front", scenario, "")
-    bound: tuple[FrontPoint, ...] | None = _shelf().get(key)
-    if bound is None:
-        bound = in_turn(lambda: pareto_bound(scenario, state.catalog()))
-        _shelf().keep(key, bound)
-    return bound
+def begin(name: str, scenario: Scenario, effort: Effort, ask: Ask) -> None:
+    """Begins to ask; what is found is kept for all visitors."""
+    key, shelf = _key(name, scenario, effort), _shelf()
 
+    def found(desk: Desk) -> Found:
+        answer = ask(desk, scenario, effort)
+        shelf.keep(key, answer)
+        return Found(answer, effort)
 
-def in_turn(work: Callable[[], T]) -> T:
-    """One piece of work at the solver, when its turn comes."""
-    with solve.turn():
-        return work()
-
-
-def in_turns(
-    questions: Sequence[Question],
-    catalog: Catalog,
-    effort: SolverEffort,
-    on_progress: Progress | None = None,
-) -> list[Answer]:
-    """The runner of pages: plan after plan, each kept and each in its turn."""
-    answer = _answering(catalog.version, catalog)
-
-    def answered(question: Question) -> Answer:
-        return _answered(question, catalog, effort, lambda: answer(question, effort))
-
-    found = ([answered(question)] for question in questions)
-    return collect(found, questions, on_progress)
+    solve.begin(f"ask:{name}", key, found)
 
 
 def _key(name: str, scenario: Scenario, effort: str) -> tuple[str, ...]:
@@ -118,33 +84,3 @@ def _key(name: str, scenario: Scenario, effort: str) -> tuple[str, ...]:
 @st.cache_resource
 def _shelf() -> _Shelf:
     return _Shelf()
-
-
-@st.cache_resource(max_entries=state.MAX_CATALOGS, show_spinner=False)
-def _answering(
-    catalog_version: str, _catalog: Catalog
-) -> Callable[[Question, SolverEffort], Answer]:
-    """What questions of all visitors to one catalog have in common, built once."""
-    return one_by_one(_catalog)
-
-
-def _answered(
-    question: Question, catalog: Catalog, effort: SolverEffort, work: Callable[[], Answer]
-) -> Answer:
-    asked = repr((question.identity, effort))
-    try:
-        return _kept(asked, catalog.version, work)
-    except _NotKeptError as stopped:
-        return stopped.answer
-
-
-@st.cache_data(max_entries=MAX_ANSWERS, show_spinner=False)
-def _kept(asked: str, catalog_version: str, _work: Callable[[], Answer]) -> Answer:
-    answer = in_turn(_work)
-    if answer.plan is None:
-        stopped = answer.status == "stopped"
-    else:
-        stopped = any(note.code == STOPPED_BY_TIME for note in answer.plan.notes)
-    if stopped:
-        raise _NotKeptError(answer)
-    return answer

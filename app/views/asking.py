@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
 from app.text import plain
-from app.views import analyses
+from app.views import analyses, on_demand
 from app.views.analyses import Ask, Found
 from app.views.solve import Effort
 from app.views.trade_off_parts import failed
-from ecoserve.errors import EcoServeError
+from ecoserve.errors import EcoServeError, SolverError
 from ecoserve.scenario import Scenario
 
 
@@ -27,26 +28,26 @@ class Inquiry:
 
 def asked(name: str, this: Inquiry, scenario: Scenario, effort: Effort) -> Found | None:
     """What is known of a question; its button where there is more to find."""
-    found = analyses.known(name, scenario)
-    if found is not None and found.effort in (effort, "interactive"):
-        return found
-    place = st.empty()
-    more = "" if found is None else ", thoroughly"
-    with place.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button(f"{this.button}{more}", key=f"ask:{name}")
-        st.caption(plain(this.what))
-    if not pressed:
-        return found
-    bar = place.progress(0.0, "Waiting for a turn")
-
-    def show(done: int, total: int, label: str) -> None:
-        bar.progress(done / max(total, 1), plain(f"{done} of {total} plans: {label}"))
-
+    known = analyses.known(name, scenario)
+    if known is not None and known.effort in (effort, "interactive"):
+        return known
+    task = analyses.finding(name, scenario, effort)
+    begin = partial(analyses.begin, name, scenario, effort, this.ask)
+    if task is None:
+        more = "" if known is None else ", thoroughly"
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(f"{this.button}{more}", key=f"ask:{name}", on_click=begin)
+            st.caption(plain(this.what))
+        return known
+    if not task.is_done:
+        on_demand.follow(task)
+        return known
     try:
-        found = analyses.find(name, this.ask, scenario, effort, show)
+        found: Found = task.result()
+    except SolverError as error:
+        on_demand.broken_off(task, error, begin)
     except EcoServeError as error:
-        place.empty()
         failed(error)
+    else:
         return found
-    place.empty()
-    return found
+    return known

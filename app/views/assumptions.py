@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import state
+from app.solving.desk import Desk
 from app.state import Answer
 from app.text import mass_unit, plain, sentence
-from app.views import solve
+from app.views import on_demand, solve
 from app.views.answer import set_line, view_unit
 from ecoserve.constraints import FAMILIES
 from ecoserve.cost import rental_date
-from ecoserve.errors import EcoServeError
+from ecoserve.errors import EcoServeError, InfeasibleError
 from ecoserve.operational import hourly_intensity
 from ecoserve.plan import Plan
 from ecoserve.scenario_parts import Site
@@ -99,15 +101,29 @@ def under_other_sets(place: DeltaGenerator, answer: Answer) -> None:
     """What the headline becomes with the other embodied coefficients, by the quick answer."""
     used = answer.scenario.policy.coefficients
     others = [name for name in state.catalog().coefficient_sets if name != used]
-    if others:
-        lines = "; ".join(_set_line(name, answer) for name in others)
-        place.caption(plain(f"Embodied coefficients {used}. Planned anew {lines}."))
+    if not others:
+        return
+    key = answer.scenario.fingerprint(), answer.baseline
+    with place.container():
+        found = on_demand.planned("sets", key, lambda desk: _under(others, answer, desk))
+        if found is not None:
+            lines = "; ".join(_set_line(name, found[name], answer) for name in others)
+            st.caption(plain(f"Embodied coefficients {used}. Planned anew {lines}."))
 
 
-def _set_line(name: str, answer: Answer) -> str:
-    scenario = state.changed(answer.scenario, {"policy.coefficients": name})
-    try:
-        other = solve.answer(scenario, answer.baseline, "quick")
-    except EcoServeError as error:
-        return f"with {name}: {str(error).rstrip('.')}"
+def _under(names: Sequence[str], answer: Answer, desk: Desk) -> dict[str, Answer | EcoServeError]:
+    """The quick answer under each set, or why there is none."""
+    found: dict[str, Answer | EcoServeError] = {}
+    for name in names:
+        scenario = state.changed(answer.scenario, {"policy.coefficients": name})
+        try:
+            found[name] = solve.answer(desk, scenario, answer.baseline, "quick")
+        except InfeasibleError as error:
+            found[name] = error
+    return found
+
+
+def _set_line(name: str, other: Answer | EcoServeError, answer: Answer) -> str:
+    if isinstance(other, EcoServeError):
+        return f"with {name}: {str(other).rstrip('.')}"
     return set_line(name, other, view_unit(answer))

@@ -1,6 +1,6 @@
 """The waterfall, ablations and what-ifs of the current scenario, question by question.
 
-Every question waits its turn and is cached by itself, so that what two of them share is planned
+Every question waits its turn and is kept by itself, so that what two of them share is planned
 once and who leaves the page loses nothing.
 """
 
@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 from app import state
 from app.figures_four_rs import LeverWorth, RecycleBar
-from app.views import solve
-from app.views.on_demand import Tell
-from app.views.solve import Effort
+from app.solving.desk import Desk
 from ecoserve.ablations import (
     COST_AS_SOLD,
     ONLY,
@@ -30,6 +28,7 @@ from ecoserve.ablations import (
 from ecoserve.baselines import COST
 from ecoserve.errors import InfeasibleError
 from ecoserve.plan import Plan
+from ecoserve.planner import Effort
 from ecoserve.questions import Question, best_answers
 from ecoserve.refresh import planned_fleet, refresh_grid
 from ecoserve.scenario import Scenario
@@ -51,25 +50,32 @@ class Fall:
     """By step; the better of its own search and of the plan's, where both asked the same."""
 
 
-def fall(scenario: Scenario, effort: Effort, tell: Tell) -> Fall:
+def fall(scenario: Scenario, effort: Effort, desk: Desk) -> Fall:
     """Step by step. Raises InfeasibleError where nothing, or not the cheapest fleet, can serve."""
+    tell = desk.task.tell
     steps = waterfall_questions(scenario)
     names = ["this plan", COST_AS_SOLD, *steps]
     tell(0, len(names), names[0])
-    ours = solve.our_plan(scenario, effort)
+    ours = desk.our_plan(scenario, effort)
     tell(1, len(names), names[1])
-    found = solve.baseline_plan(scenario, COST, effort)
+    found = desk.baseline_plan(scenario, COST, effort)
     if found.plan is None:
         raise InfeasibleError(f"no fleet as sold can serve this traffic: {found.reason}")
     before, plans = found.plan, {OURS: ours}
     for done, (name, question) in enumerate(steps.items(), start=2):
         tell(done, len(names), name.replace("_", " "))
-        answer = solve.asked(question, effort, before)
+        answer = desk.asked(question, effort, before)
         if answer.plan is not None:
             plans[name] = before = answer.plan
     best = best_answers({OURS: Question(scenario=scenario), **steps}, plans)
     mine = {name: plan for name, plan in best.items() if name != OURS}
     return Fall(steps=read_waterfall(found.plan, mine), ours=ours, cost=found.plan, plans=mine)
+
+
+def in_steps(scenario: Scenario, desk: Desk) -> Fall:
+    """The waterfall by the quick answers, shown at once; then by the better ones."""
+    desk.task.show(fall(scenario, "quick", desk))
+    return fall(scenario, "interactive", desk)
 
 
 def recycle(plan: Plan, scenario: Scenario) -> RecycleBar | None:
@@ -85,13 +91,13 @@ def recycle(plan: Plan, scenario: Scenario) -> RecycleBar | None:
     )
 
 
-def lever_worths(scenario: Scenario, found: Fall, tell: Tell) -> tuple[LeverWorth, ...]:
+def lever_worths(scenario: Scenario, found: Fall, desk: Desk) -> tuple[LeverWorth, ...]:
     """Each lever alone, against none (Rightsize: against cost as sold), and all but each."""
     alone, missing = (
         only_questions(scenario),
-        without_questions(scenario, state.catalog(), found.cost),
+        without_questions(scenario, desk.catalog, found.cost),
     )
-    plans = dict(_plans(alone | missing, tell))
+    plans = dict(_plans(alone | missing, desk))
     best = best_answers(
         {**alone, **missing, **waterfall_questions(scenario)}, {**plans, **found.plans}
     )
@@ -99,21 +105,21 @@ def lever_worths(scenario: Scenario, found: Fall, tell: Tell) -> tuple[LeverWort
     return tuple(_worth(lever, settled, found) for lever in allowed_levers(scenario))
 
 
-def what_ifs(scenario: Scenario, tell: Tell) -> tuple[WhatIf, ...]:
+def what_ifs(scenario: Scenario, desk: Desk) -> tuple[WhatIf, ...]:
     """The plan's question in changed worlds."""
-    worlds = changed_worlds(scenario, state.catalog())
+    worlds = changed_worlds(scenario, desk.catalog)
     found = []
     for done, world in enumerate(worlds):
-        tell(done, len(worlds), world.what)
-        answer = solve.asked(world.question, "interactive")
+        desk.task.tell(done, len(worlds), world.what)
+        answer = desk.asked(world.question, "interactive")
         found.append(WhatIf(key=world.key, what=world.what, plan=answer.plan, reason=answer.reason))
     return tuple(found)
 
 
-def _plans(questions: Mapping[str, Question], tell: Tell) -> Iterator[tuple[str, Plan]]:
+def _plans(questions: Mapping[str, Question], desk: Desk) -> Iterator[tuple[str, Plan]]:
     for done, (key, question) in enumerate(questions.items()):
-        tell(done, len(questions), key.replace(":", " ").replace("_", " "))
-        plan = solve.asked(question, "interactive").plan
+        desk.task.tell(done, len(questions), key.replace(":", " ").replace("_", " "))
+        plan = desk.asked(question, "interactive").plan
         if plan is not None:
             yield key, plan
 

@@ -6,15 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from app import figures_four_rs as figures
 from app import inputs, state
+from app.solving.tasks import Task
 from app.text import mass_unit, number, percent, plain, sentence, sentence_list
 from app.views import answer as draw
-from app.views import falling, lever_panels, on_demand, paper_panel
+from app.views import falling, lever_panels, on_demand, paper_panel, solve
 from app.views.falling import Fall
-from ecoserve.errors import EcoServeError, InfeasibleError
+from ecoserve.errors import EcoServeError, InfeasibleError, SolverError
 from ecoserve.scenario import Scenario
 
 SEEN_DIFFERENCE = 0.001
@@ -24,41 +24,35 @@ SEEN_DIFFERENCE = 0.001
 def page() -> None:
     """The waterfall by the quick answers, then by the better ones; the rest on demand."""
     inputs.header("Four Rs")
-    scenario, place = state.scenario(), st.empty()
+    scenario = state.scenario()
+    task = solve.task("fall", scenario.fingerprint(), lambda d: falling.in_steps(scenario, d))
+    assert task is not None, "or it was begun"
     try:
-        found = planned(scenario, place)
+        found: Fall | None = task.best()
     except EcoServeError as error:
-        failed(place, error)
+        failed(error, task)
     else:
-        show(place, found, scenario, "final")
-        lever_panels.ablations(scenario, found)
-        lever_panels.reuse(scenario)
-        lever_panels.reduce(found.ours, scenario)
-        lever_panels.what_ifs(scenario, found.ours)
+        if found is None:
+            on_demand.follow(task)
+        else:
+            show(found, scenario, task)
+            lever_panels.ablations(scenario, found)
+            lever_panels.reuse(scenario)
+            lever_panels.reduce(found.ours, scenario)
+            lever_panels.what_ifs(scenario, found.ours)
     paper_panel.show()
 
 
-def planned(scenario: Scenario, place: DeltaGenerator) -> Fall:
-    """The waterfall; while the better one is worked out, the quick one is shown."""
-    key = "waterfall", scenario.fingerprint()
-    with on_demand.progress() as tell:
-        if key not in state.session().asked:
-            show(place, falling.fall(scenario, "quick", tell), scenario, "quick")
-        found = falling.fall(scenario, "interactive", tell)
-    state.session().asked.add(key)
-    return found
-
-
-def show(place: DeltaGenerator, found: Fall, scenario: Scenario, effort: str) -> None:
+def show(found: Fall, scenario: Scenario, task: Task) -> None:
     """Finding, chart and table."""
-    with place.container():
-        st.subheader(plain(sentence(figures.waterfall_title(found.steps))), anchor=False)
-        working = " Better answers are being worked out." if effort == "quick" else ""
-        st.markdown(plain(certainty(found) + working))
-        beside = falling.recycle(found.ours, scenario)
-        draw.show_chart(figures.waterfall(found.steps, beside), f"waterfall-{effort}")
-        draw.show_table(step_rows(found), "", wide="Step", tall=12)
-        st.caption(plain(conventions(found)))
+    st.subheader(plain(sentence(figures.waterfall_title(found.steps))), anchor=False)
+    st.markdown(plain(certainty(found)))
+    with st.container():
+        on_demand.better(task)
+    beside = falling.recycle(found.ours, scenario)
+    draw.show_chart(figures.waterfall(found.steps, beside), "waterfall")
+    draw.show_table(step_rows(found), "", wide="Step", tall=12)
+    st.caption(plain(conventions(found)))
 
 
 def certainty(found: Fall) -> str:
@@ -129,13 +123,15 @@ def step_rows(found: Fall) -> list[dict[str, Any]]:
     return rows
 
 
-def failed(place: DeltaGenerator, error: EcoServeError) -> None:
+def failed(error: EcoServeError, task: Task) -> None:
     """Says why there is no waterfall."""
-    with place.container():
-        st.error(plain(sentence(state.readable(str(error)))))
-        if isinstance(error, InfeasibleError):
-            draw.show_table(draw.blocked_rows(error.blocked), "")
-        st.caption("Without a plan there is no lever to judge; the Plan page says what is wrong.")
+    if isinstance(error, SolverError):
+        on_demand.broken_off(task, error)
+        return
+    st.error(plain(sentence(state.readable(str(error)))))
+    if isinstance(error, InfeasibleError):
+        draw.show_table(draw.blocked_rows(error.blocked), "")
+    st.caption("Without a plan there is no lever to judge; the Plan page says what is wrong.")
 
 
 st.set_page_config(page_title="Four Rs | EcoServe planner")

@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from app import figures_trade_offs as figures
-from app import state
 from app.figures_trade_offs import MarkedPlan
+from app.solving.desk import Desk
 from app.state import Answer
 from app.text import MassUnit, mass_unit, number, percent
 from app.versus import DEFAULT_BASELINE
 from app.views import answer as draw
 from app.views import solve
 from app.views.analyses import Found
-from app.views.solve import Effort
 from app.views.trade_off_parts import Row, certainty, fleet_words, say, table
 from ecoserve.analysis.pareto import FleetPoint, FrontPoint, Pareto
 from ecoserve.plan import Plan
+from ecoserve.scenario import Scenario
 
 WORTH_SAYING = 1e-3
 """Smaller shares are the same."""
 FULL_PRICE = "carbon alone"
 
 
-def known_answer() -> Answer | None:
-    """The plan beside the fleet chosen for cost, where this tab has its best already."""
-    key = state.scenario().fingerprint(), DEFAULT_BASELINE
-    return state.session().finished.get(key)
+@dataclass(frozen=True, slots=True)
+class FrontAndPlan:
+    """The line that no fleet can pass, and the plan beside the fleet chosen for cost."""
+
+    bound: tuple[FrontPoint, ...]
+    answer: Answer
 
 
-def compared(effort: Effort) -> Answer:
-    """The same, planned: quickly at first, then as on the Plan page."""
-    return solve.answer(state.scenario(), DEFAULT_BASELINE, effort)
+def in_steps(desk: Desk, scenario: Scenario) -> FrontAndPlan:
+    """With the quick plan, shown at once; then with the one of the Plan page.
+
+    Raises InfeasibleError where nothing serves.
+    """
+    bound = desk.front(scenario)
+    first = solve.answer(desk, scenario, DEFAULT_BASELINE, "quick")
+    desk.task.show(FrontAndPlan(bound, first))
+    return FrontAndPlan(bound, solve.answer(desk, scenario, DEFAULT_BASELINE, "interactive"))
 
 
-def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None, key: str) -> None:
+def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None) -> None:
     """The front with our plan and the cheapest fleet, and whole fleets where they are known."""
     fleets: tuple[FleetPoint, ...] = ()
     if found is not None:
@@ -45,13 +54,13 @@ def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None, key: 
     if answer.other is not None:
         marked.append(MarkedPlan(label=answer.other_name, plan=answer.other, is_ours=False))
     chart = figures.carbon_against_cost(bound, fleets, marked, fleet_words)
-    draw.show_chart(chart, f"front-{key}")
+    draw.show_chart(chart, "front")
     say(_bound_words(bound, answer))
     if found is not None:
         gap = max(point.gap for point in fleets)
         say(certainty(found.effort, gap), _better(fleets, answer.plan), _advice(fleets))
     unit = mass_unit(bound[0].kgco2e_per_year)
-    table([*_fleet_rows(fleets, unit), *_bound_rows(bound, unit)], f"front-{key}")
+    table([*_fleet_rows(fleets, unit), *_bound_rows(bound, unit)], "front")
 
 
 def _bound_words(bound: Sequence[FrontPoint], answer: Answer) -> str:

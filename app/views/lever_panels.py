@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import streamlit as st
 
 from app import figures_four_rs as figures
 from app import state
+from app.solving.desk import Desk
 from app.text import capacity, mass_unit, number, percent, plain, sentence
 from app.views import answer as draw
-from app.views import falling, on_demand, solve
+from app.views import falling, on_demand
 from app.views.falling import Fall
 from ecoserve.analysis.reduce import reduce_split
 from ecoserve.analysis.reuse import ReuseBreakEven, ReuseEntry, reuse_break_even, reuse_entry
 from ecoserve.errors import EcoServeError
 from ecoserve.operational import hourly_intensity
 from ecoserve.plan import Plan
-from ecoserve.scenario import Scenario, canonical_json
+from ecoserve.scenario import Scenario
 from ecoserve.what_ifs import WhatIf
 
 
@@ -29,11 +31,9 @@ def ablations(scenario: Scenario, found: Fall) -> None:
     why = "Plans the fleet with one lever only, and with all but one: about ten more plans."
     if not on_demand.wanted("ablations", "Plan the ablations", why):
         return
-    try:
-        with on_demand.progress() as tell:
-            worths = falling.lever_worths(scenario, found, tell)
-    except EcoServeError as error:
-        st.error(plain(sentence(state.readable(str(error)))))
+    key = scenario.fingerprint(), found.cost.fleet, tuple(found.plans)
+    worths = _planned("ablations", key, lambda d: falling.lever_worths(scenario, found, d))
+    if worths is None:
         return
     draw.show_chart(figures.lever_worths(worths), "ablations")
     st.caption(
@@ -58,19 +58,26 @@ def reuse(scenario: Scenario) -> None:
     why = "Plans the fleet on ever cleaner grids until host CPUs come into the plan."
     if not on_demand.wanted("reuse", "Find where Reuse enters", why):
         return
-    try:
-        with st.spinner("Planning on cleaner and dirtier grids"):
-            entry = _entry(canonical_json(scenario), state.catalog().version, scenario)
-    except EcoServeError as error:
-        st.error(plain(sentence(state.readable(str(error)))))
+    entry = _planned("reuse", scenario.fingerprint(), lambda desk: _entry(scenario, desk))
+    if entry is None:
         return
     st.markdown(plain(sentence(entry.sentence)))
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _entry(scenario_json: str, catalog_version: str, _scenario: Scenario) -> ReuseEntry:
-    with solve.turn():
-        return reuse_entry(_scenario, state.catalog(), "quick")
+def _entry(scenario: Scenario, desk: Desk) -> ReuseEntry:
+    def tell(done: int, total: int, label: str) -> None:
+        """Nobody knows yet how many there will be."""
+
+    return reuse_entry(scenario, desk.catalog, "quick", run=desk.in_turns, on_progress=tell)
+
+
+def _planned(what: str, key: Hashable, work: Callable[[Desk], Any]) -> Any | None:
+    """As :func:`on_demand.planned`; where there is no such plan, that is told here."""
+    try:
+        return on_demand.planned(what, key, work)
+    except EcoServeError as error:
+        st.error(plain(sentence(state.readable(str(error)))))
+        return None
 
 
 def reuse_finding(rows: tuple[ReuseBreakEven, ...], scenario: Scenario) -> str:
@@ -156,11 +163,9 @@ def what_ifs(scenario: Scenario, plan: Plan) -> None:
     why = "Plans with fp8 weights accepted or refused, and with this site on other grids."
     if not on_demand.wanted("what-ifs", "Plan the what-ifs", why):
         return
-    try:
-        with on_demand.progress() as tell:
-            worlds = falling.what_ifs(scenario, tell)
-    except EcoServeError as error:
-        st.error(plain(sentence(state.readable(str(error)))))
+    key = scenario.fingerprint()
+    worlds = _planned("what-ifs", key, lambda desk: falling.what_ifs(scenario, desk))
+    if worlds is None:
         return
     ours = plan.kgco2e_per_year
     changes = {

@@ -11,9 +11,10 @@ import streamlit as st
 from app import figures_lifecycle as figures
 from app import inputs, state
 from app.reports_lifecycle import compared_words
+from app.solving.desk import Desk
 from app.text import MassUnit, column_words, mass_unit, number, percent, plain, sentence
 from app.views import answer as draw
-from app.views import solve
+from app.views import on_demand
 from ecoserve.cohort_program import SIDES
 from ecoserve.errors import EcoServeError, InfeasibleError
 from ecoserve.lifecycle import ENDS, PUBLISHED_SAVING, Effect, Lifecycle
@@ -66,10 +67,11 @@ def page() -> None:
         assume()
     with result:
         try:
-            with st.spinner("Planning the fleet and its years"):
-                study = studied()
+            study = studied()
         except EcoServeError as error:
             failed(error)
+            return
+        if study is None:
             return
         answer(study)
     behind(study)
@@ -122,12 +124,22 @@ def _forget() -> None:
         st.session_state.pop(_key(name), None)
 
 
-def studied() -> Lifecycle:
-    """The study of the current scenario under the visitor's assumptions."""
+def studied() -> Lifecycle | None:
+    """The study of the current scenario under the visitor's assumptions; None until it is done."""
     given: dict[str, float | int] = dict(state.session().trends)
     if HORIZON in given:
         given[HORIZON] = int(given[HORIZON])
-    return solve.lifecycle(state.scenario(), catalog_assumptions(state.catalog(), given))
+    scenario, assumptions = state.scenario(), catalog_assumptions(state.catalog(), given)
+
+    def study(desk: Desk) -> Lifecycle:
+        desk.task.tell(0, 2, "the fleet")
+        plan = desk.our_plan(scenario, "interactive")
+        desk.task.tell(1, 2, "its years")
+        return desk.years(scenario, plan, assumptions)
+
+    key = scenario.fingerprint(), repr(assumptions)
+    found: Lifecycle | None = on_demand.planned("years", key, study)
+    return found
 
 
 def failed(error: EcoServeError) -> None:

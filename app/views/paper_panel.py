@@ -11,12 +11,12 @@ from app import figures_paper as figures
 from app import reports_paper as tables
 from app import state
 from app.presets import PAPER_SCENE
+from app.solving.desk import Desk
 from app.text import plain, sentence
 from app.views import answer as draw
-from app.views import on_demand, solve
+from app.views import on_demand
 from ecoserve.errors import EcoServeError
-from ecoserve.paper_claims import CLAIMS, REGIONS, PaperClaims, SceneResult, cells, try_cell
-from ecoserve.scenario import Scenario, canonical_json
+from ecoserve.paper_claims import CLAIMS, REGIONS, PaperClaims, cells
 from ecoserve.trends import DEFAULT_HORIZON_YEARS
 
 WHAT = "paper"
@@ -35,9 +35,11 @@ def show() -> None:
     if not on_demand.wanted(WHAT, "Try the claims", why):
         return
     try:
-        claims = tried()
+        claims = on_demand.planned(WHAT, WHAT, tried)
     except EcoServeError as error:
         st.error(plain(sentence(state.readable(str(error)))))
+        return
+    if claims is None:
         return
     draw.show_chart(figures.paper_savings(claims, tables.keys(claims)), "paper")
     draw.show_table(_rows(tables.savings_heads(claims), tables.savings_rows(claims)), "")
@@ -46,24 +48,15 @@ def show() -> None:
     st.caption(plain(" ".join(state.readable(line) for line in tables.remarks(claims))))
 
 
-def tried() -> PaperClaims:
-    """Every cell; each waits its turn and is cached by itself."""
-    catalog = state.catalog()
+def tried(desk: Desk) -> PaperClaims:
+    """Every cell; each waits its turn and is kept by itself."""
+    catalog = desk.catalog
     scenario = state.presets()[PAPER_SCENE]
     found, every = [], cells(REGIONS, tuple(catalog.coefficient_sets))
-    with on_demand.progress() as tell:
-        for done, (region, name) in enumerate(every):
-            tell(done, len(every), f"{catalog.region(region).name}, set {name}")
-            found.append(_cell(canonical_json(scenario), region, name, catalog.version, scenario))
+    for done, (region, name) in enumerate(every):
+        desk.task.tell(done, len(every), f"{catalog.region(region).name}, set {name}")
+        found.append(desk.paper_cell(scenario, region, name))
     return PaperClaims(results=tuple(found), horizon_years=DEFAULT_HORIZON_YEARS)
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _cell(
-    scenario_json: str, region: str, coefficients: str, catalog_version: str, _scenario: Scenario
-) -> SceneResult:
-    with solve.turn():
-        return try_cell(_scenario, region, coefficients, state.catalog(), "quick", solve.memory())
 
 
 def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[dict[str, Any]]:

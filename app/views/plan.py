@@ -8,11 +8,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import figures, inputs, state
+from app.solving.tasks import Task
 from app.state import Answer
 from app.text import plain, sentence
-from app.views import all_baselines, assumptions, fleet, solve
+from app.views import all_baselines, assumptions, fleet, on_demand, solve
 from app.views import answer as draw
-from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError
+from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError, SolverError
 from ecoserve.operational import hourly_intensity, site_pue
 
 # Widths of controls, which wrap where the page is narrower than all of them.
@@ -21,27 +22,31 @@ MEAN_PX, PUE_PX, OBJECTIVE_PX, VERSUS_PX = 200, 115, 136, 255
 
 @st.fragment
 def page() -> None:
-    """The whole page is one fragment: a change redraws it and nothing else; the last one wins."""
+    """The whole page is one fragment: a change redraws it and nothing else; the last one wins.
+
+    What there is by now is drawn at once; the line below the headline follows the rest.
+    """
     inputs.header("Plan")
     controls()
-    answer_here = st.empty()
     scenario, baseline = state.scenario(), state.baseline()
     known = state.session().finished.get((scenario.fingerprint(), baseline))
+    task = solve.answering(scenario, baseline) if known is None else None
     try:
-        if known is None:
-            waiting(answer_here)
-            first = solve.answer(scenario, baseline, "quick")
-            state.keep(first, final=False)
-            answer_top(answer_here, first, "quick")
-            known = solve.answer(scenario, baseline, "interactive")
+        answer: Answer | None = known if task is None else task.best()
     except EcoServeError as error:
-        failed(answer_here, error)
+        failed(error, task)
         return
-    state.keep(known, final=True)
-    other_sets = answer_top(answer_here, known, "final")
-    answer_details(known)
-    all_baselines.show(scenario, known.plan)
-    assumptions.under_other_sets(other_sets, known)
+    if answer is None:
+        assert task is not None, "or the answer is known"
+        being_planned(task)
+        return
+    is_whole = task is None or task.is_whole
+    state.keep(answer, final=is_whole)
+    other_sets = answer_top(answer, "final" if is_whole else "quick", task)
+    answer_details(answer)
+    all_baselines.show(scenario, answer.plan)
+    if is_whole:
+        assumptions.under_other_sets(other_sets, answer)
 
 
 def controls() -> None:
@@ -59,30 +64,42 @@ def controls() -> None:
             inputs.baseline_choice(state.baseline())
 
 
-def waiting(place: DeltaGenerator) -> None:
-    """Says that others are being served first."""
-    if solve.server_is_busy():
-        place.info(
-            "Waiting: this server is working on two other plans. Yours starts when its turn comes."
-        )
+def being_planned(task: Task) -> None:
+    """Nothing new to draw yet: the plan before the change stays where it is."""
+    before = state.session().answer
+    if before is None:
+        on_demand.follow(task, "Planning")
+        return
+    answer_top(before, "before", task)
+    answer_details(before)
 
 
-def answer_top(place: DeltaGenerator, answer: Answer, effort: str) -> DeltaGenerator:
+def last_plan() -> None:
+    """The last plan that worked, where there is one."""
+    last = state.session().answer
+    if last is not None:
+        answer_top(last, "last", None)
+        answer_details(last)
+
+
+def answer_top(answer: Answer, effort: str, task: Task | None) -> DeltaGenerator:
     """Headline, four figures and picture; returns the place of the line between them."""
     plan = answer.plan
-    with place.container():
-        headline = plain(draw.headline(answer, is_final=effort != "quick"))
-        if effort == "last":
-            st.markdown("#### Last plan that worked")
-            st.caption(headline)
-        else:
-            st.subheader(headline, anchor=False)
-        working = " A better answer is being worked out." if effort == "quick" else ""
-        st.markdown(f"{draw.status_words(plan)}. {draw.slo_words(plan)}.{working}")
-        st.caption(plain(draw.baseline_line(answer)))
-        draw.four_figures(answer)
-        between = st.empty()
-        draw.show_chart(draw.picture(answer), f"picture-{effort}")
+    headline = plain(draw.headline(answer, is_final=effort != "quick"))
+    if effort == "last":
+        st.markdown("#### Last plan that worked")
+        st.caption(headline)
+    else:
+        st.subheader(headline, anchor=False)
+    st.markdown(f"{draw.status_words(plan)}. {draw.slo_words(plan)}.")
+    st.caption(plain(draw.baseline_line(answer)))
+    with st.container():
+        if task is not None:
+            before = "Planning the change, shown is the plan before it"
+            on_demand.better(task, before if effort == "before" else on_demand.BETTER)
+    draw.four_figures(answer)
+    between = st.empty()
+    draw.show_chart(draw.picture(answer), "picture")
     return between
 
 
@@ -97,17 +114,14 @@ def answer_details(answer: Answer) -> None:
     assumptions.show(answer)
 
 
-def failed(place: DeltaGenerator, error: EcoServeError) -> None:
+def failed(error: EcoServeError, task: Task | None) -> None:
     """Says why there is no plan; the last good one stays below."""
-    last = state.session().answer
-    with place.container():
+    if task is not None and isinstance(error, SolverError):
+        on_demand.broken_off(task, error)
+    else:
         st.error(plain(sentence(state.readable(str(error)))))
-        blocked = error.blocked if isinstance(error, InfeasibleError) else ()
-        blocked_traffic(blocked)
-        if last is not None:
-            answer_top(st.empty(), last, "last")
-    if last is not None:
-        answer_details(last)
+    blocked_traffic(error.blocked if isinstance(error, InfeasibleError) else ())
+    last_plan()
 
 
 def blocked_traffic(blocked: Sequence[BlockedSlice]) -> None:

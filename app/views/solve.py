@@ -1,62 +1,103 @@
-"""Plans for pages: cached by what was asked, at most two solves at once on a server."""
+"""Plans for pages: asked of the server's workers in tasks that a page follows, run after run."""
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
+import uuid
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import state
+from app.solving.desk import Desk
+from app.solving.manager import Manager
+from app.solving.questions import Found
+from app.solving.tasks import Task, Tasks
 from app.state import Answer
-from app.versus import BEST_SINGLE, COLUMN_WORDS, baseline_words, split_key
-from ecoserve.baselines import best_single, plan_baseline
-from ecoserve.errors import InfeasibleError, SolverError
-from ecoserve.lifecycle import Lifecycle, study_lifecycle
 from ecoserve.plan import Plan
-from ecoserve.planner import plan_fleet
-from ecoserve.questions import Question
-from ecoserve.questions import answer as answer_question
-from ecoserve.restriction import Restriction
-from ecoserve.scenario import Scenario, canonical_json, read_scenario
-from ecoserve.structure import Memory
-from ecoserve.trends import LifecycleAssumptions
+from ecoserve.planner import Effort
+from ecoserve.scenario import Scenario, canonical_json
 
-Effort = Literal["quick", "interactive"]
+__all__ = ["Effort", "Found"]
 
-MAX_SOLVES = 2
-MAX_WAIT_S = 60.0
-MAX_CACHED = 256
-STOPPED_BY_TIME = "stopped_by_time"
+FIRST_S = 1.0
+"""How long a page waits for something to draw before it draws that it waits."""
+WHOLE_S = 0.0
+"""How long it waits for the whole of it; a page in a browser comes back instead."""
 
-_gate = threading.BoundedSemaphore(MAX_SOLVES)
+_OWNER = "solving_owner"
+_tasks: list[Tasks] = []
+_lock = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A plan of somebody's, or why there is none."""
-
-    plan: Plan | None
-    name: str = ""
-    reason: str = ""
-
-
-class _NotKeptError(Exception):
-    """Carries an answer out of a cached function without caching it."""
-
-    def __init__(self, found: Found) -> None:
-        self.found = found
-        super().__init__("stopped by the clock, not cached")
+def tasks() -> Tasks:
+    """Those of this server, with the two workers that it has."""
+    with _lock:
+        if not _tasks:
+            imports = ("app.solving.questions",)
+            _tasks.append(Tasks(Manager(is_here=_is_here, imports=imports)))
+        return _tasks[0]
 
 
-def answer(scenario: Scenario, baseline: str, effort: Effort) -> Answer:
-    """The plan and its baseline. Raises InfeasibleError when nothing can serve the traffic."""
-    plan = our_plan(scenario, effort)
-    other = baseline_plan(scenario, baseline, effort)
+def task(what: str, key: Hashable, work: Callable[[Desk], Any] | None) -> Task | None:
+    """This tab's task under this name; begun where it is new and ``work`` is given.
+
+    Waits a moment for it, so that quick answers are drawn at once.
+    """
+    found = begin(what, key, work)
+    if found is not None and not found.is_done:
+        found.wait(FIRST_S, for_anything=True)
+        found.wait(WHOLE_S)
+    return found
+
+
+def begin(what: str, key: Hashable, work: Callable[[Desk], Any] | None) -> Task | None:
+    """As :func:`task`, at once."""
+    catalog, path = state.catalog(), state.catalog_path()
+    start = None if work is None else (lambda task: work(Desk(catalog, path, task)))
+    return tasks().get(_owner(), what, (catalog.version, key), start)
+
+
+def answering(scenario: Scenario, baseline: str) -> Task:
+    """The plan and its baseline: shows the quick answer, then gives the better one."""
+    found = task(
+        "answer",
+        (canonical_json(scenario), baseline),
+        lambda desk: answer_in_steps(desk, scenario, baseline),
+    )
+    assert found is not None, "or it was begun"
+    return found
+
+
+def answer_in_steps(desk: Desk, scenario: Scenario, baseline: str) -> Answer:
+    """Quick answers side by side, shown at once; the proof behind them.
+
+    Stopped on the way, it gives the best there is by then. Raises InfeasibleError when nothing can
+    serve the traffic.
+    """
+    best = first = answer(desk, scenario, baseline, "quick")
+    desk.task.show(first)
+    (ours,) = desk.task.ask_all([desk.plan_request(scenario, "interactive")])
+    plan: Plan = ours.result()
+    best = _answer(scenario, baseline, plan, Found(first.other, first.other_name, first.reason))
+    if desk.task.is_stopped:
+        return best
+    (theirs,) = desk.task.ask_all([desk.baseline_request(scenario, baseline, "interactive")])
+    return _answer(scenario, baseline, plan, theirs.result())
+
+
+def answer(desk: Desk, scenario: Scenario, baseline: str, effort: Effort) -> Answer:
+    """The plan and its baseline, side by side. Raises InfeasibleError as :func:`our_plan` does."""
+    ours, theirs = desk.task.ask_all(
+        [desk.plan_request(scenario, effort), desk.baseline_request(scenario, baseline, effort)]
+    )
+    return _answer(scenario, baseline, ours.result(), theirs.result())
+
+
+def _answer(scenario: Scenario, baseline: str, plan: Plan, other: Found) -> Answer:
     return Answer(
         scenario=scenario,
         baseline=baseline,
@@ -67,129 +108,16 @@ def answer(scenario: Scenario, baseline: str, effort: Effort) -> Answer:
     )
 
 
-def our_plan(scenario: Scenario, effort: Effort) -> Plan:
-    """The plan. Raises InfeasibleError when nothing can serve the traffic."""
-    text, version = canonical_json(scenario), state.catalog().version
-    found = _unpack(lambda: _ours(text, effort, version))
-    assert found.plan is not None, "or it would have raised"
-    return found.plan
+def _owner() -> str:
+    """This tab: its connection, and what tells it from another one under the same name."""
+    context = get_script_run_ctx()
+    name = "" if context is None else context.session_id
+    if _OWNER not in st.session_state:
+        st.session_state[_OWNER] = uuid.uuid4().hex
+    return f"{name}:{st.session_state[_OWNER]}"
 
 
-def baseline_plan(scenario: Scenario, baseline: str, effort: Effort) -> Found:
-    """A baseline by its key, or why it cannot serve the traffic."""
-    text, version = canonical_json(scenario), state.catalog().version
-    return _unpack(lambda: _baseline(text, baseline, effort, version))
-
-
-def asked(question: Question, effort: Effort, start: Plan | None = None) -> Found:
-    """The answer to a question that stands beside the plan's, from the ``start`` of another."""
-    text, version = canonical_json(question.scenario), state.catalog().version
-    begin = "" if start is None else start.scenario_fingerprint
-    pattern, tie = question.restriction, question.least_carbon
-    return _unpack(lambda: _asked(text, pattern, tie, effort, version, begin, start))
-
-
-def lifecycle(scenario: Scenario, assumptions: LifecycleAssumptions) -> Lifecycle:
-    """The years of the plan. Raises InfeasibleError where there is none, SolverError if busy."""
-    text, version = canonical_json(scenario), state.catalog().version
-    return _lifecycle(text, version, assumptions, our_plan(scenario, "interactive"))
-
-
-def server_is_busy() -> bool:
-    """Whether a solve would have to wait for another one now."""
-    if _gate.acquire(blocking=False):
-        _gate.release()
-        return False
-    return True
-
-
-def _unpack(solve: Callable[[], Found]) -> Found:
-    try:
-        return solve()
-    except _NotKeptError as stopped:
-        return stopped.found
-
-
-@st.cache_resource
-def memory() -> Memory:
-    """What recent plans of all visitors left for quick answers; safe to share between threads."""
-    return Memory()
-
-
-@st.cache_data(max_entries=MAX_CACHED, show_spinner=False)
-def _ours(scenario_json: str, effort: Effort, catalog_version: str) -> Found:
-    scenario = read_scenario(json.loads(scenario_json))
-    return _gated(
-        lambda: Found(plan_fleet(scenario, state.catalog(), effort, memory=memory()), "this plan")
-    )
-
-
-@st.cache_data(max_entries=MAX_CACHED, show_spinner=False)
-def _baseline(scenario_json: str, baseline: str, effort: Effort, catalog_version: str) -> Found:
-    scenario = read_scenario(json.loads(scenario_json))
-    return _gated(lambda: _plan_baseline(scenario, baseline, effort))
-
-
-def _plan_baseline(scenario: Scenario, baseline: str, effort: Effort) -> Found:
-    catalog = state.catalog()
-    name, column = split_key(baseline)
-    words = f"{baseline_words(name, scenario, catalog)}, {COLUMN_WORDS[column]}"
-    try:
-        if name != BEST_SINGLE:
-            plan = plan_baseline(name, column, scenario, catalog, effort, memory())
-            return Found(plan, words)
-        name, plan = best_single(scenario, catalog, column, effort, memory())
-    except InfeasibleError as error:
-        return Found(None, words, str(error))
-    return Found(plan, f"{baseline_words(name, scenario, catalog)}, {COLUMN_WORDS[column]}")
-
-
-@st.cache_data(max_entries=MAX_CACHED, show_spinner=False)
-def _asked(
-    scenario_json: str,
-    restriction: Restriction,
-    least_carbon: bool,
-    effort: Effort,
-    catalog_version: str,
-    begin: str,
-    _start: Plan | None,
-) -> Found:
-    """``begin`` tells starts apart: their own scenarios, each with a start of its own."""
-    scenario = read_scenario(json.loads(scenario_json))
-    question = Question(scenario=scenario, restriction=restriction, least_carbon=least_carbon)
-
-    def solved() -> Found:
-        try:
-            return Found(answer_question(question, state.catalog(), effort, memory(), _start))
-        except InfeasibleError as error:
-            return Found(None, "", str(error))
-
-    return _gated(solved)
-
-
-@st.cache_data(max_entries=MAX_CACHED, show_spinner=False)
-def _lifecycle(
-    scenario_json: str, catalog_version: str, assumptions: LifecycleAssumptions, _plan: Plan
-) -> Lifecycle:
-    scenario = read_scenario(json.loads(scenario_json))
-    with turn():
-        return study_lifecycle(_plan, scenario, state.catalog(), assumptions)
-
-
-@contextmanager
-def turn() -> Iterator[None]:
-    """Waits until fewer than ``MAX_SOLVES`` are at work. Raises SolverError where that is long."""
-    if not _gate.acquire(timeout=MAX_WAIT_S):
-        raise SolverError("The server is busy with other plans. Try again in a minute.", "busy")
-    try:
-        yield
-    finally:
-        _gate.release()
-
-
-def _gated(solve: Callable[[], Found]) -> Found:
-    with turn():
-        found = solve()
-    if found.plan is not None and any(n.code == STOPPED_BY_TIME for n in found.plan.notes):
-        raise _NotKeptError(found)
-    return found
+def _is_here(owner: str) -> bool:
+    """Whether the tab is still open."""
+    name = owner.partition(":")[0]
+    return not runtime.exists() or runtime.get_instance().is_active_session(name)

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app import state
-from app.views import analyses, change_panel, limits_panel, regret_panel
+from app.solving.desk import Desk
+from app.views import change_panel, limits_panel, regret_panel
 from app.views.analyses import Ask, Found
 from app.views.asking import Inquiry
 from app.views.solve import Effort
 from ecoserve.analysis.crossover import crossovers
-from ecoserve.analysis.limits import LimitReport, limit_report
 from ecoserve.analysis.pareto import pareto
 from ecoserve.analysis.regret import why_not
 from ecoserve.analysis.robustness import robustness
@@ -27,13 +26,14 @@ class Section(Inquiry):
     show: Callable[[Found, Scenario], None]
 
 
-def _limits(scenario: Scenario, effort: Effort) -> LimitReport:
-    return analyses.in_turn(lambda: limit_report(scenario, state.catalog(), effort))
-
-
 def _of_plans(analysis: Callable[..., Any]) -> Ask:
-    """An analysis of many plans as a section asks it."""
-    return lambda s, c, effort, run, show: analysis(s, c, effort, run=run, on_progress=show)
+    """An analysis of many plans, each in its turn."""
+
+    def ask(desk: Desk, scenario: Scenario, effort: Effort) -> Any:
+        tell = desk.task.tell
+        return analysis(scenario, desk.catalog, effort, run=desk.in_turns, on_progress=tell)
+
+    return ask
 
 
 FLEETS = Inquiry(
@@ -68,7 +68,7 @@ SECTIONS: Mapping[str, Section] = {
         question="What holds it back?",
         button="Find what binds",
         what="One plan, and linear programs around it.",
-        ask=lambda s, c, effort, run, show: _limits(s, effort),
+        ask=lambda desk, scenario, effort: desk.limits(scenario, effort),
         show=limits_panel.show_limits,
     ),
     "robustness": Section(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from app import inputs, state
-from app.views import analyses, front_panel, solve
+from app.views import front_panel, on_demand, solve
 from app.views.asking import asked
+from app.views.front_panel import FrontAndPlan
 from app.views.solve import Effort
 from app.views.trade_off_parts import EFFORT_WORDS, failed
 from app.views.trade_off_sections import FLEETS, SECTIONS
-from ecoserve.errors import EcoServeError
+from ecoserve.errors import EcoServeError, SolverError
 
 EFFORT = "trade:effort"
 EFFORT_HELP = (
@@ -59,26 +60,24 @@ def front() -> bool:
     """
     scenario = state.scenario()
     st.markdown(f"##### {FLEETS.question}")
-    here, found = st.empty(), analyses.known("fleets", scenario)
-    answer = front_panel.known_answer()
+    task = solve.task("front", scenario.fingerprint(), lambda d: front_panel.in_steps(d, scenario))
+    assert task is not None, "or it was begun"
     try:
-        if solve.server_is_busy():
-            here.info("Waiting: this server is working on two other plans.")
-        with st.spinner("Working out the line that no fleet can pass"):
-            bound = analyses.front_bound(scenario)
-            first = answer or front_panel.compared("quick")
-        with here.container():
-            front_panel.show(bound, first, found, "first")
-        if answer is None:
-            answer = front_panel.compared("interactive")
-            with here.container():
-                front_panel.show(bound, answer, found, "final")
+        known: FrontAndPlan | None = task.best()
+    except SolverError as error:
+        on_demand.broken_off(task, error)
+        return True
     except EcoServeError as error:
-        here.empty()
         failed(error)
         return False
-    if asked("fleets", FLEETS, scenario, chosen_effort()) != found:
-        st.rerun()
+    if known is None:
+        on_demand.follow(task, "Working out the line that no fleet can pass")
+        return True
+    on_demand.better(task)
+    drawn = st.container()
+    found = asked("fleets", FLEETS, scenario, chosen_effort())
+    with drawn:
+        front_panel.show(known.bound, known.answer, found)
     return True
 
 

@@ -23,7 +23,7 @@ TRIVIAL = Path(__file__).with_name("trivial_page.py")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageTimes:
-    """Seconds from key press to changed chart, and the server's memory at the end."""
+    """Seconds from key press to changed chart, and the server's memory, without its workers'."""
 
     slider: list[float]
     settled: list[float]
@@ -86,6 +86,4 @@ def _wait_for_proof(page: Page) -> None:
 
 
 def _memory_mb(pid: int) -> float:
-    process = psutil.Process(pid)
-    family = [process, *process.children(recursive=True)]
-    return sum(member.memory_info().rss for member in family) / 1e6
+    return float(psutil.Process(pid).memory_info().rss / 1e6)

@@ -23,6 +23,7 @@ def main(target: Path) -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
         page.goto(server.url)
         page.get_by_role("heading", name="Replica pools").wait_for(timeout=60_000)
+        page.get_by_text("A better answer is being worked out").wait_for(state="detached")
         page.get_by_text("Planned anew with").wait_for(timeout=60_000)
         page.screenshot(path=target)
         browser.close()

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from app.views import solve
 from tests.e2e.browser import ARGUMENTS, NO_BROWSER, BrowserError, find_chromium
 from tests.e2e.server import AppServer, ServerError, running_app
 
 HERE = Path(__file__).parent
 PAGE_LIMIT_MS = 30_000
+WORK_LIMIT_S = 100.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,6 +26,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
             if "browser" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _pages_run_once() -> Iterator[None]:
+    """Streamlit's test driver runs a page once; so the page waits until the work is done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solve, "FIRST_S", WORK_LIMIT_S)
+        patch.setattr(solve, "WHOLE_S", WORK_LIMIT_S)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Iterator[None]:
+    """Work that one test began does not keep the next one waiting."""
+    yield
+    solve.tasks().drop_all()
 
 
 @pytest.fixture(scope="session")

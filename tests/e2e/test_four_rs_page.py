@@ -71,7 +71,7 @@ def test_long_parts_wait_until_they_are_asked_for(page: AppTest):
 def test_claims_are_told_beside_what_was_published(monkeypatch: pytest.MonkeyPatch):
     scene = tiny_scenario()
     tried = try_claims(scene, tiny_catalog(), "quick", regions=(scene.site.region,))
-    monkeypatch.setattr(paper_panel, "tried", lambda: tried)
+    monkeypatch.setattr(paper_panel, "tried", lambda desk: tried)
     page = press(opened("four_rs", small()), "paper")
     assert not page.exception
     assert any("47 %" in plain(c.value) for c in page.caption)

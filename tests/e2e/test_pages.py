@@ -8,6 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 import app
 from app import state
+from app.solving.desk import Desk
+from app.solving.tasks import Task
 from app.views import answer as draw
 from app.views import solve
 from ecoserve.link import decode_link, encode_link
@@ -16,6 +18,12 @@ from ecoserve.scenario import Scenario
 MAIN = Path(app.__file__).parent / "main.py"
 PAGES = ("plan", "traffic", "grid_and_site", "hardware", "trade_offs", "lifecycle", "evidence")
 LIMIT_S = 120
+
+
+@pytest.fixture(autouse=True)
+def _no_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quick answers will do here."""
+    monkeypatch.setattr(solve, "WHOLE_S", 0.0)
 
 
 def open_page(name: str = "plan", link: str | None = None) -> AppTest:
@@ -38,6 +46,15 @@ def scenario_of(page: AppTest) -> Scenario:
 
 def text_of(page: AppTest) -> str:
     return "\n".join(element.value for element in [*page.markdown, *page.subheader])
+
+
+def captions(page: AppTest) -> str:
+    return "\n".join(caption.value for caption in page.caption).replace("\\", "")
+
+
+def answering() -> Task:
+    """The Plan page's work."""
+    return next(task for task in solve.tasks()._held.values() if task.what == "answer")
 
 
 def default() -> Scenario:
@@ -159,6 +176,34 @@ def test_refused_entry_is_told_on_the_next_page_until_the_next_good_edit():
     assert not page.warning
 
 
+def test_better_answer_is_followed_and_can_be_stopped_and_taken_up_again():
+    page = open_page("traffic")
+    page.number_input(key="in:traffic:workloads.0.rate_rps").set_value(7.77).run()  # not asked yet
+    go(page, "plan")
+    assert "A better answer is being worked out" in captions(page)
+    assert len(page.metric) == 4
+    page.button(key="cancel:answer").click().run()
+    while "worked out" in captions(page):
+        page.run()
+    assert not page.exception
+    assert not page.error
+    assert "The search for a better answer was stopped" in captions(page)
+    assert len(page.metric) == 4
+    page.button(key="again:answer").click().run()
+    assert "A better answer is being worked out" in captions(page)
+
+
+def test_change_drops_the_work_for_what_was_there_before():
+    page = open_page()
+    before = answering()
+    page.slider(key="in:plan:intensity_slider").set_value(333.0).run()
+    after = answering()
+    assert after is not before
+    assert before.is_stopped
+    assert not after.is_stopped
+    assert after.shown.scenario == scenario_of(page)
+
+
 def test_baseline_is_told_in_one_line():
     page = open_page()
     line = next(c.value for c in page.caption if c.value.startswith("The fleet chosen for cost"))
@@ -259,7 +304,9 @@ def test_no_page_says_anything_with_raw_html():
 
 
 def test_first_answer_far_from_its_bound_recommends_nothing():
-    answer = solve.answer(default(), "cost", "quick")
+    task = Task(solve.tasks().manager, "somebody", "answer", "")
+    desk = Desk(state.catalog(), state.catalog_path(), task)
+    answer = solve.answer(desk, default(), "cost", "quick")
     far = replace(answer, plan=replace(answer.plan, gap=0.16))
     near = replace(answer, plan=replace(answer.plan, gap=0.14))
     assert draw.headline(far, is_final=False).startswith("Looking for a better fleet; so far ")

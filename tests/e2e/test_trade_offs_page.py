@@ -6,6 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import state
+from app.solving import manager as managing
+from app.solving.desk import Desk
+from app.solving.tasks import Task
 from app.views import analyses, solve
 from app.views.trade_off_sections import FLEETS, SECTIONS
 from ecoserve.analysis.edits import edited
@@ -98,38 +101,30 @@ def test_traffic_that_nobody_can_serve_is_told_and_nothing_is_lost():
 
 
 def test_a_busy_server_is_told_and_the_question_can_be_asked_again(monkeypatch):
-    page = small_page()
-    monkeypatch.setattr(solve, "MAX_WAIT_S", 0.01)
-    for _ in range(solve.MAX_SOLVES):
-        assert solve._gate.acquire(blocking=False)
-    try:
-        ask(page, "limits")
-        assert not page.exception
-        assert "busy" in errors(page)
-        assert len(page.get("plotly_chart")) == 1
-    finally:
-        for _ in range(solve.MAX_SOLVES):
-            solve._gate.release()
-    monkeypatch.undo()
-    page.run()
-    assert not page.error
+    page = small_page("traffic")
+    page.number_input(key="in:traffic:workloads.0.rate_rps").set_value(3.5).run()
+    go(page, "trade_offs")
+    monkeypatch.setitem(managing.MAX_WAITING, "later", 0)
     ask(page, "limits")
+    assert not page.exception
+    assert "waiting already" in errors(page)
+    assert len(page.get("plotly_chart")) == 1
+    monkeypatch.setitem(managing.MAX_WAITING, "later", 20)
+    page.button(key="again:ask:limits").click().run()
     assert not page.error
     assert "ask:limits" not in questions(page)
 
 
 def test_plans_of_an_analysis_that_broke_off_are_not_made_again(monkeypatch):
     catalog, scenario = state.catalog(), state.presets()[QUICKEST]
-    question = Question(scenario=scenario, label="once")
-    (first,) = analyses.in_turns([question], catalog, "quick")
-
-    def refuse() -> None:
-        raise AssertionError("a plan was made again")
-
-    monkeypatch.setattr(analyses, "in_turn", lambda work: refuse())
+    asked = Question(scenario=scenario, label="once")
+    manager = solve.tasks().manager
+    desk = Desk(catalog, state.catalog_path(), Task(manager, "somebody", "analysis", ""))
+    (first,) = desk.in_turns([asked], catalog, "quick")
+    monkeypatch.setitem(managing.MAX_WAITING, "later", 0)
     shown: list[tuple[int, int]] = []
-    again = analyses.in_turns(
-        [question], catalog, "quick", lambda done, total, _: shown.append((done, total))
+    again = desk.in_turns(
+        [asked], catalog, "quick", lambda done, total, _: shown.append((done, total))
     )
     assert again == [first]
     assert shown == [(0, 1), (1, 1)]
