@@ -9,11 +9,13 @@ import streamlit as st
 
 from app import address, figures_compare, inputs, scenario_menu, side_by_side, state
 from app.side_by_side import Compared
+from app.solving.desk import Desk
 from app.text import plain, sentence
 from app.views import answer as draw
 from app.views import on_demand, solve
-from ecoserve.errors import EcoServeError, ScenarioError
-from ecoserve.scenario import Scenario, check_scenario
+from ecoserve.errors import EcoServeError, InfeasibleError, ScenarioError, SolverError
+from ecoserve.planner import Effort
+from ecoserve.scenario import Scenario, canonical_json, check_scenario
 
 ALONE = (
     "Add up to three scenarios: a preset, a saved one, a JSON file, or a copy of this one, to be "
@@ -32,7 +34,18 @@ def page() -> None:
     scenarios = (state.scenario(), *state.session().beside)
     names = side_by_side.unlike_names(scenarios)
     _chosen(scenarios, names)
-    compared = _planned(scenarios, names)
+    key = tuple(names), tuple(canonical_json(scenario) for scenario in scenarios)
+    task = solve.task("compare", key, lambda desk: _in_steps(desk, scenarios, names))
+    assert task is not None, "or it was begun"
+    try:
+        compared: Sequence[Compared] | None = task.best()
+    except SolverError as error:
+        on_demand.broken_off(task, error)
+        return
+    if compared is None:
+        on_demand.follow(task, "Planning")
+        return
+    on_demand.better(task)
     if any(one.plan is not None for one in compared):
         draw.show_chart(figures_compare.side_by_side(compared), "compare")
     for one in compared:
@@ -121,20 +134,27 @@ def _put_saved(fingerprint: str) -> None:
     _put(saved.scenario)
 
 
-def _planned(scenarios: Sequence[Scenario], names: Sequence[str]) -> list[Compared]:
-    """Each waits its turn like any other plan; what was planned before costs nothing."""
-    found = []
-    with on_demand.progress() as tell:
-        for done, (scenario, name) in enumerate(zip(scenarios, names, strict=True)):
-            tell(done, len(names), plain(name))
-            try:
-                check_scenario(scenario, state.catalog())
-                plan = solve.our_plan(scenario, "interactive")
-            except EcoServeError as error:
-                found.append(Compared(name=name, scenario=scenario, plan=None, reason=str(error)))
-            else:
-                found.append(Compared(name=name, scenario=scenario, plan=plan))
-    return found
+def _in_steps(
+    desk: Desk, scenarios: Sequence[Scenario], names: Sequence[str]
+) -> tuple[Compared, ...]:
+    """Quick plans of all, shown at once; then one better plan after another."""
+    found = [_compared(desk, *pair, "quick") for pair in zip(names, scenarios, strict=True)]
+    desk.task.show(tuple(found))
+    for done, one in enumerate(found):
+        desk.task.tell(done, len(found), one.name)
+        if one.plan is not None:
+            found[done] = _compared(desk, one.name, one.scenario, "interactive")
+            desk.task.show(tuple(found))
+    return tuple(found)
+
+
+def _compared(desk: Desk, name: str, scenario: Scenario, effort: Effort) -> Compared:
+    try:
+        check_scenario(scenario, desk.catalog)
+        plan = desk.our_plan(scenario, effort)
+    except (ScenarioError, InfeasibleError) as error:
+        return Compared(name=name, scenario=scenario, plan=None, reason=str(error))
+    return Compared(name=name, scenario=scenario, plan=plan)
 
 
 def _inputs(compared: Sequence[Compared]) -> None:
