@@ -19,10 +19,14 @@ from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
 from app.cli_lifecycle import lifecycle
 from app.cli_options import (
+    LOGIN_VARIABLE,
     OVERLAY_VARIABLE,
+    USER_HEADER_VARIABLE,
     Coefficients,
     Effort,
+    Login,
     OverlayFolder,
+    UserHeader,
     finite,
     positive,
 )
@@ -30,6 +34,7 @@ from app.cli_paper import paper_claims
 from app.cli_points import calibrate, validate
 from app.presets import open_scenario
 from app.records import open_catalog
+from app.selfcheck import selfcheck
 from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text
 from ecoserve import __version__
 from ecoserve.scenario import (
@@ -55,6 +60,7 @@ app.command()(lifecycle)
 app.command()(paper_claims)
 app.command()(validate)
 app.command()(calibrate)
+app.command()(selfcheck)
 for analysis in ANALYSES:
     app.command()(analysis)
 
@@ -85,14 +91,21 @@ def dashboard(
     address: Annotated[str, typer.Option(help="0.0.0.0 to be reached from outside.")] = "localhost",
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
     overlay: OverlayFolder = None,
+    login: Login = None,
+    user_header: UserHeader = None,
 ) -> None:
     """Serve the dashboard until interrupted."""
     from app.serve import check_address, serve
 
     check_address(address, port)
     records.catalog_path(records.read_overlay(overlay))
-    if overlay is not None:
-        os.environ[OVERLAY_VARIABLE] = str(overlay)  # the pages run in this process
+    for variable, value in (
+        (OVERLAY_VARIABLE, overlay),
+        (LOGIN_VARIABLE, login),
+        (USER_HEADER_VARIABLE, user_header),
+    ):
+        if value is not None:
+            os.environ[variable] = str(value)  # the pages run in this process
     serve(address, port, headless, lambda url: emit_text(f"EcoServe planner is at {url}"))
 
 

@@ -10,6 +10,10 @@ import typer
 
 OVERLAY_VARIABLE = "ECOSERVE_OVERLAY"
 """Environment variable with the folder of the user's own rows."""
+LOGIN_VARIABLE = "ECOSERVE_LOGIN"
+"""Environment variable with the TOML file whose [auth] section names an identity provider."""
+USER_HEADER_VARIABLE = "ECOSERVE_USER_HEADER"
+"""Environment variable with the header in which a trusted proxy names the visitor."""
 
 
 def finite(value: str) -> float:
@@ -39,6 +43,26 @@ OverlayFolder = Annotated[
         envvar=OVERLAY_VARIABLE,
         show_envvar=False,
         help=f"Folder of CSV files with your own rows; also {OVERLAY_VARIABLE}.",
+    ),
+]
+Login = Annotated[
+    Path | None,
+    typer.Option(
+        "--login",
+        metavar="FILE",
+        envvar=LOGIN_VARIABLE,
+        show_envvar=False,
+        help="Settings of an OpenID Connect login; docs/deploy.md has the keys.",
+    ),
+]
+UserHeader = Annotated[
+    str | None,
+    typer.Option(
+        "--user-header",
+        metavar="NAME",
+        envvar=USER_HEADER_VARIABLE,
+        show_envvar=False,
+        help="Header in which a trusted proxy names the visitor; who comes without is refused.",
     ),
 ]
 Coefficients = Annotated[
