@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -169,7 +169,7 @@ def _age_s(stamp: Path) -> float:
         return float("inf")
 
 
-CHECKS: Mapping[str, Callable[[], str]] = {
+CHECKS: dict[str, Callable[[], str]] = {
     "catalog": catalog_can_be_read,
     "plan": a_plan_can_be_made,
     "temporary files": files_can_be_written,
