@@ -19,11 +19,13 @@ from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
 from app.cli_lifecycle import lifecycle
 from app.cli_options import (
+    HOSTS_VARIABLE,
     LOGIN_VARIABLE,
     OVERLAY_VARIABLE,
     USER_HEADER_VARIABLE,
     Coefficients,
     Effort,
+    Hosts,
     Login,
     OverlayFolder,
     UserHeader,
@@ -91,6 +93,7 @@ def dashboard(
     address: Annotated[str, typer.Option(help="0.0.0.0 to be reached from outside.")] = "localhost",
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
     overlay: OverlayFolder = None,
+    hosts: Hosts = None,
     login: Login = None,
     user_header: UserHeader = None,
 ) -> None:
@@ -101,6 +104,7 @@ def dashboard(
     records.catalog_path(records.read_overlay(overlay))
     for variable, value in (
         (OVERLAY_VARIABLE, overlay),
+        (HOSTS_VARIABLE, hosts),
         (LOGIN_VARIABLE, login),
         (USER_HEADER_VARIABLE, user_header),
     ):

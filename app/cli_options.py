@@ -10,6 +10,8 @@ import typer
 
 OVERLAY_VARIABLE = "ECOSERVE_OVERLAY"
 """Environment variable with the folder of the user's own rows."""
+HOSTS_VARIABLE = "ECOSERVE_HOSTS"
+"""Environment variable with the names under which visitors may reach the dashboard."""
 LOGIN_VARIABLE = "ECOSERVE_LOGIN"
 """Environment variable with the TOML file whose [auth] section names an identity provider."""
 USER_HEADER_VARIABLE = "ECOSERVE_USER_HEADER"
@@ -43,6 +45,16 @@ OverlayFolder = Annotated[
         envvar=OVERLAY_VARIABLE,
         show_envvar=False,
         help=f"Folder of CSV files with your own rows; also {OVERLAY_VARIABLE}.",
+    ),
+]
+Hosts = Annotated[
+    str | None,
+    typer.Option(
+        "--hosts",
+        metavar="NAMES",
+        envvar=HOSTS_VARIABLE,
+        show_envvar=False,
+        help="Names by which visitors reach it, with commas between; any other is refused.",
     ),
 ]
 Login = Annotated[

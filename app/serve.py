@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import threading
 import time
 import webbrowser
 from collections.abc import Callable
 
+from app.cli_options import HOSTS_VARIABLE
 from ecoserve.errors import EcoServeError
 
 START_TIMEOUT_S = 60.0
-HOSTS_VARIABLE = "STREAMLIT_SERVER_ALLOWED_HOSTS"
-"""Set it to the public host name where a proxy on this machine passes requests on."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 SETTINGS: dict[str, object] = {
@@ -89,8 +89,9 @@ def streamlit_options(address: str, port: int) -> dict[str, object]:
         "server.port": port,
         "server.headless": True,
     }
-    if _is_loopback(address) and HOSTS_VARIABLE not in os.environ:
-        own["server.allowedHosts"] = list(LOOPBACK_HOSTS)
+    hosts = [name for name in re.split(r"[,\s]+", os.environ.get(HOSTS_VARIABLE, "")) if name]
+    if hosts or _is_loopback(address):
+        own["server.allowedHosts"] = [*hosts, *LOOPBACK_HOSTS]
     return {**SETTINGS, **THEME, **own, **sign_in.streamlit_options()}
 
 

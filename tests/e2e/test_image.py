@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from scripts import trim
 from scripts.dockerfile import DOCKERFILE, IGNORE_FILE, ROOT, Instruction, expanded, stages
@@ -22,8 +23,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKS = [ROOT / "requirements" / name for name in ("image.lock", "build.lock")]
 TEST_TOOLS = ("pytest", "playwright", "hypothesis", "mypy", "ruff", "build", "psutil", "dask")
 PACKAGES = ("ecoserve", "catalog_db", "app", "assets")
-ADVISED_STREAMLIT = (1, 37, 0)
-"""The latest release that a published advisory of Streamlit names as its repair."""
+ADVISED = {"streamlit": "1.54.0", "starlette": "1.1.0"}
+"""Releases that repaired what the latest published advisories tell: GHSA-7p48-42j8-8846 (before it
+GHSA-rxff-vr5r-8cj5, GHSA-8qw9-gf7w-42x5, GHSA-v4hr-4jpx-56gc) and GHSA-wqp7-x3pw-xc5r."""
 
 
 def found(stage: list[Instruction], word: str) -> list[Instruction]:
@@ -114,15 +116,15 @@ def test_the_locks_are_those_of_the_project():
             assert requirement.specifier.contains(version), f"make lock: {requirement}"
 
 
-def test_streamlit_is_above_its_advisories():
-    [floor] = [
-        specifier.version
+def test_the_web_server_is_above_its_advisories():
+    floors = {
+        requirement.name: specifier.version
         for requirement in map(Requirement, PROJECT["project"]["dependencies"])
-        if requirement.name == "streamlit"
         for specifier in requirement.specifier
         if specifier.operator == ">="
-    ]
-    assert tuple(int(part) for part in floor.split(".")) >= ADVISED_STREAMLIT
+    }
+    for name, repaired in ADVISED.items():
+        assert Version(floors[name]) >= Version(repaired), name
 
 
 def test_the_context_holds_what_is_copied_and_nothing_else():

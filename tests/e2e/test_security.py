@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from app import serve, server, sign_in
-from app.cli_options import LOGIN_VARIABLE, USER_HEADER_VARIABLE
+from app.cli_options import HOSTS_VARIABLE, LOGIN_VARIABLE, USER_HEADER_VARIABLE
 from app.presets import load_presets
 from ecoserve.link import encode_link
 from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
@@ -137,7 +137,8 @@ def test_the_policy_lets_no_script_in_but_this_servers_own():
     assert not any("*" in value or "http" in value for value in policy.values())
 
 
-def test_settings_are_those_of_a_server_for_strangers():
+def test_settings_are_those_of_a_server_for_strangers(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(HOSTS_VARIABLE, raising=False)
     options = serve.streamlit_options("127.0.0.1", 8501)
     assert options["server.allowedHosts"] == ["localhost", "127.0.0.1", "::1"]
     assert options["server.enableXsrfProtection"] is True
@@ -146,6 +147,9 @@ def test_settings_are_those_of_a_server_for_strangers():
     assert options["client.showErrorDetails"] == "none"
     assert options["browser.gatherUsageStats"] is False
     assert "server.allowedHosts" not in serve.streamlit_options("0.0.0.0", 8501)
+    monkeypatch.setenv(HOSTS_VARIABLE, " planner.example, *.inner.example ")
+    options = serve.streamlit_options("0.0.0.0", 8501)
+    assert options["server.allowedHosts"][:2] == ["planner.example", "*.inner.example"]
 
 
 # ---- other people's text
