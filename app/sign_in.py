@@ -19,6 +19,7 @@ from app.text import plain
 from ecoserve.errors import EcoServeError
 
 AUTH_KEYS = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
+LIBRARIES = ("authlib", "httpx")
 EXTRA = "ecoserve-planner[login]"
 
 _HEADER_FIELD = "header_name"
@@ -59,6 +60,8 @@ def admitted() -> bool:
     if login and not st.user.get("is_logged_in"):
         st.title("EcoServe planner", anchor=False)
         st.button("Sign in", on_click=st.login, type="primary")
+        if st.query_params:  # the provider sends everybody back to the start page
+            st.caption("You came by a link: open it once more when you are signed in.")
         return False
     return True
 
@@ -92,5 +95,7 @@ def _check_login(file: Path) -> None:
     missing = [key for key in AUTH_KEYS if not auth.get(key)]
     if missing:
         raise SignInError(f"the login settings {file} lack in [auth]: {', '.join(missing)}")
-    if importlib.util.find_spec("authlib") is None:
-        raise SignInError(f"a login needs Authlib; install it with: pip install '{EXTRA}'")
+    lacking = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
+    if lacking:
+        names = " and ".join(lacking)
+        raise SignInError(f"a login needs {names}; install with: pip install '{EXTRA}'")

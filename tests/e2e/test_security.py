@@ -292,6 +292,9 @@ def test_who_is_not_signed_in_sees_the_way_in_only(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("streamlit.user", {"is_logged_in": False})
     page = AppTest.from_file(str(MAIN), default_timeout=60).run()
     assert [button.label for button in page.button] == ["Sign in"]
+    assert not page.caption
+    page.query_params["s"] = "1abc"
+    assert "open it once more" in page.run().caption[0].value
     assert not page.metric
 
 
@@ -360,7 +363,7 @@ def test_a_whole_login_is_handed_to_streamlit(monkeypatch: pytest.MonkeyPatch, t
     file = tmp_path / "login.toml"
     file.write_text(LOGIN, encoding="utf-8")
     monkeypatch.setenv(LOGIN_VARIABLE, str(file))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "authlib")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name in sign_in.LIBRARIES)
     assert sign_in.streamlit_options() == {"secrets.files": [str(file)]}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(sign_in.SignInError, match=r"ecoserve-planner\[login\]"):
