@@ -43,6 +43,10 @@ LEAST_PATIENCE = 1000
 """Simplex steps any re-solve may take; one that needs more mostly runs in circles."""
 PASSED_OVER = 0.95
 """Of the gap; the rest is left for tie-break prices, which the account takes off the bound."""
+FEW = 3.0
+"""Up to so many of something in the relaxation, answers that keep to one kind of it are tried."""
+FAR = 0.1
+"""Gap above which they are worth it."""
 INTEGRALITY = 1e-6
 """How far from a whole number a value may be and still count as one."""
 
@@ -79,7 +83,8 @@ class BranchAndBound:
     ``levels`` lists columns, or groups of columns whose sum is branched on, most decisive first: a
     later level only counts where all earlier ones are whole. Every column of a group stands in some
     level by itself too. ``coarse`` columns stay near the relaxation where an answer is looked for;
-    those of the first level unless given.
+    those of the first level unless given. ``kinds`` are columns of which small answers often need
+    one only: where few are needed, each is tried alone.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class BranchAndBound:
         program: Program,
         levels: Sequence[Sequence[Any]],
         coarse: Sequence[Any] | None = None,
+        kinds: Sequence[Any] = (),
     ) -> None:
         units = branching_units(program, levels)
         sums = [group for _, group in units if len(group) > 1]
@@ -106,6 +112,8 @@ class BranchAndBound:
             for _, group in branching_units(program, levels[:1] if coarse is None else [coarse])
         }
         self._coarse = np.array([(int(place),) in near for place in self._whole], dtype=bool)
+        names = {column.name for column in kinds}
+        self._kinds = [i for i, place in enumerate(places) if self._program.names[place] in names]
         self._highs = new_highs(Limits())
         expect_ok(self._highs.passModel(model_of(self._program, relaxed=True)), "the program")
         self._gains = Gains(len(units))
@@ -147,8 +155,11 @@ class BranchAndBound:
         self.bound, self.basis, self._gap = root.bound, root.basis, limits.gap
         if start is not None:
             self._try_start(start, root)
-        if limits.nodes != 0 or not self._best:
+        had_start = bool(self._best)
+        if limits.nodes != 0 or not had_start:
             self._first_answers(root)
+        if not had_start and self._is_far() and 0 < root.point[self._kinds].sum() <= FEW:
+            self._try_each_alone(root)
         return self._result(self._search(root, limits))
 
     def _first_answers(self, root: _Node) -> None:
@@ -157,6 +168,34 @@ class BranchAndBound:
         self._highs.setBasis(root.basis)
         if not self._watch.is_cancelled():
             self._look_elsewhere([root])
+
+    def _is_far(self) -> bool:
+        return relative_gap(self.objective, self.bound) > max(self._gap, FAR)
+
+    def _try_each_alone(self, root: _Node) -> None:
+        """The kind whose relaxation alone is best, as many of it as that takes; polished."""
+        best: _Node | None = None
+        for kind in sorted(self._kinds, key=lambda kind: -root.point[kind]):
+            alone = self._alone(kind, root, self.objective if best is None else best.bound)
+            best = alone or best
+        if best is not None and not self._watch.is_cancelled():
+            self._polish(best)
+
+    def _alone(self, kind: int, root: _Node, at_most: float) -> _Node | None:
+        """The relaxation with this kind only and whole; None where it is no better than that."""
+        others = [other for other in self._kinds if other != kind]
+        lower, upper = root.lower.copy(), root.upper.copy()
+        upper[others] = lower[others]
+        self._highs.setBasis(root.basis)
+        try:
+            some = self._node(lower, upper, at_most)
+            if some is None or some.bound >= at_most:
+                return None
+            lower[kind] = math.ceil(some.point[kind] - INTEGRALITY)
+            whole = self._node(lower, upper, at_most)
+        except _NumericalTroubleError:
+            return None
+        return whole if whole is not None and whole.bound < at_most else None
 
     def _search(self, root: _Node, limits: Limits) -> Termination:
         heap = [root]
@@ -221,6 +260,8 @@ class BranchAndBound:
             raise SolverError("a relaxation gave no answer", "numerical trouble") from trouble
         iterations = self._highs.getInfo().simplex_iteration_count
         self._patience = max(iterations, LEAST_PATIENCE)
+        # With perturbed costs HiGHS would not stop at a bound on the objective.
+        self._highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", 0.0)
         return root
 
     def _attempt(self, lower: Array, upper: Array) -> _Node | None:

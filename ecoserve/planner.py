@@ -355,6 +355,7 @@ class Search:
             self.structure.problem.levels,
             limits,
             coarse=list(self.structure.problem.on.values()),
+            kinds=list(self.structure.problem.alike.values()),
             proof=proof if affordable and self.effort != "quick" else None,
             start=start,
             watch=self.watch,

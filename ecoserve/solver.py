@@ -64,6 +64,7 @@ def climb(
     limits: Limits,
     *,
     coarse: Sequence[Any] | None = None,
+    kinds: Sequence[Any] = (),
     proof: Limits | None = None,
     start: Start | None = None,
     watch: Watch | None = None,
@@ -71,15 +72,15 @@ def climb(
     """The answer that ``limits`` allow, and the relaxation's basis for a later ``start``.
 
     Step by step: relaxation and repair, the neighbourhood of the relaxation, branch and bound over
-    ``levels`` and with ``coarse`` (see :class:`BranchAndBound`), then, where a ``proof`` is asked
-    for and the gap is still open, HiGHS's own solver. Each step only replaces an answer by a better
-    one. Without HiGHS, or where it fails, CBC answers within the same limits.
+    ``levels``, with ``coarse`` and ``kinds`` (see :class:`BranchAndBound`), then, where a ``proof``
+    is asked for and the gap is still open, HiGHS's own solver. Each step only replaces an answer by
+    a better one. Without HiGHS, or where it fails, CBC answers within the same limits.
     """
     watch = watch or Watch()
     if not HAS_HIGHS:
         return solve_with_cbc(program, proof or limits), None
     try:
-        tree = BranchAndBound(program, levels, coarse)
+        tree = BranchAndBound(program, levels, coarse, kinds)
         found = tree.run(limits, start, watch)
         if found.termination is Termination.NODE_LIMIT and not found.is_feasible:
             proof = proof or Limits(gap=limits.gap, time_s=LAST_RESORT_S)
