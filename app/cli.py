@@ -6,6 +6,7 @@ The engine and the store are imported where they are used, so that help and mist
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import asdict
 from typing import Annotated
@@ -34,19 +35,24 @@ from app.cli_options import (
 )
 from app.cli_paper import paper_claims
 from app.cli_points import calibrate, validate
+from app.cli_trace import trace_app
 from app.presets import open_scenario
 from app.records import open_catalog
 from app.selfcheck import selfcheck
-from app.terminal import CLI_SETTINGS, Boundary, emit, emit_json, emit_text
-from ecoserve import __version__
-from ecoserve.scenario import (
-    KvPrecision,
-    Objective,
-    Precision,
-    Scenario,
-    check_scenario,
-    read_scenario,
+from app.terminal import (
+    CLI_SETTINGS,
+    INTERRUPTED,
+    INTERRUPTED_WORDS,
+    Boundary,
+    emit,
+    emit_json,
+    emit_text,
+    say,
 )
+from app.why import fleet_whys
+from ecoserve import __version__
+from ecoserve.scenario import Scenario, check_scenario, read_scenario
+from ecoserve.scenario_parts import KvPrecision, Objective, Precision
 
 app = typer.Typer(
     name="ecoserve",
@@ -56,6 +62,7 @@ app = typer.Typer(
 )
 app.add_typer(catalog_app)
 app.add_typer(link_app)
+app.add_typer(trace_app)
 app.command()(compare)
 app.command()(embodied)
 app.command()(lifecycle)
@@ -127,7 +134,6 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Plan the fleet that serves a scenario best."""
-    from ecoserve.plan import plan_record
     from ecoserve.planner import plan_fleet
 
     catalog = open_catalog(records.read_overlay(overlay))
@@ -139,9 +145,10 @@ def plan(
         answer = plan_fleet(scenario, catalog, effort=effort)
         seconds = time.perf_counter() - start
     if as_json:
-        emit_json(plan_record(answer, seconds))
+        emit_json(records.explained_record(answer, scenario, catalog, seconds))
     else:
-        emit(reports.plan_report(answer, f"{scenario.name}, planned in {seconds:.2g} s"))
+        title = f"{scenario.name}, planned in {seconds:.2g} s"
+        emit(reports.plan_report(answer, title, fleet_whys(answer, scenario, catalog)))
 
 
 @app.command()
@@ -202,7 +209,11 @@ def profile(
 
 def main() -> None:
     """Entry point of the ``ecoserve`` command."""
-    app(prog_name="ecoserve")
+    try:
+        app(prog_name="ecoserve")
+    except KeyboardInterrupt:  # before any command has begun
+        say(INTERRUPTED_WORDS)
+        sys.exit(INTERRUPTED)
 
 
 def _with_policy(

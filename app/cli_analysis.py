@@ -20,8 +20,8 @@ from ecoserve.scenario import check_scenario
 
 if TYPE_CHECKING:
     from app.reports import Report
-    from ecoserve.analysis.tasks import Progress, Runner
     from ecoserve.catalog import Catalog
+    from ecoserve.questions import Progress, Runner
     from ecoserve.scenario import Scenario
 
 Workers = Annotated[
@@ -46,12 +46,13 @@ def _run(
     """Opens, asks, and shows what came back: as JSON or as tables under a title."""
     from app.cluster import runner
 
+    run = runner(*places)
     catalog = open_catalog(records.read_overlay(overlay))
     scenario = open_scenario(source, catalog)
     with records.failure_as_json(as_json, catalog, scenario), progress(task) as on_progress:
         check_scenario(scenario, catalog)
         start = time.perf_counter()
-        answer = work(scenario, catalog, runner(*places), on_progress)
+        answer = work(scenario, catalog, run, on_progress)
         seconds = time.perf_counter() - start
     if as_json:
         from app.records_analysis import analysis_record
@@ -60,6 +61,11 @@ def _run(
         emit_json({**stamp, **analysis_record(answer)})
     else:
         emit(report(answer, f"{scenario.name}, {task} in {seconds:.2g} s"))
+
+
+def _asking(analysis: Callable[..., Any], effort: Effort, **wishes: Any) -> Work:
+    """An analysis of many plans as work for whichever runner is asked for."""
+    return lambda s, c, run, show: analysis(s, c, effort, run=run, on_progress=show, **wishes)
 
 
 def pareto(
@@ -75,7 +81,7 @@ def pareto(
 
     _run(
         source, overlay, as_json, "carbon against cost", (workers, dask),
-        lambda s, c, run, show: ask(s, c, effort, run=run, on_progress=show),
+        _asking(ask, effort),
         reports_analysis.pareto_report,
     )  # fmt: skip
 
@@ -93,7 +99,7 @@ def sensitivity(
 
     _run(
         source, overlay, as_json, "sensitivity", (workers, dask),
-        lambda s, c, run, show: ask(s, c, effort, run=run, on_progress=show),
+        _asking(ask, effort),
         reports_analysis.sensitivity_report,
     )  # fmt: skip
 
@@ -113,9 +119,7 @@ def crossover(
 
     _run(
         source, overlay, as_json, "crossovers", (workers, dask),
-        lambda s, c, run, show: crossovers(
-            s, c, effort, within=(lowest, highest), run=run, on_progress=show
-        ),
+        _asking(crossovers, effort, within=(lowest, highest)),
         reports_analysis.crossover_report,
     )  # fmt: skip
 
@@ -133,7 +137,7 @@ def robustness(
 
     _run(
         source, overlay, as_json, "robustness", (workers, dask),
-        lambda s, c, run, show: ask(s, c, effort, run=run, on_progress=show),
+        _asking(ask, effort),
         reports_analysis.robustness_report,
     )  # fmt: skip
 
@@ -163,7 +167,7 @@ def why_not(
 
 def _known(asked: Sequence[str] | None, scenario: Scenario, catalog: Catalog) -> list[str] | None:
     """The accelerators named, by id; unknown and disallowed ones are refused."""
-    from ecoserve.options import allowed_servers
+    from ecoserve.offers import allowed_servers
 
     if not asked:
         return None
@@ -208,7 +212,7 @@ def levers(
 
     _run(
         source, overlay, as_json, "levers", (workers, dask),
-        lambda s, c, run, show: lever_report(s, c, effort, run=run, on_progress=show),
+        _asking(lever_report, effort),
         reports_analysis.levers_report,
     )  # fmt: skip
 

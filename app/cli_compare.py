@@ -65,7 +65,7 @@ def compare(
         )  # fmt: skip
         seconds = time.perf_counter() - start
     if as_json:
-        emit_json(records.comparison_record(comparison, seconds))
+        emit_json(records.comparison_record(comparison, scenario, catalog, seconds))
     else:
         emit(comparison_report(comparison, f"{scenario.name}, compared in {seconds:.2g} s"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -185,6 +185,15 @@ def _write_overlay(folder: Path, fits: OwnFits, text: str, catalog: Catalog) -> 
         files["power_parameters.csv"] = power_csv([found.row for found in fits.power])
     if own := points_csv(text, catalog.point_conventions):
         files[POINTS_FILE] = own
+    write_new_files(folder, files)
+    return list(files)
+
+
+def write_new_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Writes text files by name; nothing that is there is overwritten.
+
+    Raises :class:`ScenarioError` where they cannot be written.
+    """
     target = folder.expanduser()
     present = [name for name in files if (target / name).exists()]
     if present:
@@ -195,7 +204,6 @@ def _write_overlay(folder: Path, fits: OwnFits, text: str, catalog: Catalog) -> 
         raise _trouble(folder, f"cannot be made: {error.strerror}") from error
     for name, content in files.items():
         _write(target / name, content)
-    return list(files)
 
 
 def _write(file: Path, text: str) -> None:

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.figures_catalog import (
-    QUALITIES,
-    CoefficientBand,
-    FootprintPoint,
-    QualityCount,
-    SplitLine,
-)
+from app.figures_catalog import QUALITIES, CoefficientBand, QualityCount
+from app.figures_footprints import FootprintPoint, SplitLine
 from app.text import band_width, catalog_words, column_words, sentence_list
 from catalog_db import tables
 from catalog_db.schema import NUMBERS

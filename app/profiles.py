@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from app.figures_evidence import ProfileCurve, ProfilePoint
 from ecoserve.catalog import Catalog
 from ecoserve.errors import EcoServeError, InfeasibleError
-from ecoserve.options import PRECISIONS, TP_DEGREES
+from ecoserve.offers import PRECISIONS
+from ecoserve.options import TP_DEGREES
 from ecoserve.profile import ServingProfile, profile_at_batch, profile_at_slo
 from ecoserve.profile_query import ProfileQuery
 from ecoserve.rows import Accelerator

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli_options import OVERLAY_VARIABLE
 from app.terminal import emit_json, say
+from app.why import fleet_whys
 from ecoserve import __version__
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.link import DecodedLink
-from ecoserve.plan import Note, plan_record
+from ecoserve.plan import Note, Plan, plan_record
 from ecoserve.scenario import Scenario
 from ecoserve.units import g_from_kg
 
@@ -99,10 +100,24 @@ def failure_as_json(
         raise
 
 
-def comparison_record(comparison: Comparison, seconds: float) -> Record:
-    """The JSON object of ``ecoserve compare --json``."""
+def explained_record(plan: Plan, scenario: Scenario, catalog: Catalog, seconds: float) -> Record:
+    """The JSON object of ``ecoserve plan --json``; ``why`` says why a member of the fleet is there.
+
+    ``scenario`` is the one planned.
+    """
+    record = plan_record(plan, seconds)
+    whys = fleet_whys(plan, scenario, catalog)
+    told = zip(record["fleet"], whys, strict=True)
+    return record | {"fleet": [{**entry, "why": why} for entry, why in told]}
+
+
+def comparison_record(
+    comparison: Comparison, scenario: Scenario, catalog: Catalog, seconds: float
+) -> Record:
+    """The JSON object of ``ecoserve compare --json``; ``scenario`` is the one compared."""
     plans = {name: plan_record(plan, seconds) for name, plan in comparison.plans.items()}
-    ours = plans["ecoserve"]
+    ours = explained_record(comparison.plans["ecoserve"], scenario, catalog, seconds)
+    plans["ecoserve"] = ours
     shared = ("engine_version", "catalog_version", "scenario_fingerprint", "notes")
     return {
         **{key: ours[key] for key in shared},

@@ -38,10 +38,13 @@ def percent(ratio: float) -> str:
     return f"{number(100 * ratio)} %"
 
 
-def plan_report(plan: Plan, title: str) -> Report:
-    """The plan: totals, fleet, pools, carbon, cost, latency and notes."""
+def plan_report(plan: Plan, title: str, whys: Sequence[str]) -> Report:
+    """The plan: totals, fleet, pools, carbon, cost, latency and notes.
+
+    ``whys``: a sentence for each entry of the fleet.
+    """
     report: Report = [Text(title, style="bold"), *_totals(plan), Text(_certainty(plan))]
-    report += [_fleet(plan), _pools(plan), _carbon(plan), _cost(plan)]
+    report += [_fleet(plan, whys), _pools(plan), _carbon(plan), _cost(plan)]
     if plan.slo:
         report.append(_slo(plan))
     report += blocked_report({blocked.slice: blocked.reason for blocked in plan.blocked})
@@ -309,12 +312,12 @@ def _certainty(plan: Plan) -> str:
     return f"{plan.status.value.capitalize()}, not proven ({least})."
 
 
-def _fleet(plan: Plan) -> Table:
+def _fleet(plan: Plan, whys: Sequence[str]) -> Table:
     rows = [
-        (e.site, e.server, e.variant, f"{e.count:,}", "owned" if e.owned else "")
-        for e in plan.fleet
+        (e.site, e.server, e.variant, f"{e.count:,}", "owned" if e.owned else "", why)
+        for e, why in zip(plan.fleet, whys, strict=True)
     ]
-    return table("Fleet", ("site", "server", "variant", "count >", ""), rows)
+    return table("Fleet", ("site", "server", "variant", "count >", "", "why"), rows)
 
 
 def _pools(plan: Plan) -> Table:

@@ -114,12 +114,21 @@ def crossover_report(answer: Crossovers, title: str) -> Report:
     found = f"The fleet changes at {changes} gCO2e/kWh" if changes else "The fleet never changes"
     told = f"{found}; fleets within {percent(answer.gap)} of the best possible"
     told += "" if answer.checked else ", not every change was planned at"
+    told += f". {away_from_home(answer)}".rstrip(". ")
     heads = ("gCO2e/kWh", "from >", "to >", "making >", "fleet")
     return [
         Text(title, style="bold"),
         Text(f"{told}."),
         table(f"Best fleets on a flat grid, {unit.name} CO2e a year", heads, rows),
     ]
+
+
+def away_from_home(answer: Crossovers) -> str:
+    """What a quick search leaves open, in words; nothing for a thorough one."""
+    if answer.thorough_at_g_per_kwh is None:
+        return ""
+    home = f"{number(answer.thorough_at_g_per_kwh)} gCO2e/kWh, the mean of your grid"
+    return f"Away from {home}, fleets were searched for quickly and better ones may exist"
 
 
 def robustness_report(answer: Robustness, title: str) -> Report:
@@ -144,7 +153,7 @@ def _regret(ratio: float) -> str:
 def why_not_report(answer: WhyNot, title: str) -> Report:
     """Each accelerator left out and what insisting on it would cost."""
     report: Report = [Text(title, style="bold"), Text(f"Planned: {fleet_words(answer.plan.fleet)}")]
-    report += [Text(regret.sentence) for regret in answer.regrets]
+    report += [Text(regret.sentence) for regret in (*answer.without, *answer.regrets)]
     if not answer.regrets:
         report.append(Text("Every allowed accelerator is in the plan."))
     return report

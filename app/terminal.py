@@ -31,6 +31,8 @@ from ecoserve.errors import (
 )
 
 BAD_INPUT, INFEASIBLE, NO_ANSWER, INTERNAL = 2, 3, 4, 1
+INTERRUPTED = 130
+"""As shells count it: 128 and the number of the signal."""
 CLI_SETTINGS: dict[str, Any] = {
     "no_args_is_help": True,
     "add_completion": False,
@@ -51,6 +53,7 @@ OPTION_WORDS = {
     "^Input should be ": "must be ",
 }
 """How the library that reads options begins its messages, and what we say."""
+INTERRUPTED_WORDS = "interrupted before it was done"
 MAX_MESSAGE_CHARS = 500
 MAX_MESSAGES = 60
 
@@ -118,6 +121,9 @@ class Boundary(TyperGroup):
         except typer.BadParameter as error:
             error.message = _option_words(error.message)
             raise
+        except KeyboardInterrupt:
+            say(INTERRUPTED_WORDS)
+            raise typer.Exit(INTERRUPTED) from None
         except (BrokenPipeError, typer.Exit, typer.Abort, typer.TyperException):
             raise
         except Exception as error:

@@ -57,6 +57,9 @@ class _Opened:
 _opened: OrderedDict[Path, _Opened] = OrderedDict()
 _changed = threading.Condition()
 
+CTRL_C = "Query interrupted"
+"""What DuckDB's binding makes of Ctrl-C: a bare ``RuntimeError`` with these words."""
+
 
 def query(
     path: Path, sql: str, values: Sequence[object] = (), timeout_s: float = QUERY_TIMEOUT_S
@@ -92,6 +95,10 @@ def reading(path: Path, timeout_s: float = READ_TIMEOUT_S) -> Iterator[duckdb.Du
         raise CatalogError(
             f"the catalog did not answer within {timeout_s:g} s and was stopped; ask for less"
         ) from error
+    except RuntimeError as error:
+        if str(error) == CTRL_C:
+            raise KeyboardInterrupt from error
+        raise
     except duckdb.OutOfMemoryException as error:
         limit = SETTINGS["memory_limit"]
         raise CatalogError(f"the answer takes more memory than {limit}; ask for less") from error

@@ -22,7 +22,8 @@ from ecoserve.cost import server_cost
 from ecoserve.plan import Plan
 from ecoserve.questions import Question
 from ecoserve.restriction import ANYWHERE
-from ecoserve.scenario import Levers, Scenario, read_scenario
+from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.scenario_parts import Levers
 
 RIGHTSIZE = "rightsize"
 LEVERS = (RIGHTSIZE, "phases_apart", "reuse", "reduce", "shift", "park")

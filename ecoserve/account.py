@@ -18,12 +18,13 @@ from ecoserve.cost import server_cost
 from ecoserve.embodied import node_footprint
 from ecoserve.embodied_parts import EmbodiedPart
 from ecoserve.formulation import FleetProblem
+from ecoserve.offers import stock_in_service
 from ecoserve.operational import facility_kwh
-from ecoserve.options import Service, at_site, stock_in_service
 from ecoserve.plan import CarbonPart, CostPart, HourlySeries, SiteDay
 from ecoserve.power import wall_w
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
+from ecoserve.service import Service, at_site
 from ecoserve.solver import Solution
 from ecoserve.terms import FULL, FleetTerms, ServerTerms, SiteTerms
 from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY, kw_from_w

@@ -24,14 +24,15 @@ from typing import Any, Literal
 
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, Problem, ScenarioError
-from ecoserve.options import allowed_servers, offered_precisions, offered_servers, plannable
+from ecoserve.offers import allowed_servers, offered_precisions, offered_servers, plannable
 from ecoserve.performance import accelerator_replica
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort
 from ecoserve.questions import Question, answer
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.rows import Accelerator, Llm
-from ecoserve.scenario import GivenFleet, Levers, Scenario, read_scenario
+from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.scenario_parts import GivenFleet, Levers
 from ecoserve.structure import Memory
 
 PriceColumn = Literal["as_sold", "same"]
@@ -113,7 +114,7 @@ def baseline_question(
         pattern = keep_to(name.removeprefix(SINGLE), data)
     elif name.startswith(GIVEN):
         _hold_fleet(data, given_fleet(name, scenario), scenario, catalog)
-    return Question(scenario=read_scenario(data), restriction=pattern)
+    return Question(scenario=read_scenario(data), restriction=pattern, least_carbon=True)
 
 
 def plan_baseline(

@@ -31,6 +31,8 @@ NEIGHBOURS = 30
 POLISH_NODES = 30
 POLISH_SHARPER = 10.0
 """An answer is polished to this part of the gap: what is found early is then rarely improved on."""
+EASY = 40
+"""Up to so many whole columns the search itself is quicker than polishing answers to it."""
 NODES_BETWEEN_LOOKS = 24
 """How often the search looks for an answer near where it is."""
 TRIED_OUT = 8
@@ -126,6 +128,7 @@ class BranchAndBound:
         self._passed_over = math.inf
         """The least bound of the parts left out because it is good enough."""
         self._looked: set[tuple[tuple[float, ...], ...]] = set()
+        self._polishes = True
         self._watch = Watch()
         self.objective = math.inf
         self.bound = -math.inf
@@ -153,6 +156,7 @@ class BranchAndBound:
         if root is None:
             return self._result(Termination.INFEASIBLE)
         self.bound, self.basis, self._gap = root.bound, root.basis, limits.gap
+        self._polishes = limits.nodes == 0 or len(self._whole) > EASY
         if start is not None:
             self._try_start(start, root)
         had_start = bool(self._best)
@@ -365,7 +369,7 @@ class BranchAndBound:
 
     def _look_elsewhere(self, nodes: Sequence[_Node]) -> None:
         """Polishes the best open node around whose coarse columns nobody has looked yet."""
-        for node in sorted(nodes):
+        for node in sorted(nodes) if self._polishes else ():
             around = self._coarse_box(node.point)
             if around not in self._looked:
                 self._looked.add(around)

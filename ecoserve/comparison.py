@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ecoserve.ablations import (
@@ -31,7 +31,16 @@ from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort, plan_fleet
-from ecoserve.questions import Answers, Question, answer_all, answer_in_turn, best_answers
+from ecoserve.questions import (
+    Answers,
+    InProcesses,
+    Progress,
+    Question,
+    Serially,
+    answer_all,
+    answer_in_turn,
+    best_answers,
+)
 from ecoserve.scenario import Scenario
 from ecoserve.structure import Memory
 from ecoserve.what_ifs import ChangedWorld, WhatIf, changed_worlds
@@ -39,7 +48,6 @@ from ecoserve.what_ifs import ChangedWorld, WhatIf, changed_worlds
 OURS = "ecoserve"
 STEP = "waterfall: "
 """What stands before the name of a waterfall's step among the questions."""
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +120,11 @@ def compare_plans(
         labels=[OURS, *every, *(f"{STEP}{name}" for name in steps), *last, "done"],
         on_progress=on_progress,
     )
-    memory = memory or Memory()
+    memory = (memory or Memory()).without_starts()
+    run = Serially(memory) if workers == 1 else InProcesses(workers, at_once=1)
     ours = plan_fleet(scenario, catalog, effort, memory=memory)
     tell(OURS)
-    found = answer_all(every, catalog, effort, memory, workers=workers, on_answer=tell)
+    found = answer_all(every, catalog, effort, run, tell)
     cost = found.plans.get(COST)
     fallen = Answers()
     if cost is not None:
@@ -123,7 +132,7 @@ def compare_plans(
     final = Answers()
     if wishes.ablations:
         rest = without_questions(scenario, catalog, cost)
-        final = answer_all(rest, catalog, effort, memory, workers=workers, on_answer=tell)
+        final = answer_all(rest, catalog, effort, run, tell)
     reasons = {key: found.reasons[key] for key in asked if key in found.reasons}
     reasons |= _why_given_fail(reasons, asked, scenario, catalog, memory)
     tell.the_end()

@@ -20,7 +20,7 @@ from ecoserve.formulation import (
     runs_on_host,
 )
 from ecoserve.links import kv_may_bind, link_gb_per_s, peak_kv_gb_per_s
-from ecoserve.options import Service
+from ecoserve.service import Service
 from ecoserve.terms import FleetTerms, ServerTerms
 from ecoserve.units import HOURS_PER_DAY
 

@@ -12,7 +12,7 @@ from ecoserve.catalog import Catalog
 from ecoserve.errors import MissingDataError
 from ecoserve.power import nameplate_w
 from ecoserve.rows import Server
-from ecoserve.scenario import Hardware
+from ecoserve.scenario_parts import Hardware
 from ecoserve.units import hours_from_years, kw_from_w
 
 GB_PER_TB = 1000.0

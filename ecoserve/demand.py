@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ecoserve.catalog import Catalog
 from ecoserve.rows import LengthMix, Llm, RateProfile
-from ecoserve.scenario import Scenario, Workload
+from ecoserve.scenario import Scenario
+from ecoserve.scenario_parts import Workload
 from ecoserve.units import HOURS_PER_DAY, HOURS_PER_YEAR, SECONDS_PER_HOUR
 
 Array = NDArray[np.float64]

@@ -30,7 +30,7 @@ import numpy as np
 import pulp
 
 from ecoserve.links import most_linked_replicas
-from ecoserve.options import Service
+from ecoserve.service import Service
 from ecoserve.terms import FULL, FleetTerms, ServerTerms
 from ecoserve.units import HOURS_PER_DAY
 

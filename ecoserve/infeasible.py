@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ecoserve.errors import BlockedSlice, InfeasibleError
+from ecoserve.errors import BlockedSlice, InfeasibleError, SolverError
 from ecoserve.program import Program
 from ecoserve.solver import Limits, Solution, solve
 from ecoserve.terms import FleetTerms
@@ -17,13 +17,17 @@ from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY
 
 GAP = 0.02
 TIME_S = 30.0
+ROOM_TIME_S = 10.0
+ROOM = ("power", "space")
+"""What a site offers: limits that rounding a fleet up soon breaks."""
+LIMITS = (*ROOM, "at_most", "at_least")
 NOTICEABLE = 1e-6
 """A limit missed by less than this share of itself is kept."""
 
 
 def explanation(program: Program, terms: FleetTerms) -> InfeasibleError:
     """The error to raise for a program whose limits, caps of the account aside, no fleet keeps."""
-    groups = _groups(program)
+    groups = limit_groups(program)
     if groups:
         found = solve(program.loosened(groups), Limits(gap=GAP, time_s=TIME_S))
         blamed = _blamed(found, groups, program, terms)
@@ -65,12 +69,38 @@ def _up(value: float, digits: int) -> str:
     return f"{math.ceil(value * scale - NOTICEABLE) / scale:,.{digits}f}"
 
 
-def _groups(program: Program) -> dict[str, list[int]]:
+def fitted(
+    program: Program, terms: FleetTerms, nearest: Mapping[str, float]
+) -> Mapping[str, float]:
+    """Values within every site's room, looked for from the ``nearest`` that searches came to.
+
+    ``nearest`` answers ``program`` with :func:`limit_groups` of ``ROOM`` loosened. Raises
+    :class:`InfeasibleError` with the least that would do where there is none, :class:`SolverError`
+    where neither is found in time.
+    """
+    groups = limit_groups(program, ROOM)
+    limits = Limits(gap=GAP, time_s=ROOM_TIME_S)
+    found = solve(program.loosened(groups), limits, nearest)
+    blamed = _blamed(found, groups, program, terms)
+    if not blamed:
+        return found.values
+    if found.bound > NOTICEABLE:
+        raise no_fleet(blamed)
+    ways = "; ".join(f"{item.slice}: {item.reason}" for item in blamed)
+    raise SolverError(f"no fleet within every limit was found in time. {ways}", "time_limit")
+
+
+def fits(values: Mapping[str, float], program: Program) -> bool:
+    """Whether an answer to loosened room keeps within it."""
+    return all(values[name] <= NOTICEABLE for name in limit_groups(program, ROOM))
+
+
+def limit_groups(program: Program, families: Sequence[str] = LIMITS) -> dict[str, list[int]]:
     """Rows that are a user's limits, by what they limit; all hours of a site are one."""
     groups: dict[str, list[int]] = {}
     for row, name in enumerate(program.row_names):
         family, _, indices = name.rstrip(")").partition("(")
-        if family in ("power", "space", "at_most", "at_least"):
+        if family in families:
             what = indices.partition(",")[0]
             groups.setdefault(f"{family} {what}", []).append(row)
     return groups

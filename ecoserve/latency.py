@@ -18,9 +18,9 @@ from scipy.optimize import brentq
 
 from ecoserve.demand import WorkloadDemand
 from ecoserve.errors import BlockedSlice
-from ecoserve.options import Mask, Service
 from ecoserve.queueing import Queue
-from ecoserve.scenario import Policy, Slo
+from ecoserve.scenario_parts import Policy, Slo
+from ecoserve.service import Mask, Service
 
 Array = NDArray[np.float64]
 

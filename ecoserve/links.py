@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ecoserve.options import Service
+from ecoserve.service import Service
 from ecoserve.terms import FleetTerms, ServerTerms
 from ecoserve.units import BYTES_PER_GB, HOURS_PER_DAY
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ecoserve.catalog import Catalog
+from ecoserve.offers import allowed_servers, plannable
 from ecoserve.operational import hourly_intensity
-from ecoserve.options import allowed_servers, plannable
 from ecoserve.performance import MOE_ERROR_BAND
 from ecoserve.plan import FleetEntry, Note, Pool, SloReport
 from ecoserve.rows import Server
-from ecoserve.scenario import DEFAULT_HOURS, Scenario
+from ecoserve.scenario import Scenario
+from ecoserve.scenario_parts import DEFAULT_HOURS
 from ecoserve.standing import basis
 from ecoserve.terms import FULL
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecoserve.catalog import Catalog
 from ecoserve.errors import MissingDataError
-from ecoserve.scenario import Market, Site
+from ecoserve.scenario_parts import Market, Site
 from ecoserve.units import HOURS_PER_DAY, g_from_kg, kg_from_g
 
 Array = NDArray[np.float64]

@@ -11,21 +11,27 @@ Latencies are judged with a margin equal to the error band of the option's param
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecoserve.catalog import Catalog
-from ecoserve.cost import rental_date
 from ecoserve.demand import WorkloadDemand
+from ecoserve.offers import (
+    allowed_servers,
+    host_sockets,
+    host_variants,
+    kv_precision_on,
+    nic_gb_per_s,
+    offered_precisions,
+    usable_servers,
+)
+from ecoserve.operating_point import operating_point
 from ecoserve.performance import (
     PREFILL_INTERFERENCE,
-    Replica,
     accelerator_replica,
-    compute_tflops,
     decode_step_s,
     host_replica,
     kv_batch_limit,
@@ -45,168 +51,17 @@ from ecoserve.power import (
     prefill_utilisation,
     step_s,
 )
-from ecoserve.rows import Accelerator, Llm, Provenance, Server
-from ecoserve.scenario import Hardware, KvPrecision, Precision, Scenario
+from ecoserve.rows import Accelerator, Llm, Server
+from ecoserve.scenario import Scenario
+from ecoserve.scenario_parts import Hardware
+from ecoserve.service import Device, Service
 from ecoserve.units import BYTES_PER_GB
-from ecoserve.variants import trimmed
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 HOST_STACK = "cpu"
 """The stack id of the host CPU parameter rows."""
 TP_DEGREES = (1, 2, 4, 8)
-PRECISIONS: tuple[str, ...] = get_args(Precision)
-BITS_PER_BYTE = 8.0
 KV_LINK_EFFICIENCY = 0.8
 """Share of the NIC bandwidth that KV transfer between pools may use."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """One LLM set up on some accelerators, or on the CPU sockets of one kind of server."""
-
-    llm_id: str
-    accelerator_id: str
-    """Empty for a host CPU pool."""
-    server_id: str
-    """Only for a host CPU pool: the server whose sockets serve."""
-    variant: str = ""
-    """Of that server's host, where it is not the one on the price list."""
-    tp: int
-    precision: str
-    kv_precision: str = "bf16"
-    power_cap_ratio: float = 1.0
-    """Of TDP; 1 without a cap of the operator's."""
-    replica: Replica
-    provenance: Provenance
-    id: str = field(init=False)
-    """Letters, digits, ``_`` and ``.`` only: it becomes part of row and column names."""
-
-    def __post_init__(self) -> None:
-        host = ".".join(part for part in (self.server_id, self.variant) if part)
-        where = self.accelerator_id or f"cpu.{host}"
-        parts = [self.llm_id, where, f"tp{self.tp}", self.precision]
-        if self.kv_precision != "bf16":
-            parts.append(f"kv_{self.kv_precision}")
-        if self.power_cap_ratio < 1.0:
-            parts.append(f"cap{100 * self.power_cap_ratio:.6g}")
-        object.__setattr__(self, "id", ".".join(parts))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """One workload on one device in one role; arrays have shape (buckets,)."""
-
-    workload: str
-    workload_index: int
-    device: Device
-    role: Role
-    fits: Mask
-    """Memory holds the model and at least one request."""
-    keeps_tpot: Mask
-    """TPOT within its limit, margin included, at some batch >= 1 (true for prefill)."""
-    batch: Array
-    load_s: Array
-    """Replica-seconds per request."""
-    dynamic_w: Array
-    """Watts of a busy replica above idle, inside the box."""
-    busy_w: Array
-    """Watts of one busy accelerator or socket."""
-    fitted: Mask
-    """Whether the power lies within the fitted range."""
-    own_ttft_s: Array
-    """TTFT without waiting: front end, prefill, one step or KV transfer; 0 for decode pools."""
-    queued_s: Array
-    """Service time in front of the queue: prefill, stretched where decode runs beside it."""
-    tpot_s: Array
-    """Predicted, without margin; 0 for prefill pools."""
-    unloaded_s: Array
-    """This role's share of TTFT + (OSL-1) TPOT at batch 1."""
-    kv_bytes: Array
-    """KV moved per request between pools; 0 for mixed ones."""
-    site: int = 0
-    """Position of the site among the scenario's."""
-    pool_id: str = field(init=False)
-    """Names the pool: workloads of one LLM share it."""
-    id: str = field(init=False)
-    """Names the columns of this pair."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pool_id", at_site(f"{self.device.id}.{self.role}", self.site))
-        object.__setattr__(self, "id", f"{self.pool_id}.w{self.workload_index}")
-
-
-def at_site(name: str, site: int) -> str:
-    """A name made unique among sites; the users' own site adds nothing."""
-    return f"{name}.s{site}" if site else name
-
-
-def offered_servers(hardware: Hardware, catalog: Catalog) -> tuple[Server, ...]:
-    """Servers that can be bought, or are in the provider's price list, sorted by id."""
-    servers = tuple(server for _, server in sorted(catalog.servers.items()))
-    if hardware.offer == "purchase":
-        return tuple(server for server in servers if server.offer == "purchase")
-    date = rental_date(hardware, catalog)
-    mine = (server for server in servers if server.provider_id == hardware.provider)
-    return tuple(server for server in mine if catalog.rental_price(server.id, date) is not None)
-
-
-def allowed_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
-    """Of the servers on offer those with an allowed accelerator, sorted by id."""
-    allowed = set(scenario.hardware.accelerators or catalog.accelerators)
-    offered = offered_servers(scenario.hardware, catalog)
-    return tuple(server for server in offered if server.accelerator_id in allowed)
-
-
-def stock_in_service(scenario: Scenario) -> dict[tuple[int, str], int]:
-    """Owned servers by (site, server id) that their accelerators' life has not retired."""
-    places = {site.name: index for index, site in enumerate(scenario.sites)}
-    found: dict[tuple[int, str], int] = {}
-    for row in scenario.hardware.stock:
-        if row.age_years < scenario.hardware.accelerator_years:
-            key = (0 if row.site is None else places[row.site], row.server)
-            found[key] = found.get(key, 0) + row.count
-    return found
-
-
-def usable_servers(scenario: Scenario, catalog: Catalog) -> tuple[Server, ...]:
-    """What may be bought or rented and what is owned, sorted by id."""
-    servers = {server.id: server for server in allowed_servers(scenario, catalog)}
-    for _, server_id in stock_in_service(scenario):
-        servers[server_id] = catalog.server(server_id)
-    return tuple(server for _, server in sorted(servers.items()))
-
-
-def plannable(accelerator: Accelerator, stack: str, catalog: Catalog) -> bool:
-    """Whether its speed with this stack and its power are known, at some precision it runs."""
-    return bool(offered_precisions(accelerator, stack, catalog))
-
-
-def offered_precisions(accelerator: Accelerator, stack: str, catalog: Catalog) -> tuple[str, ...]:
-    """Weight formats it runs and whose speed with this stack is known; none without its power."""
-    if accelerator.family not in catalog.power_parameters:
-        return ()
-    return tuple(
-        precision
-        for precision in PRECISIONS
-        if runs(accelerator, precision)
-        and catalog.has_serving(accelerator.family, stack, precision)
-    )
-
-
-def runs(accelerator: Accelerator, precision: str) -> bool:
-    """Whether a model with weights in this format runs on it, widened to 16 bits if need be."""
-    try:
-        compute_tflops(accelerator, precision)
-    except ValueError:
-        return False
-    return True
-
-
-def kv_precision_on(accelerator: Accelerator, wanted: KvPrecision) -> KvPrecision:
-    """The format of the KV cache: the one wanted where the hardware has it, else 16 bits."""
-    return wanted if accelerator.rate_tflops(wanted) is not None else "bf16"
 
 
 def services(
@@ -265,17 +120,6 @@ def _host_kinds(scenario: Scenario, catalog: Catalog) -> list[tuple[str, Server]
     return kinds
 
 
-def host_variants(server: Server, scenario: Scenario, catalog: Catalog) -> list[tuple[str, Server]]:
-    """Reduce: (variant id, trimmed server) of a bought server, where anything is left out."""
-    if not scenario.levers.reduce or server.offer != "purchase":
-        return []
-    found = [
-        (variant_id, trimmed(server, catalog.host_variant(variant_id), catalog))
-        for variant_id in scenario.hardware.host_variants
-    ]
-    return [(name, lean) for name, lean in found if lean != server]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
     """A device with all that its services need to know beside the workload."""
@@ -331,11 +175,6 @@ def _kv_gb_per_s(device: Device, servers: Sequence[Server]) -> float:
     return KV_LINK_EFFICIENCY * min(shares)
 
 
-def nic_gb_per_s(server: Server) -> float:
-    """All NICs of a server together."""
-    return server.n_nics * server.nic_gbps / BITS_PER_BYTE
-
-
 def _accelerator_services(
     place: _Place, demand: WorkloadDemand, phases_apart: bool
 ) -> list[Service]:
@@ -372,7 +211,7 @@ def _decoding_service(
     measured = is_measured(power.params, replica, role, device.precision, use)
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role=role,
-        fits=point.fits, keeps_tpot=point.keeps_tpot, batch=point.batch,
+        fits=point.fits, keeps_tpot=point.keeps_tpot, batch=point.batch, bound_by=point.bound_by,
         load_s=osl * period / point.batch,
         dynamic_w=device.tp * (busy_w - power.idle_w), busy_w=busy_w,
         fitted=measured & (cap >= 1.0),
@@ -399,69 +238,11 @@ def _prefill_service(place: _Place, demand: WorkloadDemand) -> Service:
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role="prefill",
         fits=fits, keeps_tpot=np.ones(len(isl), dtype=bool), batch=np.ones_like(isl),
-        load_s=pace.seconds, dynamic_w=device.tp * (pace.watts - power.idle_w), busy_w=pace.watts,
+        bound_by=np.full(len(isl), "one_prompt"), load_s=pace.seconds,
+        dynamic_w=device.tp * (pace.watts - power.idle_w), busy_w=pace.watts,
         fitted=measured & (cap >= 1.0), own_ttft_s=own, queued_s=pace.seconds,
         tpot_s=np.zeros_like(isl), unloaded_s=own, kv_bytes=kv_bytes,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatingPoint:
-    """The chosen batch per bucket (at least 1, so that the figures are always defined)."""
-
-    fits: Mask
-    keeps_tpot: Mask
-    batch: Array
-    step_s: Array
-
-
-def operating_point(
-    replica: Replica,
-    demand: WorkloadDemand,
-    interference_s: Array,
-    before_first_s: Array,
-    max_num_seqs: int,
-    step_of: Callable[[Array], Array],
-) -> OperatingPoint:
-    """Largest batch within memory and, for online workloads, within TPOT and TTFT with the margin.
-
-    Shape (buckets,) all: ``interference_s``, what each other sequence adds to a token;
-    ``before_first_s``, what comes before a request's first step in this pool; ``step_of`` gives
-    the step of a batch. Where even one request alone would start late, it starts least late alone:
-    a batch of one, so that a looser limit never lowers the throughput. Larger batches have longer
-    steps, so the search halves the range.
-    """
-    limit = kv_batch_limit(replica, demand.isl_tokens, demand.osl_tokens, max_num_seqs)
-    alone = np.ones_like(limit)
-    chosen, keeps_tpot = np.maximum(limit, 1.0), np.ones(len(limit), dtype=bool)
-    slo, margin = demand.workload.slo, 1.0 + replica.error_band
-    if slo is not None:
-        first = step_of(alone)
-        keeps_tpot = first * margin <= slo.tpot_s
-        starts = (before_first_s + first) * margin <= slo.ttft_s
-
-        def keeps(batch: Array) -> Mask:
-            step = step_of(batch)
-            in_time = (step + (batch - 1) * interference_s) * margin <= slo.tpot_s
-            return in_time & ((before_first_s + step) * margin <= slo.ttft_s)
-
-        chosen = largest_batch(keeps, np.where(keeps_tpot & starts, chosen, alone))
-    return OperatingPoint(
-        fits=limit >= 1, keeps_tpot=keeps_tpot, batch=chosen, step_s=step_of(chosen)
-    )
-
-
-def largest_batch(keeps: Callable[[Array], Mask], limit: Array) -> Array:
-    """The largest whole batch up to ``limit`` that ``keeps``, and 1 where there is none.
-
-    Shape of ``limit``, whole numbers >= 1; what a batch keeps, every smaller one keeps.
-    """
-    low, high = np.where(keeps(limit), limit, 1.0), limit
-    while (high - low > 1.0).any():
-        middle = np.floor((low + high) / 2.0)
-        kept = keeps(middle)
-        low, high = np.where(kept, middle, low), np.where(kept, high, middle)
-    return low
 
 
 def _host_services(
@@ -492,12 +273,6 @@ def _host_services(
     return found
 
 
-def host_sockets(server: Server, catalog: Catalog) -> float:
-    """CPU sockets behind the server's vCPUs; a slice of a host has a fraction of them."""
-    host = catalog.host(server.host_id)
-    return host.sockets * server.vcpus / host.vcpus
-
-
 def _host_service(
     device: Device, demand: WorkloadDemand, socket_w: float, max_num_seqs: int
 ) -> Service:
@@ -510,7 +285,7 @@ def _host_service(
     zeros, all_true = np.zeros_like(isl), np.ones(len(isl), dtype=bool)
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role="host_cpu",
-        fits=point.fits, keeps_tpot=all_true, batch=point.batch,
+        fits=point.fits, keeps_tpot=all_true, batch=point.batch, bound_by=point.bound_by,
         load_s=osl * point.step_s / point.batch + prefill,
         dynamic_w=np.full_like(isl, socket_w), busy_w=np.full_like(isl, socket_w),
         fitted=~all_true, own_ttft_s=zeros, queued_s=zeros,

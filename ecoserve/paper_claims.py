@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from ecoserve.ablations import COST_AS_SOLD
 from ecoserve.baselines import COST, ENERGY, PERFORMANCE, SPLITWISE, baseline_names
@@ -21,6 +21,7 @@ from ecoserve.catalog import Catalog
 from ecoserve.comparison import OURS, Comparison, Wishes, compare_plans
 from ecoserve.lifecycle import PUBLISHED_SAVING, PUBLISHED_YEARS
 from ecoserve.planner import Effort
+from ecoserve.processes import in_processes
 from ecoserve.refresh import planned_fleet, refresh_grid, saving_ratio
 from ecoserve.scenario import Scenario, read_scenario
 from ecoserve.structure import Memory
@@ -180,10 +181,8 @@ def _results(
     if workers == 1:
         memory = Memory()
         return (try_cell(scenario, *cell, catalog, effort, memory) for cell in every)
-    parallel = Parallel(n_jobs=workers, return_as="generator")
     jobs = (delayed(try_cell)(scenario, *cell, catalog, effort) for cell in every)
-    found: Iterator[SceneResult] = parallel(jobs)
-    return found
+    return in_processes(jobs, workers)
 
 
 def try_cell(
@@ -194,10 +193,9 @@ def try_cell(
     effort: Effort,
     memory: Memory | None = None,
 ) -> SceneResult:
-    """The scene in one cell; of ``memory`` only what changes no answer is used."""
+    """The scene in one cell; ``memory`` lends what earlier plans have in common."""
     here = scene(scenario, region, coefficients)
     wishes = Wishes(baselines=_known(here, catalog), what_ifs=False)
-    memory = (memory or Memory()).without_starts()
     comparison = compare_plans(here, catalog, effort, wishes=wishes, memory=memory)
     ours = comparison.plans[OURS]
     grid = refresh_grid(planned_fleet(ours, here, catalog), catalog_assumptions(catalog))

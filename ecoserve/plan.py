@@ -6,7 +6,7 @@ Totals are properties computed from the parts, so they cannot disagree with them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Literal
 
@@ -14,6 +14,8 @@ from ecoserve.errors import BlockedSlice
 from ecoserve.units import DAYS_PER_YEAR, FUNCTIONAL_UNIT_TOKENS, g_from_kg
 
 Role = Literal["mixed", "prefill", "decode", "host_cpu"]
+BatchBound = Literal["ttft", "tpot", "memory", "max_num_seqs", "one_prompt"]
+"""A latency limit, room for KV, the engine's limit; prefill pools take prompts one by one."""
 
 
 class Status(Enum):
@@ -47,6 +49,19 @@ class FleetEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServedTraffic:
+    """What a pool serves of one workload on one group of servers."""
+
+    workload: str
+    share: float
+    """Of the workload's requests."""
+    isl_tokens: tuple[float, float]
+    """Prompt lengths, from the bucket with the shortest to that with the longest."""
+    osl_tokens: tuple[float, float]
+    """Answer lengths, likewise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """Replicas of one LLM in one role on one kind of server."""
 
@@ -70,8 +85,17 @@ class Pool:
     """How many are up, 24 figures on the users' clock."""
     utilisation: float
     """Busy share of the replicas in their busiest planned hour, before burst and headroom."""
+    planned_utilisation: float
+    """The most that is planned, bursts included: 1 - headroom, or less where queues need it."""
+    busy_by_hour: tuple[float, ...]
+    """Replicas at work on the busiest days, 24 figures on the users' clock."""
+    taken_by_hour: tuple[float, ...]
+    """Replicas that this work takes with bursts and headroom, 24 figures likewise."""
+    served: tuple[ServedTraffic, ...]
     batch: float
     """Load-weighted mean of the planned batch."""
+    batch_bound_by: BatchBound
+    """What keeps the batch of most of its work from being larger."""
     power_w: float
     """Load-weighted mean draw of one accelerator (or host CPU socket) while busy."""
     fitted: bool
@@ -322,5 +346,4 @@ def _identity(plan: Plan) -> dict[str, Any]:
 
 
 def _record(row: Any) -> Mapping[str, Any]:
-    values = {name: getattr(row, name) for name in row.__slots__}
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(row).items()}

@@ -26,7 +26,7 @@ from ecoserve.account import (
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.fleet_rule import FREE, FleetRule
-from ecoserve.infeasible import cap_missed, explanation
+from ecoserve.infeasible import ROOM, cap_missed, explanation, fits, fitted, limit_groups
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
     direct_intensity,
@@ -45,6 +45,7 @@ from ecoserve.pricing import (
     price_account,
 )
 from ecoserve.program import Program
+from ecoserve.relaxation import Relaxation
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
 from ecoserve.solver import Limits, Solution, Start, Termination, Watch, climb, solve
@@ -67,6 +68,10 @@ PROVEN_GAP = 1e-4
 """Up to this gap an answer is called optimal."""
 CAP_TOLERANCE = 1e-9
 """Of a cap, by which rounding may miss it."""
+ROOM_PRICE = 10.0
+"""Of the relaxed objective, for missing a site's limit by as much as the limit."""
+ROOM_NODES = 60
+"""Least search for a fleet within the room of every site."""
 HOLD_ROUNDS = 4
 OWN_OPTIMUM_SLACK = 0.005
 """A baseline is the least-carbon plan within this share of its own optimum."""
@@ -245,11 +250,13 @@ class Search:
             first = start_values(self.start, self.structure.problem, self.terms, program)
             key = f"{key} from {sorted(first.items())}"
             limits = replace(limits, nodes=max(1, nodes))  # a start alone is no answer
-        if self.caps:
+        if self.caps:  # another plan may break them; a fleet that keeps them is a better start
             first = self._within_caps(account)
             if not first:
                 return self._solve(self.structure.program.with_objective(goal), key, limits)
             limits = replace(limits, nodes=max(1, nodes))
+        if not first and self.rule.fleet is None:
+            first = self._within_room(program, limits)
         if self.effort != "quick":
             first = self._quick_values(goal, account, first)
         found = self._solve(program, key, limits, first)
@@ -293,6 +300,26 @@ class Search:
             kept.append((account[name], most))
             values = found.values
         return values
+
+    def _within_room(self, program: Program, limits: Limits) -> Mapping[str, float] | None:
+        """A fleet within the power and space of every site; None where no site limits any.
+
+        Missing a limit is allowed, but dear, so that the search has answers to begin with. Raises
+        what :func:`~ecoserve.infeasible.fitted` does where that is not enough.
+        """
+        groups = limit_groups(program, ROOM)
+        if not groups:
+            return None
+        try:
+            scale = abs(Relaxation(program).solve().objective)
+        except SolverError:  # not even in part: the search will prove it
+            return None
+        loose = program.loosened(groups, ROOM_PRICE * max(scale, 1.0))
+        for nodes in (0, max(limits.nodes or 0, ROOM_NODES)):
+            found, _ = self._search(loose, replace(limits, nodes=nodes), None)
+            if found.values and fits(found.values, program):
+                return found.values
+        return fitted(program, self.terms, found.values)
 
     def _quick_values(
         self, goal: Coefficients, account: Account, first: Mapping[str, float] | None

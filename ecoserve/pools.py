@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from ecoserve.catalog import Catalog
 from ecoserve.demand import WorkloadDemand
 from ecoserve.formulation import runs_on_host
 from ecoserve.latency import mixture_quantile_s, queue_of, weighted_quantile
-from ecoserve.options import host_sockets
-from ecoserve.plan import Pool, SloReport
+from ecoserve.offers import host_sockets
+from ecoserve.plan import BatchBound, Pool, ServedTraffic, SloReport
 from ecoserve.queueing import Queue
 from ecoserve.terms import FleetTerms, ServerTerms
 from ecoserve.units import HOURS_PER_DAY
@@ -53,7 +54,12 @@ def _pool(
     """``kinds``: the servers it may be on; ``here``, ``up``: replicas there and in all by hour."""
     service = uses[0].service
     weight = np.concatenate([_busy_by_bucket(use, terms) for use in uses])
-    busy = sum(use.peak_replicas for use in uses)
+    busy = np.sum([use.peak_replicas for use in uses], axis=0)
+    part = here / np.maximum(up, WHOLE)
+    on_host = service.role == "host_cpu"
+    planned = 1.0 if on_host else terms.utilisation[service.pool_id]
+    bursts = [use.peak_replicas * (terms.burst if _online(use, terms) else 1.0) for use in uses]
+    taken = np.sum(bursts, axis=0) / planned
 
     def mean(field: str) -> float:
         values = np.concatenate([getattr(use.service, field) for use in uses])
@@ -75,11 +81,35 @@ def _pool(
         replicas=int(here.max()),
         replicas_by_hour=tuple(int(n) for n in here),
         utilisation=float(np.max(busy / np.maximum(up, WHOLE))),
+        planned_utilisation=planned,
+        busy_by_hour=tuple(float(n) for n in busy * part),
+        taken_by_hour=tuple(float(n) for n in taken * part),
+        served=tuple(_served(uses, terms, float((busy * part).sum() / busy.sum()))),
         batch=mean("batch"),
+        batch_bound_by=_bound_by(uses, weight),
         power_w=mean("busy_w"),
         fitted=bool(mean("fitted") >= 1.0 - 1e-9),
         provenance=service.device.provenance,
     )
+
+
+def _served(uses: Sequence[Use], terms: FleetTerms, part: float) -> Iterator[ServedTraffic]:
+    """``part``: of the pool's work, that on these servers."""
+    for use in uses:
+        demand, served = terms.demand_of(use.service), use.shares > 0
+        isl, osl = demand.isl_tokens[served], demand.osl_tokens[served]
+        yield ServedTraffic(
+            workload=use.service.workload,
+            share=part * float(demand.fraction @ use.shares),
+            isl_tokens=(float(isl.min()), float(isl.max())),
+            osl_tokens=(float(osl.min()), float(osl.max())),
+        )
+
+
+def _bound_by(uses: Sequence[Use], weight: Array) -> BatchBound:
+    """What holds the batch of most of the work; ``weight``: busy replicas, uses by buckets."""
+    words = np.concatenate([use.service.bound_by for use in uses])
+    return max(get_args(BatchBound), key=lambda word: float(weight[words == word].sum()))
 
 
 def _busy_by_bucket(use: Use, terms: FleetTerms) -> Array:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ecoserve.formulation import Column, FleetProblem, runs_on_host
 from ecoserve.links import kv_may_bind
 from ecoserve.operational import facility_kwh
-from ecoserve.options import Service
+from ecoserve.service import Service
 from ecoserve.terms import FleetTerms, ServerTerms, SiteTerms
 
 Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ from ecoserve.calibration import SMALLEST_BAND
 from ecoserve.catalog import Catalog
 from ecoserve.correction import Grid, step_grid
 from ecoserve.errors import InfeasibleError, Problem, ScenarioError
-from ecoserve.options import largest_batch
+from ecoserve.operating_point import largest_batch
 from ecoserve.performance import (
     PREFILL_INTERFERENCE,
     Replica,

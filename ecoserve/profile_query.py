@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from ecoserve.catalog import OPERATOR_STACK
 from ecoserve.errors import MissingDataError, Problem, ScenarioError
-from ecoserve.options import TP_DEGREES, runs
+from ecoserve.offers import runs
+from ecoserve.options import TP_DEGREES
 from ecoserve.performance import KV_BYTES, MAX_NUM_SEQS, WEIGHT_BYTES
 from ecoserve.rows import Accelerator
-from ecoserve.scenario import HIGHEST_PREFIX_CACHE_HIT
+from ecoserve.scenario_parts import HIGHEST_PREFIX_CACHE_HIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,11 +140,11 @@ class Program:
             values=np.concatenate([self.values, *(cut.values for cut in cuts)]),
         )
 
-    def loosened(self, groups: Mapping[str, Sequence[int]]) -> Program:
+    def loosened(self, groups: Mapping[str, Sequence[int]], price: float | None = None) -> Program:
         """Every group of rows may be missed by a share of its own limit, and that is the cost.
 
         The share of a group is a new column of its name; rows of one group share it. What cost
-        before costs nothing.
+        before costs nothing; with a ``price`` it costs what it did, and a whole share the price.
         """
         n = len(self.names)
         places, columns, values = [], [], []
@@ -168,7 +168,11 @@ class Program:
             whole=[*self.whole, *[False] * more],
             lower=np.append(self.lower, np.zeros(more)),
             upper=np.append(self.upper, np.full(more, math.inf)),
-            cost=np.append(np.zeros(n), np.ones(more)),
+            cost=(
+                np.append(np.zeros(n), np.ones(more))
+                if price is None
+                else np.append(self.cost, np.full(more, price))
+            ),
             starts=(self.starts + np.cumsum(added)).astype(np.int32),
             columns=np.insert(self.columns, here, np.array(columns)[order]).astype(np.int32),
             values=np.insert(self.values, here, np.array(values)[order]),

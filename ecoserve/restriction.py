@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ecoserve.options import Service
+from ecoserve.service import Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecoserve.formulation import FleetProblem
-from ecoserve.options import Service, at_site
 from ecoserve.plan import Plan, Pool
 from ecoserve.program import Program
+from ecoserve.service import Service, at_site
 from ecoserve.terms import FleetTerms, ServerTerms
 
 

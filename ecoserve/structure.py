@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,27 +19,26 @@ from ecoserve.catalog import Catalog
 from ecoserve.constraints import fleet_problem
 from ecoserve.cost import server_cost
 from ecoserve.demand import WorkloadDemand, workload_demands
-from ecoserve.embodied import kgco2e_per_h, node_footprint
+from ecoserve.embodied import Footprint, kgco2e_per_h, node_footprint
 from ecoserve.errors import BlockedSlice, InfeasibleError
 from ecoserve.formulation import FleetProblem
 from ecoserve.latency import Eligibility, eligibility
-from ecoserve.operational import electricity_usd_per_kwh, hourly_intensity, site_pue
-from ecoserve.options import (
-    KV_LINK_EFFICIENCY,
-    Service,
+from ecoserve.offers import (
     allowed_servers,
     host_sockets,
     host_variants,
     nic_gb_per_s,
-    services,
     stock_in_service,
-    undominated,
 )
+from ecoserve.operational import electricity_usd_per_kwh, hourly_intensity, site_pue
+from ecoserve.options import KV_LINK_EFFICIENCY, services, undominated
 from ecoserve.power import server_idle_w
 from ecoserve.program import Counted, Program
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.rows import Server
-from ecoserve.scenario import Scenario, Site
+from ecoserve.scenario import Scenario
+from ecoserve.scenario_parts import Site
+from ecoserve.service import Service
 from ecoserve.solver import Solution, Start, tightened
 from ecoserve.terms import FULL, CountLimit, FleetTerms, ServerTerms, SiteTerms, duty_periods
 from ecoserve.units import HOURS_PER_DAY, kg_from_g, kw_from_w
@@ -50,6 +49,8 @@ DUTY_PERIODS = 3
 CAPS = ("max_kgco2e_per_year", "max_usd_per_h")
 """Caps on the account: rows that change with prices, added when a program is priced."""
 T = TypeVar("T")
+Made: TypeAlias = dict[tuple[str, str, str], Footprint]
+"""Footprints known already, by server, host variant and coefficient set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +67,14 @@ class Structure:
     priced_as: str
     """Fingerprint of the scenario it was built for."""
     _cuts: list[Program] = field(default_factory=list)
+    _made: Made = field(default_factory=dict)
 
     def terms_for(self, scenario: Scenario, catalog: Catalog) -> FleetTerms:
         """The terms at a scenario's prices; its own are at hand."""
         if self.priced_as == scenario.fingerprint():
             return self.terms
-        return price_terms(scenario, catalog, self.demands, self.options, self.eligible)
+        parts = (self.demands, self.options, self.eligible, self._made)
+        return price_terms(scenario, catalog, *parts)
 
     def program_with_cuts(self) -> Program:
         """With rows that hold for whole servers only; made once, for searches that need proof."""
@@ -92,10 +95,11 @@ class Memory:
     _starts: OrderedDict[str, Start] = field(default_factory=OrderedDict)
     _answers: OrderedDict[str, Solution] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
+    _most_starts: int = MAX_REMEMBERED
 
     def without_starts(self) -> Memory:
         """The same memory but for answers to start from, so that order does not matter."""
-        return Memory(_structures=self._structures, _answers=self._answers, _lock=self._lock)
+        return replace(self, _starts=OrderedDict(), _most_starts=0)
 
     def structure(self, key: str) -> Structure | None:
         """The structure under this key, if it is still remembered."""
@@ -125,13 +129,13 @@ class Memory:
     def keep_start(self, key: str, start: Start) -> None:
         """Remembers an answer; the oldest is forgotten."""
         with self._lock:
-            _keep(self._starts, key, start)
+            _keep(self._starts, key, start, self._most_starts)
 
 
-def _keep(book: OrderedDict[str, T], key: str, value: T) -> None:
+def _keep(book: OrderedDict[str, T], key: str, value: T, most: int = MAX_REMEMBERED) -> None:
     book[key] = value
     book.move_to_end(key)
-    while len(book) > MAX_REMEMBERED:
+    while len(book) > most:
         book.popitem(last=False)
 
 
@@ -193,7 +197,8 @@ def build_structure(
     eligible = eligibility(options, demands, scenario.policy, held)
     if eligible.blocked:
         raise _blocked(eligible.blocked)
-    terms = price_terms(scenario, catalog, demands, options, eligible)
+    made: Made = {}
+    terms = price_terms(scenario, catalog, demands, options, eligible, made)
     problem = fleet_problem(terms)
     return Structure(
         demands=demands,
@@ -203,6 +208,7 @@ def build_structure(
         program=Program.of(problem.lp),
         terms=terms,
         priced_as=scenario.fingerprint(),
+        _made=made,
     )
 
 
@@ -212,8 +218,9 @@ def price_terms(
     demands: Sequence[WorkloadDemand],
     options: Sequence[Service],
     eligible: Eligibility,
+    made: Made | None = None,
 ) -> FleetTerms:
-    """Everything the program is made of, priced by the scenario."""
+    """Everything the program is made of, priced by the scenario; ``made`` is added to."""
     sites = site_terms(scenario, catalog)
     needs = [demand.peak_ratio for demand in demands if demand.is_online]
     parks = scenario.levers.park and scenario.hardware.offer == "purchase"
@@ -224,7 +231,7 @@ def price_terms(
         on_time=eligible.on_time,
         utilisation=eligible.utilisation,
         sites=sites,
-        servers=tuple(_kinds(scenario, catalog)),
+        servers=tuple(_kinds(scenario, catalog, {} if made is None else made)),
         limits=tuple(
             CountLimit(server_id=row.server, at_least=row.min_count, at_most=row.max_count)
             for row in scenario.hardware.limits
@@ -273,15 +280,15 @@ def _rack_units(server: Server, catalog: Catalog) -> float:
     return catalog.host(server.host_id).rack_units * catalog.share_of_host(server)
 
 
-def _kinds(scenario: Scenario, catalog: Catalog) -> Iterator[ServerTerms]:
+def _kinds(scenario: Scenario, catalog: Catalog, made: Made) -> Iterator[ServerTerms]:
     """Every server in every host variant at every site, and what is owned."""
     for index in range(len(scenario.sites)):
         for server in allowed_servers(scenario, catalog):
             for variant, built in ((FULL, server), *host_variants(server, scenario, catalog)):
-                yield _server_terms(built, scenario, catalog, index, variant, None)
+                yield _server_terms(built, scenario, catalog, made, index, variant, None)
     for (index, server_id), count in sorted(stock_in_service(scenario).items()):
         server = catalog.server(server_id)
-        terms = _server_terms(server, scenario, catalog, index, FULL, count)
+        terms = _server_terms(server, scenario, catalog, made, index, FULL, count)
         place = server_cost(server, scenario.hardware, catalog).colocation * HOURS_PER_DAY
         yield replace(terms, is_owned=True, embodied_kg_per_day=0.0, usd_per_day=place)
 
@@ -290,15 +297,18 @@ def _server_terms(
     server: Server,
     scenario: Scenario,
     catalog: Catalog,
+    made: Made,
     site: int,
     variant: str,
     max_count: int | None,
 ) -> ServerTerms:
     hardware = scenario.hardware
-    made = node_footprint(server, scenario.policy.coefficients, catalog)
+    key = (server.id, variant, scenario.policy.coefficients)
+    if key not in made:
+        made[key] = node_footprint(server, scenario.policy.coefficients, catalog)
     embodied_kg_per_h = kgco2e_per_h(
-        made.side_kgco2e("accelerator"), hardware.accelerator_years
-    ) + kgco2e_per_h(made.side_kgco2e("host"), hardware.host_years)
+        made[key].side_kgco2e("accelerator"), hardware.accelerator_years
+    ) + kgco2e_per_h(made[key].side_kgco2e("host"), hardware.host_years)
     spare = catalog.host_power_value("cpu_spare_ratio")
     return ServerTerms(
         server_id=server.id,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecoserve.demand import WorkloadDemand
-from ecoserve.options import Mask, Service, at_site
+from ecoserve.service import Mask, Service, at_site
 from ecoserve.units import HOURS_PER_DAY
 
 Array = NDArray[np.float64]

@@ -18,7 +18,8 @@ from ecoserve.catalog import Catalog
 from ecoserve.plan import Plan
 from ecoserve.questions import Question
 from ecoserve.rows import Region
-from ecoserve.scenario import DEFAULT_HOURS, Scenario, read_scenario
+from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.scenario_parts import DEFAULT_HOURS
 
 FP8, BF16 = "fp8", "bf16"
 WITHOUT_FP8 = "without_fp8"
@@ -108,5 +109,5 @@ def _has_hours(region: Region, scenario: Scenario, catalog: Catalog) -> bool:
 
 
 def _world(key: str, what: str, data: dict[str, Any]) -> ChangedWorld:
-    question = Question(scenario=read_scenario(data), least_carbon=False)
+    question = Question(scenario=read_scenario(data))
     return ChangedWorld(key=key, what=what, question=question)

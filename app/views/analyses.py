@@ -18,9 +18,10 @@ from app import state
 from app.views import solve
 from app.views.solve import STOPPED_BY_TIME, Effort
 from ecoserve.analysis.pareto import FrontPoint, pareto_bound
-from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, collect, one_by_one
 from ecoserve.catalog import Catalog
-from ecoserve.scenario import Scenario, canonical_json
+from ecoserve.planner import Effort as SolverEffort
+from ecoserve.questions import Answer, Progress, Question, Runner, collect, one_by_one
+from ecoserve.scenario import Scenario
 
 Ask = Callable[[Scenario, Catalog, Effort, Runner, Progress], Any]
 MAX_ANSWERS = 512
@@ -95,11 +96,18 @@ def in_turn(work: Callable[[], T]) -> T:
 
 
 def in_turns(
-    questions: Sequence[Question], catalog: Catalog, on_progress: Progress | None = None
+    questions: Sequence[Question],
+    catalog: Catalog,
+    effort: SolverEffort,
+    on_progress: Progress | None = None,
 ) -> list[Answer]:
     """The runner of pages: plan after plan, each kept and each in its turn."""
     answer = _answering(catalog.version, catalog)
-    found = ([_answered(question, catalog, answer)] for question in questions)
+
+    def answered(question: Question) -> Answer:
+        return _answered(question, catalog, effort, lambda: answer(question, effort))
+
+    found = ([answered(question)] for question in questions)
     return collect(found, questions, on_progress)
 
 
@@ -113,24 +121,25 @@ def _shelf() -> _Shelf:
 
 
 @st.cache_resource(max_entries=state.MAX_CATALOGS, show_spinner=False)
-def _answering(catalog_version: str, _catalog: Catalog) -> Callable[[Question], Answer]:
+def _answering(
+    catalog_version: str, _catalog: Catalog
+) -> Callable[[Question, SolverEffort], Answer]:
     """What questions of all visitors to one catalog have in common, built once."""
     return one_by_one(_catalog)
 
 
-def _answered(question: Question, catalog: Catalog, answer: Callable[[Question], Answer]) -> Answer:
-    asked = repr((question.effort, question.rule, question.band))
-    text = canonical_json(question.scenario)
+def _answered(
+    question: Question, catalog: Catalog, effort: SolverEffort, work: Callable[[], Answer]
+) -> Answer:
+    asked = repr((question.identity, effort))
     try:
-        return _kept(text, asked, catalog.version, lambda: answer(question))
+        return _kept(asked, catalog.version, work)
     except _NotKeptError as stopped:
         return stopped.answer
 
 
 @st.cache_data(max_entries=MAX_ANSWERS, show_spinner=False)
-def _kept(
-    scenario_json: str, asked: str, catalog_version: str, _work: Callable[[], Answer]
-) -> Answer:
+def _kept(asked: str, catalog_version: str, _work: Callable[[], Answer]) -> Answer:
     answer = in_turn(_work)
     if answer.plan is None:
         stopped = answer.status == "stopped"

@@ -17,7 +17,7 @@ from ecoserve.cost import rental_date
 from ecoserve.errors import EcoServeError
 from ecoserve.operational import hourly_intensity
 from ecoserve.plan import Plan
-from ecoserve.scenario import Site
+from ecoserve.scenario_parts import Site
 
 METHODOLOGY = resources.files("assets") / "methodology.md"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from app import figures_sensitivity as figures
 from app import state
-from app.text import mass_unit, number, percent, sentence_list
+from app.reports_analysis import away_from_home
+from app.text import mass_unit, number, percent, sentence, sentence_list
 from app.views import answer as draw
 from app.views.analyses import Found
 from app.views.trade_off_parts import Row, certainty, fleet_words, say, table
@@ -66,7 +67,10 @@ def show_crossovers(found: Found, scenario: Scenario) -> None:
     sites = "All sites have one intensity here; the mark is the mean of the users' own site."
     alike = sites if scenario.other_sites else ""
     checked = "" if answer.checked else "Not every change was planned at; there may be more bands."
-    say(certainty(found.effort, answer.gap), alike, checked, _crossover_advice(answer, mean))
+    away = away_from_home(answer)
+    left_open = sentence(away) if away else ""
+    advice = _crossover_advice(answer, mean)
+    say(certainty(found.effort, answer.gap), left_open, alike, checked, advice)
     table([_segment_row(answer, segment) for segment in answer.segments], "crossovers")
 
 

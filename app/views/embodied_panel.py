@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from app import figures_catalog as figures
+from app import figures_embodied as figures
 from app import inputs, state
-from app.figures_catalog import Breakdown, BreakdownPart
+from app.figures_embodied import Breakdown, BreakdownPart
 from app.text import MassUnit, capacity, number, percent, plain, sentence
 from app.views import answer as draw
 from app.views.catalog_rows import quality_words, source_link
@@ -16,7 +16,7 @@ from ecoserve.embodied import Footprint, footprint, node_footprint
 from ecoserve.embodied_parts import EmbodiedPart
 from ecoserve.errors import EcoServeError
 from ecoserve.rows import Server
-from ecoserve.scenario import Hardware
+from ecoserve.scenario_parts import Hardware
 from ecoserve.units import g_from_kg
 from ecoserve.variants import trimmed
 

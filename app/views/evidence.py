@@ -7,9 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import evidence, inputs, state
+from app import evidence, figures_footprints, inputs, state
 from app import figures_catalog as figures
-from app.figures_catalog import QUALITIES, FootprintPoint, QualityCount
+from app.figures_catalog import QUALITIES, QualityCount
+from app.figures_footprints import FootprintPoint
 from app.text import band_width, column_words, number, percent, plain, sentence
 from app.views import answer as draw
 from app.views import catalog_rows, speed_panel
@@ -74,7 +75,7 @@ def _footprints(checks: tuple[FootprintCheck, ...]) -> None:
     chosen = state.scenario().policy.coefficients
     sets = [name for name in sets_in_order() if any(c.coefficients == name for c in checks)]
     points: list[FootprintPoint] = [evidence.footprint_point(check) for check in checks]
-    draw.show_chart(figures.published_against_ours(points, sets, chosen), "footprints")
+    draw.show_chart(figures_footprints.published_against_ours(points, sets, chosen), "footprints")
     picked = st.segmented_control(
         "Table under set", sets, default=chosen if chosen in sets else sets[0],
         key="evidence:footprints:set", required=True,
@@ -117,7 +118,9 @@ def _split(checks: tuple[FootprintCheck, ...]) -> None:
     )  # fmt: skip
     check = known[picked]
     lines = evidence.split_lines(check)
-    draw.show_chart(figures.published_split(rows[picked].name, check.coefficients, lines), "split")
+    draw.show_chart(
+        figures_footprints.published_split(rows[picked].name, check.coefficients, lines), "split"
+    )
     cells = [
         {
             "Part of ours": line.part,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app import figures, inputs, state
+from app import figures_traffic, inputs, state
 from app.text import number, plain
 from app.views import answer as draw
 from ecoserve.notes import LARGEST_DIFFERENCE
@@ -33,7 +33,7 @@ def page() -> None:
         contracts()
     with chart:
         assumed = site.intensity == "custom"
-        draw.show_chart(figures.intensity_by_hour(hourly, assumed=assumed), "intensity")
+        draw.show_chart(figures_traffic.intensity_by_hour(hourly, assumed=assumed), "intensity")
         difference(sum(hourly) / 24)
         attribution()
 

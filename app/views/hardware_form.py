@@ -9,9 +9,9 @@ import streamlit as st
 
 from app import inputs, state
 from app.text import percent, plain
-from ecoserve.options import offered_servers
+from ecoserve.offers import offered_servers
 from ecoserve.rows import Accelerator
-from ecoserve.scenario import MAX_POWER_CAPS, ServerLimit
+from ecoserve.scenario_parts import MAX_POWER_CAPS, ServerLimit
 
 COLUMNS = 2
 POWER_CAPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)

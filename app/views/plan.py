@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app import figures, inputs, state
 from app.state import Answer
 from app.text import plain, sentence
-from app.views import all_baselines, assumptions, solve
+from app.views import all_baselines, assumptions, fleet, solve
 from app.views import answer as draw
 from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError
 from ecoserve.operational import hourly_intensity, site_pue
@@ -88,8 +88,7 @@ def answer_top(place: DeltaGenerator, answer: Answer, effort: str) -> DeltaGener
 
 def answer_details(answer: Answer) -> None:
     """The tables to act on, the parts, the assumptions."""
-    st.markdown("##### Fleet")
-    draw.show_table(draw.fleet_rows(answer), "No server is needed.")
+    fleet.show(answer)
     st.markdown("##### Latency targets")
     draw.show_table(draw.slo_rows(answer.plan), "No online workload.")
     st.markdown("##### Replica pools")

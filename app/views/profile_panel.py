@@ -22,9 +22,10 @@ from app.profiles import (
 from app.text import capacity, duration, in_words, number, percent, plain, sentence
 from app.views import answer as draw
 from ecoserve.catalog import Catalog
-from ecoserve.options import PRECISIONS, TP_DEGREES
+from ecoserve.offers import PRECISIONS
+from ecoserve.options import TP_DEGREES
 from ecoserve.profile_query import ProfileQuery
-from ecoserve.scenario import Workload
+from ecoserve.scenario_parts import Workload
 from ecoserve.units import s_from_ms
 
 MOST = len(figures.SERIES)

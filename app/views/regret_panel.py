@@ -11,14 +11,7 @@ from app import state
 from app.text import percent, plain, sentence
 from app.views import answer as draw
 from app.views.analyses import Found
-from app.views.trade_off_parts import (
-    Row,
-    accelerator_names,
-    certainty,
-    fleet_words,
-    say,
-    table,
-)
+from app.views.trade_off_parts import Row, accelerator_names, certainty, fleet_words, say, table
 from ecoserve.analysis.regret import Regret, WhyNot
 from ecoserve.analysis.robustness import Robustness
 from ecoserve.scenario import Scenario
@@ -33,10 +26,11 @@ def show_why_not(found: Found, scenario: Scenario) -> None:
         draw.show_chart(figures.regret_bars(answer, names), "why-not")
     else:
         say(sentence(figures.why_not_finding(answer, names)))
-    gaps = [answer.plan.gap, *(r.plan.gap for r in priced if r.plan is not None)]
+    both = (*answer.without, *answer.regrets)
+    gaps = [answer.plan.gap, *(r.plan.gap for r in both if r.plan is not None)]
     say(certainty(found.effort, max(gaps)), _why_not_advice(answer))
-    st.markdown("\n".join(f"- {plain(state.readable(r.sentence))}" for r in answer.regrets))
-    table([_regret_row(regret) for regret in answer.regrets], "why-not")
+    st.markdown("\n".join(f"- {plain(state.readable(r.sentence))}" for r in both))
+    table([_regret_row(regret, regret in answer.without) for regret in both], "why-not")
 
 
 def _why_not_advice(answer: WhyNot) -> str:
@@ -51,10 +45,11 @@ def _why_not_advice(answer: WhyNot) -> str:
     )
 
 
-def _regret_row(regret: Regret) -> Row:
+def _regret_row(regret: Regret, is_without: bool) -> Row:
     ratio = regret.objective_ratio
     return {
         "Accelerator": state.catalog().accelerator(regret.accelerator).name,
+        "Tried": "without it" if is_without else "with at least one server of it",
         "More, kgCO2e a year": _rounded(regret.kgco2e_per_year, 1),
         "More, USD/h": _rounded(regret.usd_per_h, 4),
         "More of what is minimised, %": None if ratio is None else round(100.0 * ratio, 3),

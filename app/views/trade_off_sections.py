@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from app import state
 from app.views import analyses, change_panel, limits_panel, regret_panel
 from app.views.analyses import Ask, Found
+from app.views.asking import Inquiry
 from app.views.solve import Effort
 from ecoserve.analysis.crossover import crossovers
 from ecoserve.analysis.limits import LimitReport, limit_report
@@ -16,16 +18,6 @@ from ecoserve.analysis.regret import why_not
 from ecoserve.analysis.robustness import robustness
 from ecoserve.analysis.sensitivity import sensitivity
 from ecoserve.scenario import Scenario
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
-    """One question, what its button says and costs, and who answers."""
-
-    question: str
-    button: str
-    what: str
-    ask: Ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,32 +31,37 @@ def _limits(scenario: Scenario, effort: Effort) -> LimitReport:
     return analyses.in_turn(lambda: limit_report(scenario, state.catalog(), effort))
 
 
+def _of_plans(analysis: Callable[..., Any]) -> Ask:
+    """An analysis of many plans as a section asks it."""
+    return lambda s, c, effort, run, show: analysis(s, c, effort, run=run, on_progress=show)
+
+
 FLEETS = Inquiry(
     question="What does less carbon cost?",
     button="Plan whole fleets along the line",
     what="Up to 8 plans at carbon prices from none to carbon alone.",
-    ask=lambda s, c, effort, run, show: pareto(s, c, effort, run=run, on_progress=show),
+    ask=_of_plans(pareto),
 )
 SECTIONS: Mapping[str, Section] = {
     "sensitivity": Section(
         question="Which figure would change it?",
         button="Move every input",
         what="About 33 plans: eight inputs at both ends, planned anew and with the fleet kept.",
-        ask=lambda s, c, effort, run, show: sensitivity(s, c, effort, run=run, on_progress=show),
+        ask=_of_plans(sensitivity),
         show=change_panel.show_sensitivity,
     ),
     "crossovers": Section(
         question="On which grid would it be another fleet?",
         button="Try other grids",
         what="6 to 30 plans on flat grids from 1 to 1,000 gCO2e/kWh.",
-        ask=lambda s, c, effort, run, show: crossovers(s, c, effort, run=run, on_progress=show),
+        ask=_of_plans(crossovers),
         show=change_panel.show_crossovers,
     ),
     "why-not": Section(
         question="Why not another accelerator?",
         button="Insist on each accelerator",
-        what="One plan for every allowed accelerator that is not in the fleet.",
-        ask=lambda s, c, effort, run, show: why_not(s, c, effort, run=run, on_progress=show),
+        what="One plan for every allowed accelerator, insisted on or, where chosen, left out.",
+        ask=_of_plans(why_not),
         show=regret_panel.show_why_not,
     ),
     "limits": Section(
@@ -78,7 +75,7 @@ SECTIONS: Mapping[str, Section] = {
         question="Which fleet to regret least?",
         button="Try every view of the world",
         what="9 plans, one for each view, then every fleet found under every view.",
-        ask=lambda s, c, effort, run, show: robustness(s, c, effort, run=run, on_progress=show),
+        ask=_of_plans(robustness),
         show=regret_panel.show_robustness,
     ),
 }

@@ -5,14 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from app import inputs, state
-from app.text import plain
 from app.views import analyses, front_panel, solve
-from app.views.analyses import Found
+from app.views.asking import asked
 from app.views.solve import Effort
 from app.views.trade_off_parts import EFFORT_WORDS, failed
-from app.views.trade_off_sections import FLEETS, SECTIONS, Inquiry
+from app.views.trade_off_sections import FLEETS, SECTIONS
 from ecoserve.errors import EcoServeError
-from ecoserve.scenario import Scenario
 
 EFFORT = "trade:effort"
 EFFORT_HELP = (
@@ -79,7 +77,7 @@ def front() -> bool:
         here.empty()
         failed(error)
         return False
-    if asked("fleets", FLEETS, scenario) != found:
+    if asked("fleets", FLEETS, scenario, chosen_effort()) != found:
         st.rerun()
     return True
 
@@ -89,37 +87,9 @@ def section(name: str) -> None:
     """A question with its answer, or with the button that finds it."""
     this, scenario = SECTIONS[name], state.scenario()
     st.markdown(f"##### {this.question}")
-    found = asked(name, this, scenario)
+    found = asked(name, this, scenario, chosen_effort())
     if found is not None:
         this.show(found, scenario)
-
-
-def asked(name: str, this: Inquiry, scenario: Scenario) -> Found | None:
-    """What is known of a question; its button where there is more to find."""
-    found = analyses.known(name, scenario)
-    effort = chosen_effort()
-    if found is not None and found.effort in (effort, "interactive"):
-        return found
-    place = st.empty()
-    more = "" if found is None else ", thoroughly"
-    with place.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button(f"{this.button}{more}", key=f"ask:{name}")
-        st.caption(plain(this.what))
-    if not pressed:
-        return found
-    bar = place.progress(0.0, "Waiting for a turn")
-
-    def show(done: int, total: int, label: str) -> None:
-        bar.progress(done / max(total, 1), plain(f"{done} of {total} plans: {label}"))
-
-    try:
-        found = analyses.find(name, this.ask, scenario, effort, show)
-    except EcoServeError as error:
-        place.empty()
-        failed(error)
-        return found
-    place.empty()
-    return found
 
 
 st.set_page_config(page_title="Trade-offs | EcoServe planner")

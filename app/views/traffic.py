@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from app import figures, inputs, state
+from app import figures_log, figures_traffic, inputs, state
 from app.text import limit, number, plain
 from app.views import answer as draw
-from app.views import workload_form
+from app.views import log_panel, mix_table, workload_form
 from ecoserve.demand import hourly_rates_rps
-from ecoserve.scenario import Workload
+from ecoserve.scenario_parts import Workload
 
 
 @st.fragment
@@ -21,7 +21,7 @@ def page() -> None:
     scenario, catalog = state.scenario(), state.catalog()
     rates = {n: list(map(float, r)) for n, r in hourly_rates_rps(scenario, catalog).items()}
     offline = {w.name for w in scenario.workloads if w.kind == "offline"}
-    chart = figures.hourly_rates(
+    chart = figures_traffic.hourly_rates(
         {name: values for name, values in rates.items() if name not in offline},
         {name: values for name, values in rates.items() if name in offline},
     )
@@ -33,7 +33,7 @@ def page() -> None:
         workload_form.fields(index, scenario.workloads[index])
     with mix:
         length_mix = catalog.length_mix(scenario.workloads[index].mix)
-        draw.show_chart(figures.length_histogram(length_mix), "mix")
+        draw.show_chart(figures_log.mix_lengths(length_mix), "mix")
         source = catalog.sources[length_mix.source_id]
         st.caption(
             plain(
@@ -41,6 +41,12 @@ def page() -> None:
                 f"{state.readable(length_mix.note)}"
             )
         )
+    st.markdown("##### Lengths and rate of your own")
+    from_log, as_table = st.tabs(["From a request log", "As a table of lengths"])
+    with from_log:
+        log_panel.show(index, scenario.workloads[index])
+    with as_table:
+        mix_table.show(index, scenario.workloads[index], length_mix)
 
 
 def workload_row(workload: Workload, rates: dict[str, list[float]]) -> dict[str, Any]:

@@ -7,16 +7,13 @@ from typing import Any, get_args
 import streamlit as st
 
 from app import inputs, state
-from ecoserve.scenario import (
-    HIGHEST_PREFIX_CACHE_HIT,
-    MAX_WORKLOADS,
-    Precision,
-    Workload,
-)
+from app.text import plain
+from ecoserve.scenario import MAX_WORKLOADS
+from ecoserve.scenario_parts import HIGHEST_PREFIX_CACHE_HIT, Precision, Workload
 
 PICK = "in:workload"
 DEFAULT_SLO = {"ttft_s": 1.0, "tpot_s": 0.08, "percentile": 0.9}
-PERCENTILES = (0.5, 0.9, 0.95, 0.99)
+LEAST_PERCENTILE, HIGHEST_PERCENTILE = 50.0, 99.9
 PRECISIONS = get_args(Precision)
 
 
@@ -63,6 +60,7 @@ def fields(index: int, workload: Workload) -> None:
         else:
             _offline_fields(path, workload)
         _precisions(path, workload)
+        _sites(path, workload)
         inputs.percent_slider(
             "Prompt tokens found in the prefix cache", f"{path}.prefix_cache_hit",
             workload.prefix_cache_hit, bounds=(0, 100 * HIGHEST_PREFIX_CACHE_HIT),
@@ -94,13 +92,17 @@ def _online_fields(path: str, workload: Workload) -> None:
         bounds=(0.001, 60),
         step=0.01,
     )
-    inputs.choice(
-        "Share of requests that must meet them",
-        f"{path}.slo.percentile",
-        slo.percentile,
-        PERCENTILES,
-        inputs.to_path(f"{path}.slo.percentile"),
-        names={p: f"{100 * p:g} %" for p in {*PERCENTILES, slo.percentile}},
+    key = inputs.bound(f"{path}.slo.percentile", round(100 * slo.percentile, 4))
+    st.number_input(
+        "Share of requests that must meet them, %",
+        min_value=LEAST_PERCENTILE,
+        max_value=HIGHEST_PERCENTILE,
+        step=0.5,
+        format="%g",
+        key=key,
+        help="90 and 99 are usual. Each of the two limits is met by this share.",
+        on_change=inputs.take,
+        args=(key, lambda per_cent: {f"{path}.slo.percentile": round(per_cent / 100, 6)}),
     )
 
 
@@ -141,6 +143,31 @@ def _precisions(path: str, workload: Workload) -> None:
         on_change=inputs.take,
         args=(key, inputs.to_path(f"{path}.precisions")),
     )
+
+
+def _sites(path: str, workload: Workload) -> None:
+    """Where it may be served, asked only where there is a choice."""
+    names = [site.name for site in state.scenario().sites]
+    if len(names) == 1:
+        return
+    chosen = list(workload.sites) if workload.sites is not None else names
+    key = inputs.bound(f"{path}.sites", chosen)
+    st.pills(
+        "Sites that may serve it",
+        names,
+        selection_mode="multi",
+        key=key,
+        format_func=plain,
+        help="None chosen means all of them.",
+        on_change=inputs.take,
+        args=(key, lambda sites: {f"{path}.sites": _site_choice(sites, names)}),
+    )
+
+
+def _site_choice(chosen: list[str], names: list[str]) -> list[str] | None:
+    """The sites in the scenario's order; None for all, and where none is chosen."""
+    kept = [name for name in names if name in chosen]
+    return kept if kept and len(kept) < len(names) else None
 
 
 def _kind_changes(path: str, workload: Workload, kind: str | None) -> inputs.Changes:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecoserve.analysis.edits import INTENSITY, edited, for_carbon
-from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
+from ecoserve.analysis.edits import INTENSITY, edited, for_carbon, mean_intensity_g_per_kwh
 from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError
 from ecoserve.fleet_rule import servers_of
 from ecoserve.plan import FleetEntry, Plan
 from ecoserve.planner import Effort
+from ecoserve.questions import Answer, Progress, Question, Runner, serially
 from ecoserve.scenario import Scenario
 from ecoserve.units import DAYS_PER_YEAR
 
@@ -63,6 +63,8 @@ class Crossovers:
     segments: tuple[Segment, ...]
     checked: bool
     """Whether every corner was planned at; False where the number of plans ran out."""
+    thorough_at_g_per_kwh: float | None = None
+    """Where alone fleets were searched for thoroughly; None where the effort was one for all."""
 
     @property
     def intensities_g_per_kwh(self) -> tuple[float, ...]:
@@ -86,6 +88,9 @@ def crossovers(
 ) -> Crossovers:
     """The best fleet at every flat intensity of a range, all sites alike.
 
+    A quick search still plans the mean of the users' own grid as thoroughly as a plan is shown, so
+    that it names no fleet there that is worse than the plan's.
+
     Raises :class:`~ecoserve.errors.InfeasibleError` where nothing serves the traffic, and
     :class:`ScenarioError` for a range that does not start above zero and rise.
     """
@@ -94,22 +99,30 @@ def crossovers(
     wanted = for_carbon(scenario)
     lines: dict[tuple[FleetEntry, ...], FleetLine] = {}
     asked: set[float] = set()
+    own = None
+    if effort == "quick":
+        own = mean_intensity_g_per_kwh(scenario.site, catalog) or None
+    if own is not None:
+        asked.add(own)
+        answers = run([_question(wanted, own)], catalog, "interactive", on_progress)
+        _learn(lines, own, answers[0])
     new = [float(g) for g in np.geomspace(*within, GRID_POINTS)]
     while new and len(asked) < MAX_PLANS:
         new = new[: MAX_PLANS - len(asked)]
         asked |= set(new)
-        answers = run([_question(wanted, g, effort) for g in new], catalog, on_progress)
+        answers = run([_question(wanted, g) for g in new], catalog, effort, on_progress)
         for g, answer in zip(new, answers, strict=True):
             _learn(lines, g, answer)
         corners = [segment.from_g_per_kwh for segment in envelope(lines.values(), within)[1:]]
         new = [g for g in corners if not any(abs(g - a) < SAME_G_PER_KWH * g for a in asked)]
-    return Crossovers(segments=envelope(lines.values(), within), checked=not new)
+    return Crossovers(
+        segments=envelope(lines.values(), within), checked=not new, thorough_at_g_per_kwh=own
+    )
 
 
-def _question(scenario: Scenario, gco2e_per_kwh: float, effort: Effort) -> Question:
+def _question(scenario: Scenario, gco2e_per_kwh: float) -> Question:
     return Question(
         scenario=edited(scenario, {INTENSITY: gco2e_per_kwh}),
-        effort=effort,
         label=f"{gco2e_per_kwh:.3g} g/kWh",
     )
 

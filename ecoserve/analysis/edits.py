@@ -8,7 +8,8 @@ from typing import Any
 from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError
 from ecoserve.operational import hourly_intensity
-from ecoserve.scenario import DEFAULT_HOURS, Scenario, Site, read_scenario
+from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.scenario_parts import DEFAULT_HOURS, Site
 
 INTENSITY = "gco2e_per_kwh"
 """A path that stands for a flat intensity at every site."""

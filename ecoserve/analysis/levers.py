@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from ecoserve.analysis.reduce import ReduceSplit, reduce_split
 from ecoserve.analysis.reuse import ReuseBreakEven, ReuseEntry, reuse_break_even, reuse_entry
-from ecoserve.analysis.tasks import Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.planner import Effort
+from ecoserve.questions import Progress, Question, Runner, serially
 from ecoserve.scenario import Scenario
 
 
@@ -33,8 +33,8 @@ def lever_report(
     on_progress: Progress | None = None,
 ) -> LeverReport:
     """Both at once; raises :class:`~ecoserve.errors.InfeasibleError` where there is no plan."""
-    question = Question(scenario=scenario, effort=effort, label="the plan")
-    plan = run([question], catalog, on_progress)[0].expect()
+    question = Question(scenario=scenario, label="the plan")
+    plan = run([question], catalog, effort, on_progress)[0].expect()
     reuse = reuse_break_even(scenario, catalog)
     entry = None
     if reuse:

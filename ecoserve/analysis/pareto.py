@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecoserve.analysis.edits import edited, for_carbon
-from ecoserve.analysis.tasks import Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.plan import Plan
 from ecoserve.planner import Effort
 from ecoserve.pricing import objective_terms, price_account
 from ecoserve.program import Program
+from ecoserve.questions import Progress, Question, Runner, serially
 from ecoserve.relaxation import Relaxation
 from ecoserve.scenario import Scenario, check_scenario
 from ecoserve.structure import Memory, Structure, build_structure, structure_key
@@ -124,8 +124,8 @@ def pareto(
     Raises :class:`~ecoserve.errors.InfeasibleError` where nothing serves the traffic.
     """
     bound = pareto_bound(scenario, catalog)
-    questions = [_question(scenario, price, effort) for price in _prices(bound)]
-    answers = run(questions, catalog, on_progress)
+    questions = [_question(scenario, price) for price in _prices(bound)]
+    answers = run(questions, catalog, effort, on_progress)
     points = [
         FleetPoint(plan=a.plan, carbon_price_usd_per_t=q.scenario.policy.carbon_price_usd_per_t)
         for q, a in zip(questions, answers, strict=True)
@@ -186,10 +186,10 @@ MOST_USD_PER_T = 1e5
 """The highest carbon price that a scenario may name."""
 
 
-def _question(scenario: Scenario, price: float | None, effort: Effort) -> Question:
+def _question(scenario: Scenario, price: float | None) -> Question:
     wanted = edited(for_carbon(scenario), {"policy.carbon_price_usd_per_t": price})
     label = "carbon alone" if price is None else f"{price:g} USD/t"
-    return Question(scenario=wanted, effort=effort, label=label)
+    return Question(scenario=wanted, label=label)
 
 
 def undominated_points(points: Sequence[FleetPoint]) -> tuple[FleetPoint, ...]:

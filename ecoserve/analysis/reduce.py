@@ -16,7 +16,8 @@ from ecoserve.operational import running_kgco2e_per_h, site_pue
 from ecoserve.plan import Plan
 from ecoserve.power import server_idle_w
 from ecoserve.rows import Server
-from ecoserve.scenario import Scenario, Site
+from ecoserve.scenario import Scenario
+from ecoserve.scenario_parts import Site
 from ecoserve.units import HOURS_PER_YEAR, kw_from_w
 from ecoserve.variants import trimmed
 

@@ -19,16 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecoserve.analysis.edits import INTENSITY, edited, for_carbon
-from ecoserve.analysis.tasks import Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.demand import WorkloadDemand, workload_demands
 from ecoserve.embodied import server_footprint
+from ecoserve.offers import allowed_servers, host_sockets
 from ecoserve.operational import site_pue
-from ecoserve.options import Service, allowed_servers, host_sockets, services
+from ecoserve.options import services
 from ecoserve.planner import Effort
 from ecoserve.power import server_idle_w, wall_w
+from ecoserve.questions import Progress, Question, Runner, serially
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
+from ecoserve.service import Service
 from ecoserve.units import SECONDS_PER_HOUR, g_from_kg
 
 Array = NDArray[np.float64]
@@ -126,10 +128,9 @@ def reuse_entry(
     def used_at(intensity: float) -> bool:
         question = Question(
             scenario=edited(asked, {INTENSITY: intensity}),
-            effort=effort,
             label=f"{intensity:.3g} g/kWh",
         )
-        (answer,) = run([question], catalog, on_progress)
+        (answer,) = run([question], catalog, effort, on_progress)
         return any(pool.role == "host_cpu" for pool in answer.expect().pools)
 
     low, high = CLEANEST_G_PER_KWH, DIRTIEST_G_PER_KWH

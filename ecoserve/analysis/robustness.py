@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from ecoserve.analysis.bands import BANDS, ENDS, BandEnd
 from ecoserve.analysis.edits import edited, with_intensities
 from ecoserve.analysis.sensitivity import SPANS
-from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.fleet_rule import FleetRule, servers_of
 from ecoserve.plan import FleetEntry
 from ecoserve.planner import Effort
+from ecoserve.questions import Answer, Progress, Question, Runner, serially
 from ecoserve.scenario import Scenario
 
 Fleet = tuple[FleetEntry, ...]
@@ -101,10 +101,10 @@ def robustness(
     :class:`~ecoserve.errors.InfeasibleError`: views differ in prices, not in traffic.
     """
     asked = tuple(views) or default_views(scenario, catalog)
-    chosen = run([_question(view, effort) for view in asked], catalog, on_progress)
+    chosen = run([_question(view) for view in asked], catalog, effort, on_progress)
     fleets = list(dict.fromkeys(servers_of(answer.expect().fleet) for answer in chosen))
     pairs = [(fleet, view) for fleet in fleets for view in asked]
-    priced = run([_question(view, effort, fleet) for fleet, view in pairs], catalog, on_progress)
+    priced = run([_question(view, fleet) for fleet, view in pairs], catalog, effort, on_progress)
     kg = [[answer.expect().kgco2e_per_year for answer in row] for row in _rows(priced, len(asked))]
     names = tuple(view.name for view in asked)
     least = [min(column) for column in zip(*kg, strict=True)]
@@ -115,9 +115,9 @@ def robustness(
     )
 
 
-def _question(view: View, effort: Effort, fleet: Fleet | None = None) -> Question:
+def _question(view: View, fleet: Fleet | None = None) -> Question:
     return Question(
-        scenario=view.scenario, effort=effort, rule=FleetRule(fleet=fleet), band=view.band,
+        scenario=view.scenario, rule=FleetRule(fleet=fleet), band=view.band,
         label=view.name,
     )  # fmt: skip
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from ecoserve.analysis.bands import BANDS, ENDS, BandEnd, Figures, catalog_at
 from ecoserve.analysis.edits import edited, mean_intensity_g_per_kwh, with_intensities
-from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.embodied import server_footprint
 from ecoserve.fleet_rule import FleetRule, servers_of
@@ -19,6 +18,7 @@ from ecoserve.operational import site_pue
 from ecoserve.plan import FleetEntry, Plan
 from ecoserve.planner import Effort
 from ecoserve.power import host_on_w
+from ecoserve.questions import Answer, Progress, Question, Runner, serially
 from ecoserve.scenario import Scenario
 
 Span = tuple[float, float]
@@ -45,11 +45,10 @@ class Variation:
     scenarios: tuple[Scenario, Scenario]
     band: Figures | None = None
 
-    def question(self, at: int, effort: Effort, fleet: tuple[FleetEntry, ...] | None) -> Question:
+    def question(self, at: int, fleet: tuple[FleetEntry, ...] | None) -> Question:
         """At the low (0) or high (1) value; with a fleet, only its work is planned anew."""
         return Question(
             scenario=self.scenarios[at],
-            effort=effort,
             rule=FleetRule(fleet=fleet),
             band=None if self.band is None else BandEnd(self.band, ENDS[at]),
             label=f"{self.input}, {ENDS[at]}",
@@ -115,16 +114,16 @@ def sensitivity(
 
     Raises :class:`~ecoserve.errors.InfeasibleError` where the scenario itself has no plan.
     """
-    (first,) = run([Question(scenario=scenario, effort=effort, label="the plan")], catalog)
+    (first,) = run([Question(scenario=scenario, label="the plan")], catalog, effort)
     plan = first.expect()
     varied = list(variations(scenario, catalog, plan.fleet, spans))
     questions = [
-        variation.question(at, effort, fleet)
+        variation.question(at, fleet)
         for variation in varied
         for at in (0, 1)
         for fleet in (None, plan.fleet)
     ]
-    answers = run(questions, catalog, on_progress)
+    answers = run(questions, catalog, effort, on_progress)
     rows = [_row(variation, plan, answers[4 * i : 4 * i + 4]) for i, variation in enumerate(varied)]
     rows.sort(key=lambda row: (-row.spread_kgco2e_per_year, row.input))
     return Sensitivity(plan=plan, rows=tuple(rows))

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecoserve.analysis.edits import edited
-from ecoserve.analysis.tasks import Answer, Progress, Question, Runner, serially
 from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError
 from ecoserve.fleet_rule import servers_of
 from ecoserve.plan import FleetEntry
 from ecoserve.planner import Effort
+from ecoserve.questions import Answer, Progress, Question, Runner, serially
 from ecoserve.scenario import Scenario, check_scenario
 
 MAX_SCENARIOS = 10_000
@@ -76,10 +76,10 @@ def sweep(
         message = f"give 1 to {MAX_SCENARIOS:,} scenarios, not {len(edits):,}"
         raise ScenarioError([Problem("sweep", message)])
     questions = [
-        Question(scenario=made, effort=effort, label=_label(changes))
+        Question(scenario=made, label=_label(changes))
         for changes, made in zip(edits, _scenarios(scenario, catalog, edits), strict=True)
     ]
-    answers = run(questions, catalog, on_progress)
+    answers = run(questions, catalog, effort, on_progress)
     return tuple(
         _row(changes, question.scenario, answer)
         for changes, question, answer in zip(edits, questions, answers, strict=True)

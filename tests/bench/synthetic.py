@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ecoserve.demand import WorkloadDemand
-from ecoserve.options import Device, Service
-from ecoserve.scenario import Workload
+from ecoserve.scenario_parts import Workload
+from ecoserve.service import Device, Service
 from ecoserve.terms import FleetTerms, ServerTerms, SiteTerms
 
 HOURS = 24
@@ -198,7 +198,8 @@ def _service(chip: _Chip, tp: int, demand: WorkloadDemand, role: Any) -> Service
     return Service(
         workload=demand.workload.name, workload_index=demand.index, device=device, role=role,
         fits=in_memory >= 1.0, keeps_tpot=(weights + cache_gb) / read_s <= TPOT_S,
-        batch=batch, load_s=prefills * prefill_s + decodes * osl * step_s / batch,
+        batch=batch, bound_by=np.full(len(isl), "memory"),
+        load_s=prefills * prefill_s + decodes * osl * step_s / batch,
         dynamic_w=dynamic_w * np.where(decodes, 0.7, 1.0) + zeros,
         busy_w=chip.tdp_w + zeros, fitted=np.ones(len(isl), dtype=bool),
         own_ttft_s=prefill_s if prefills else zeros, queued_s=prefill_s if prefills else zeros,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
+import app
 from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
 
 FINISHED = "Replica pools"
 """A heading that is drawn with the better answer only."""
-PAGES = ("", "traffic", "grid-and-site", "hardware", "trade-offs", "evidence")
+MAIN = Path(app.__file__).parent / "main.py"
+PAGES = ("", *re.findall(r'url_path="([^"]+)"', MAIN.read_text("utf-8")))
+"""The addresses of all pages; that of the plan is the server's own."""
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +138,10 @@ def test_both_themes_draw_every_page_from_this_server_alone(
     visitor = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
     page = visitor.new_page()
     hosts: set[str] = set()
+    said: list[str] = []
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    page.on("console", lambda line: said.append(line.text) if _is_of_a_page(line) else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
     for path in PAGES:
         page.goto(f"{app_server.url}/{path}")
         expect(page.get_by_role("button", name="Copy link")).to_be_visible()
@@ -144,7 +151,17 @@ def test_both_themes_draw_every_page_from_this_server_alone(
     red = int(ground.removeprefix("rgb(").split(",")[0])
     assert red > 200 if scheme == "light" else red < 60
     assert hosts == {urlsplit(app_server.url).netloc}
+    assert said == []
     visitor.close()
+
+
+def _is_of_a_page(line: ConsoleMessage) -> bool:
+    """An error but that Streamlit asks for its own state below the page first, then at the root."""
+    return line.type == "error" and "/_stcore/" not in line.location["url"]
+
+
+def test_every_file_of_a_page_is_opened():
+    assert len(PAGES) == MAIN.read_text("utf-8").count("st.Page(") >= 8
 
 
 def test_broken_link_is_answered_with_a_sentence(app_server: AppServer, page: Page):

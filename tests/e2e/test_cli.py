@@ -108,6 +108,7 @@ def test_plan_has_the_promised_keys(small_plan: dict[str, Any]):
     assert all(set(row) >= SLO_KEYS for row in small_plan["slo"])
     keys = {"site", "server", "variant", "count", "owned"}
     assert all(set(entry) >= keys for entry in small_plan["fleet"])
+    assert all(entry["why"].startswith("Serves all of") for entry in small_plan["fleet"])
 
 
 def test_plan_adds_up(small_plan: dict[str, Any]):
@@ -160,6 +161,7 @@ def test_plan_for_people_names_fleet_carbon_and_certainty(
     for heading in ("Fleet", "Pools", "Carbon", "Cost", "Latency", "CO2e a year", "USD/h"):
         assert heading in result.stdout
     assert small_plan["fleet"][0]["server"] in result.stdout
+    assert "at the peak" in result.stdout
     assert "Proven optimal" in result.stdout or "Feasible, within" in result.stdout
 
 
@@ -655,4 +657,6 @@ def test_interruption_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr("app.cli.open_scenario", interrupted)
-    assert run("plan", PRESET).exit_code == 130
+    result = run("plan", PRESET)
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted before it was done\n"

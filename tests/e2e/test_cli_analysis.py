@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 STAMP = {"engine_version", "catalog_version", "scenario_fingerprint", "notes", "seconds"}
 Run = Callable[..., Result]
 END_S = 20
+COMMAND = (sys.executable, "-m", "app.cli")
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +78,11 @@ QUICK = ("--effort", "quick", "--workers", "1")
 KEYS = {
     "pareto": {"bound", "fleets"},
     "sensitivity": {"plan", "rows"},
-    "crossover": {"segments", "checked", "intensities_g_per_kwh", "gap"},
+    "crossover": {
+        *("segments", "checked", "intensities_g_per_kwh", "gap", "thorough_at_g_per_kwh"),
+    },
     "robustness": {"views", "fleets", "gap", "least_regret"},
-    "why-not": {"plan", "regrets"},
+    "why-not": {"plan", "regrets", "without"},
     "levers": {"reuse", "entry", "reduce"},
 }
 
@@ -235,6 +240,73 @@ def test_a_dask_cluster_gives_the_same_rows(
 ):
     options = ("--effort", "quick", "--dask", cluster, "--json")
     assert answer(run("sweep", small, *SETTINGS, *options))["rows"] == swept
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", ":::", "tls://127.0.0.1:9", "tcp://127.0.0.1:99999", "tcp://127.0.0.1"]
+)
+def test_what_is_no_address_is_refused_in_one_sentence(run: Run, small: Path, address: str):
+    result = run("sweep", small, *SETTINGS, "--dask", address)
+    assert result.exit_code == 2
+    told = f"error: {address!r} is no address of a Dask scheduler; give tcp://host:port\n"
+    assert result.stderr == told
+
+
+def test_an_address_that_is_not_of_a_scheduler_leaves_no_trace_of_the_client(
+    small: Path, catalog: Path
+):
+    """In a process of its own: what a client left behind says, it says at its end."""
+    command = [*COMMAND, "sweep", str(small), *SETTINGS, "--dask", "nonsense"]
+    found = subprocess.run(
+        command,
+        env=environment(catalog),
+        capture_output=True,
+        text=True,
+        timeout=END_S,
+        check=False,
+    )
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.count("\n") == 1
+
+
+def test_ctrl_c_with_two_workers_is_one_sentence_and_leaves_nobody_behind(
+    small: Path, catalog: Path
+):
+    """Interrupted once both workers are there, wherever each of them then is."""
+    command = [*COMMAND, "why-not", str(small), "--workers", "2"]
+    group = subprocess.Popen(
+        command, env=environment(catalog), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + END_S
+        while len(processes_of(group.pid)) < 3 and time.monotonic() < until:
+            time.sleep(0.02)
+        os.killpg(group.pid, signal.SIGINT)
+        out, err = group.communicate(timeout=END_S)
+        assert (group.returncode, out, err) == (130, "", "interrupted before it was done\n")
+        until = time.monotonic() + END_S
+        while processes_of(group.pid) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert processes_of(group.pid) == []
+    finally:
+        if processes_of(group.pid):
+            os.killpg(group.pid, signal.SIGKILL)
+
+
+def processes_of(group: int) -> list[int]:
+    """Living processes of a group, this kernel's way."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group = stat.read_text("utf-8").rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def environment(catalog: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "ECOSERVE_CATALOG": str(catalog)}
 
 
 def test_a_cluster_that_is_not_there_is_said_so(run: Run, small: Path, monkeypatch: Any):

@@ -8,8 +8,9 @@ from streamlit.testing.v1 import AppTest
 from app import state
 from app.views import analyses, solve
 from app.views.trade_off_sections import FLEETS, SECTIONS
-from ecoserve.analysis.tasks import Question
+from ecoserve.analysis.edits import edited
 from ecoserve.link import encode_link
+from ecoserve.questions import Question
 from tests.e2e.test_pages import go, open_page, text_of
 
 QUICKEST = "small-assistant"
@@ -119,8 +120,8 @@ def test_a_busy_server_is_told_and_the_question_can_be_asked_again(monkeypatch):
 
 def test_plans_of_an_analysis_that_broke_off_are_not_made_again(monkeypatch):
     catalog, scenario = state.catalog(), state.presets()[QUICKEST]
-    question = Question(scenario=scenario, effort="quick", label="once")
-    (first,) = analyses.in_turns([question], catalog)
+    question = Question(scenario=scenario, label="once")
+    (first,) = analyses.in_turns([question], catalog, "quick")
 
     def refuse() -> None:
         raise AssertionError("a plan was made again")
@@ -128,7 +129,23 @@ def test_plans_of_an_analysis_that_broke_off_are_not_made_again(monkeypatch):
     monkeypatch.setattr(analyses, "in_turn", lambda work: refuse())
     shown: list[tuple[int, int]] = []
     again = analyses.in_turns(
-        [question], catalog, lambda done, total, _: shown.append((done, total))
+        [question], catalog, "quick", lambda done, total, _: shown.append((done, total))
     )
     assert again == [first]
     assert shown == [(0, 1), (1, 1)]
+
+
+def test_the_plan_page_says_why_each_member_of_the_fleet_is_there_and_why_no_other():
+    preset = state.presets()[QUICKEST]
+    few = edited(preset, {"hardware.accelerators": ["a30", "l4"]})
+    link = encode_link(few, state.presets(), "0", state.catalog().version)
+    page = open_page("plan", link)
+    assert [why[:21] for why in page.dataframe[0].value["Why"]] == ["Serves all of assista"]
+    assert "Without its accelerator" not in page.dataframe[0].value["Why"][0]
+    ask(page, "why-not")
+    assert not page.exception
+    assert not page.error
+    assert "Without its accelerator" in page.dataframe[0].value["Why"][0]
+    assert "Thorough search" in text_of(page)
+    assert "- Without " in text_of(page)
+    assert not questions(page)

@@ -22,13 +22,15 @@ from ecoserve.demand import WorkloadDemand, workload_demands
 from ecoserve.embodied import node_footprint
 from ecoserve.errors import InfeasibleError
 from ecoserve.latency import eligibility
+from ecoserve.offers import allowed_servers
 from ecoserve.operational import hourly_intensity, site_pue
-from ecoserve.options import Service, allowed_servers, services
+from ecoserve.options import services
 from ecoserve.plan import Plan
 from ecoserve.planner import plan_fleet
 from ecoserve.power import server_idle_w
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
+from ecoserve.service import Service
 from ecoserve.variants import trimmed
 from tests.builders import BIG, BIG_SERVER, mix, offline, online, tiny_catalog, tiny_scenario
 

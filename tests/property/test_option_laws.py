@@ -14,7 +14,8 @@ from ecoserve.account import Operation, Use, site_days
 from ecoserve.demand import workload_demands
 from ecoserve.errors import InfeasibleError, MissingDataError
 from ecoserve.latency import eligibility
-from ecoserve.options import Service, largest_batch, services
+from ecoserve.operating_point import largest_batch
+from ecoserve.options import services
 from ecoserve.performance import (
     decode_step_s,
     first_token_s,
@@ -25,15 +26,9 @@ from ecoserve.performance import (
 from ecoserve.power import server_idle_w
 from ecoserve.profile import ServingProfile, load_power, profile_at_slo
 from ecoserve.profile_query import ProfileQuery
+from ecoserve.service import Service
 from ecoserve.structure import price_terms
-from tests.builders import (
-    BIG,
-    mix,
-    offline,
-    online,
-    tiny_catalog,
-    tiny_scenario,
-)
+from tests.builders import BIG, mix, offline, online, tiny_catalog, tiny_scenario
 
 SAME = 1e-9
 CATALOG = tiny_catalog()

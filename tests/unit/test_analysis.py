@@ -340,6 +340,20 @@ def test_regret_is_the_best_of_all_fleets_with_such_a_server():
     assert regret.objective_ratio > 0
     assert not regret.within_gap
     assert "the best fleet with at least one server of it" in regret.sentence
+    only_small = plan_fleet(day(hardware={"accelerators": ["small"]}), CATALOG, "report")
+    (left_out,) = answer.without
+    assert left_out.accelerator == "big"
+    more = only_small.kgco2e_per_year - answer.plan.kgco2e_per_year
+    assert left_out.kgco2e_per_year == pytest.approx(more)
+    assert more > 0
+    assert left_out.sentence.startswith("Without Big: the best fleet: +")
+
+
+def test_doing_without_the_only_accelerator_allowed_leaves_no_fleet():
+    alone = day(hardware={"accelerators": ["big"]})
+    (left_out,) = why_not(alone, CATALOG, "quick").without
+    assert left_out.plan is None
+    assert left_out.sentence == "Without Big: no fleet: nothing else is allowed"
 
 
 def test_a_server_that_serves_nothing_is_said_to_stand_idle():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from app.reports_analysis import away_from_home
 from ecoserve.analysis.crossover import FleetLine, crossovers, envelope
-from ecoserve.analysis.edits import INTENSITY, edited, for_carbon
+from ecoserve.analysis.edits import INTENSITY, edited, for_carbon, mean_intensity_g_per_kwh
 from ecoserve.analysis.pareto import (
     FleetPoint,
     Front,
@@ -22,11 +24,11 @@ from ecoserve.analysis.pareto import (
 from ecoserve.analysis.robustness import Robustness, View, robustness
 from ecoserve.analysis.sensitivity import SPANS, Sensitivity, sensitivity
 from ecoserve.analysis.sweep import grid, sweep
-from ecoserve.analysis.tasks import InProcesses, Question, chunks, serially
 from ecoserve.errors import InfeasibleError, ScenarioError
 from ecoserve.fleet_rule import FleetRule, servers_of
 from ecoserve.plan import FleetEntry
 from ecoserve.planner import plan_fleet
+from ecoserve.questions import InProcesses, Question, chunks, serially
 from ecoserve.structure import build_structure
 from tests.builders import offline, online, tiny_catalog, tiny_scenario
 
@@ -304,10 +306,29 @@ def test_every_wrong_edit_is_named_before_anything_is_planned():
     assert len(caught.value.problems) == 2
 
 
+def test_a_quick_search_names_no_worse_fleet_at_home_than_the_plan():
+    efforts: list[tuple[str, str]] = []
+
+    def noting(questions: Any, catalog: Any, effort: Any, show: Any = None) -> Any:
+        efforts.extend((question.label, effort) for question in questions)
+        return serially(questions, catalog, effort, show)
+
+    found = crossovers(DAY, CATALOG, "quick", run=noting)
+    home = found.thorough_at_g_per_kwh
+    assert home == pytest.approx(mean_intensity_g_per_kwh(DAY.site, CATALOG))
+    assert efforts[0] == (f"{home:.3g} g/kWh", "interactive")
+    assert {effort for _, effort in efforts[1:]} == {"quick"}
+    plan = plan_fleet(edited(DAY, {INTENSITY: home}), CATALOG, "interactive")
+    (best,) = [s.line for s in found.segments if s.from_g_per_kwh <= home < s.to_g_per_kwh]
+    assert best.kgco2e_per_year(home) <= plan.kgco2e_per_year * (1 + 1e-9)
+    assert "were searched for quickly" in away_from_home(found)
+    assert away_from_home(replace(found, thorough_at_g_per_kwh=None)) == ""
+
+
 def test_progress_ends_with_everything_done():
     seen: list[tuple[int, int]] = []
-    questions = [Question(scenario=DAY, effort="quick", label="one")] * 3
-    serially(questions, CATALOG, lambda done, total, _label: seen.append((done, total)))
+    questions = [Question(scenario=DAY, label="one")] * 3
+    serially(questions, CATALOG, "quick", lambda done, total, _label: seen.append((done, total)))
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 

@@ -10,6 +10,7 @@ from ecoserve import questions
 from ecoserve.ablations import LEVERS
 from ecoserve.comparison import Comparison, Wishes, compare_plans
 from ecoserve.errors import InfeasibleError
+from ecoserve.planner import plan_fleet
 from ecoserve.questions import Question, answer_all
 from ecoserve.structure import Memory
 from tests.builders import given_fleet, offline, online, tiny_catalog, tiny_scenario
@@ -161,11 +162,11 @@ def test_the_same_question_is_planned_once(monkeypatch: pytest.MonkeyPatch):
         return plan_fleet(scenario, *args, **kwargs)
 
     monkeypatch.setattr(questions, "plan_fleet", counted)
-    one = Question(scenario=tiny_scenario())
-    asked = {"a": one, "b": Question(scenario=tiny_scenario(), least_carbon=False), "c": one}
+    one = Question(scenario=tiny_scenario(), least_carbon=True)
+    asked = {"a": one, "b": Question(scenario=tiny_scenario()), "c": one}
     asked["d"] = Question(scenario=tiny_scenario(policy={"objective": "cost"}))
     told: list[str] = []
-    found = answer_all(asked, CATALOG, "quick", Memory(), on_answer=told.append)
+    found = answer_all(asked, CATALOG, "quick", on_answer=told.append)
     # Least carbon within half a percent of the least carbon is the least carbon.
     assert planned == [one.scenario, asked["d"].scenario]
     assert found.plans["a"] is found.plans["b"] is found.plans["c"]
@@ -175,3 +176,18 @@ def test_the_same_question_is_planned_once(monkeypatch: pytest.MonkeyPatch):
 def test_the_workers_change_no_answer(comparison: Comparison):
     twice = compare_plans(SCENARIO, CATALOG, "report", wishes=Wishes(ablations=True), workers=2)
     assert twice == comparison
+
+
+def test_what_was_asked_before_changes_no_quick_answer():
+    """Quick answers start from a like one where there is one; those set side by side never do."""
+    memory, wishes = Memory(), Wishes(baselines=("cost",), what_ifs=False)
+    plan_fleet(SCENARIO, CATALOG, "quick", memory=memory)
+    again = compare_plans(SCENARIO, CATALOG, "quick", wishes=wishes, memory=memory)
+    assert again == compare_plans(SCENARIO, CATALOG, "quick", wishes=wishes)
+
+
+def test_a_memory_without_starts_keeps_none_itself():
+    memory = Memory().without_starts()
+    plan_fleet(tiny_scenario(), CATALOG, "quick", memory=memory)
+    assert memory._structures
+    assert not memory._starts

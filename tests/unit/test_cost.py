@@ -8,8 +8,8 @@ import pytest
 
 from ecoserve.cost import host_capex_usd, server_cost
 from ecoserve.errors import MissingDataError
-from ecoserve.options import offered_servers
-from ecoserve.scenario import Hardware
+from ecoserve.offers import offered_servers
+from ecoserve.scenario_parts import Hardware
 from tests.builders import BIG_SERVER, HALF_SERVER, RENT, tiny_catalog
 
 CATALOG = tiny_catalog()

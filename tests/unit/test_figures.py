@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from app import figures
+from app import figures, figures_traffic
 from app.figures import Chart
 from app.text import KILOGRAMS, TONNES, mass_unit, number, percent, plain
 from ecoserve.plan import CarbonPart, HourlySeries, Plan, SiteDay, Status
@@ -141,7 +141,7 @@ def test_plan_without_a_baseline_still_has_its_picture():
 
 
 def test_offline_work_is_hatched_and_online_is_not():
-    chart = figures.hourly_rates({"chat": [1.0] * 23 + [5.0]}, {"summaries": [2.0] * 24})
+    chart = figures_traffic.hourly_rates({"chat": [1.0] * 23 + [5.0]}, {"summaries": [2.0] * 24})
     online, offline = chart.figure.data
     assert online.marker.pattern.shape is None
     assert offline.marker.pattern.shape == "/"
@@ -159,7 +159,7 @@ def test_histogram_title_has_the_means():
         id="m", source_id="s", quality="measured", name="Mix",
         buckets=(bucket(100, 20, 0.5), bucket(300, 40, 0.5)),
     )  # fmt: skip
-    chart = figures.length_histogram(mix)
+    chart = figures_traffic.length_histogram(mix)
     assert chart.title == "A mean request brings 200 tokens and gets 30.0 back"
     assert sum(map(sum, chart.figure.data[0].z)) == pytest.approx(100.0)
 
@@ -167,18 +167,18 @@ def test_histogram_title_has_the_means():
 def test_intensity_names_the_cleanest_and_the_dirtiest_hour():
     hourly = [200.0] * 24
     hourly[12], hourly[20] = 100.0, 400.0
-    chart = figures.intensity_by_hour(hourly, assumed=False)
+    chart = figures_traffic.intensity_by_hour(hourly, assumed=False)
     assert words(chart.title) == "At 12:00 a kWh carries 75.0 % less carbon than at 20:00"
 
 
 def test_own_intensity_is_hatched():
-    chart = figures.intensity_by_hour([17.0] * 24, assumed=True)
+    chart = figures_traffic.intensity_by_hour([17.0] * 24, assumed=True)
     assert chart.figure.data[0].marker.pattern.shape == "/"
     assert "moving work in time saves nothing" in chart.title
 
 
 def test_names_cannot_carry_markup_into_a_chart():
-    chart = figures.hourly_rates({"a & b": [1.0] * 24}, {})
+    chart = figures_traffic.hourly_rates({"a & b": [1.0] * 24}, {})
     assert "a &amp; b" in annotation_texts(chart)[0]
 
 

@@ -3,15 +3,11 @@
 import pytest
 
 from app import figures_catalog as figures
+from app import figures_embodied, figures_footprints
 from app.figures import Chart
-from app.figures_catalog import (
-    Breakdown,
-    BreakdownPart,
-    CoefficientBand,
-    FootprintPoint,
-    QualityCount,
-    SplitLine,
-)
+from app.figures_catalog import CoefficientBand, QualityCount
+from app.figures_embodied import Breakdown, BreakdownPart
+from app.figures_footprints import FootprintPoint, SplitLine
 from app.text import KILOGRAMS, TONNES
 
 
@@ -42,7 +38,7 @@ PAPER = Breakdown("paper", (part("dies", "accelerator", 50), part("NICs", "host"
 
 
 def test_sets_stand_side_by_side_with_the_finding_in_the_title():
-    chart = figures.embodied_under_sets("8 x H100", [PCF, PAPER], "pcf", KILOGRAMS)
+    chart = figures_embodied.embodied_under_sets("8 x H100", [PCF, PAPER], "pcf", KILOGRAMS)
     assert words(chart.title) == (
         "8 x H100: 1,000 kg under pcf, 70 % of it the host; 200 kg under paper"
     )
@@ -58,14 +54,14 @@ def test_a_part_of_two_coefficients_is_one_and_assumed_where_either_is():
         ("DRAM", 500, False),
         ("fans", 200, False),
     ]
-    chart = figures.embodied_under_sets("x", [PCF, PAPER], "pcf", KILOGRAMS)
+    chart = figures_embodied.embodied_under_sets("x", [PCF, PAPER], "pcf", KILOGRAMS)
     shapes = {bar.name: bar.marker.pattern.shape for bar in chart.figure.data if bar.type == "bar"}
     assert shapes["accelerator: dies"] == ("/", "")
     assert shapes["host: DRAM"] == ("", "")
 
 
 def test_the_whole_has_its_interval():
-    chart = figures.embodied_under_sets("x", [PCF, PAPER], "pcf", TONNES)
+    chart = figures_embodied.embodied_under_sets("x", [PCF, PAPER], "pcf", TONNES)
     [marks] = [trace for trace in chart.figure.data if trace.type == "scatter"]
     assert list(marks.x) == pytest.approx([1.0, 0.2])
     assert list(marks.error_x.array) == pytest.approx([1.0, 0.2])
@@ -76,14 +72,14 @@ def test_the_whole_has_its_interval():
 
 
 def test_accelerators_have_the_full_tone_and_hosts_half_of_it():
-    chart = figures.embodied_under_sets("x", [PCF], "pcf", KILOGRAMS)
+    chart = figures_embodied.embodied_under_sets("x", [PCF], "pcf", KILOGRAMS)
     colours = {bar.name: bar.marker.color for bar in chart.figure.data if bar.type == "bar"}
     assert colours == {
         "accelerator: dies": "#0072B2",
         "host: DRAM": "#80B8D8",
         "host: fans": "#80B8D8",
     }
-    tiles = figures.embodied_map("x", PCF, KILOGRAMS).figure.data[0]
+    tiles = figures_embodied.embodied_map("x", PCF, KILOGRAMS).figure.data[0]
     on_map = dict(zip(tiles.ids, tiles.marker.colors, strict=True))
     assert (on_map["accelerator/dies"], on_map["host/DRAM"]) == ("#0072B2", "#80B8D8")
     assert "strong: accelerators, pale: host" in shown_text(chart)
@@ -91,12 +87,12 @@ def test_accelerators_have_the_full_tone_and_hosts_half_of_it():
 
 def test_one_accelerator_names_its_largest_part():
     card = Breakdown("pcf", (part("memory", "accelerator", 60), part("dies", "accelerator", 40)))
-    chart = figures.embodied_under_sets("H100", [card], "pcf", KILOGRAMS)
+    chart = figures_embodied.embodied_under_sets("H100", [card], "pcf", KILOGRAMS)
     assert words(chart.title) == "H100: 100 kg under pcf, 60 % of it memory"
 
 
 def test_map_has_a_tile_per_part_that_adds_up_by_side():
-    chart = figures.embodied_map("a server", PCF, KILOGRAMS)
+    chart = figures_embodied.embodied_map("a server", PCF, KILOGRAMS)
     assert words(chart.title) == (
         "The largest single part under pcf: DRAM of the host, 50 % of a server"
     )
@@ -121,7 +117,9 @@ def point(product: str, published: float, ours: float, fitted: bool = False) -> 
 
 def test_checks_leave_what_was_fitted_out_of_the_finding():
     points = [point("a", 100, 100, fitted=True), point("b", 100, 80), point("c", 100, 50)]
-    chart = figures.published_against_ours([*points, point("d", 100, 60)], ["pcf"], "pcf")
+    chart = figures_footprints.published_against_ours(
+        [*points, point("d", 100, 60)], ["pcf"], "pcf"
+    )
     assert chart.title == (
         "Set pcf has 1 of the 3 published footprints it was not fitted to within its band, "
         "typically high 3.0 x low; typically it gives 0.600 times the published figure"
@@ -137,7 +135,7 @@ def test_checks_leave_what_was_fitted_out_of_the_finding():
 
 
 def test_split_names_the_part_that_differs_most():
-    chart = figures.published_split(
+    chart = figures_footprints.published_split(
         "HGX", "pcf", [SplitLine("dies", 300, 340), SplitLine("memory", 500, 490)]
     )
     assert chart.title == (
@@ -190,6 +188,6 @@ def test_coefficients_are_ranked_by_disagreement_around_the_chosen_set():
 
 def test_names_cannot_carry_markup_into_a_chart():
     bad = Breakdown("pcf", (part("<b>x</b>", "host", 10),))
-    chart = figures.embodied_map("<i>s</i>", bad, KILOGRAMS)
+    chart = figures_embodied.embodied_map("<i>s</i>", bad, KILOGRAMS)
     assert "<b>x</b>" not in chart.figure.data[0].labels
     assert "&lt;i&gt;" in chart.figure.layout.title.text

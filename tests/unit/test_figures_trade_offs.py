@@ -220,6 +220,7 @@ def test_bars_of_what_is_insisted_on() -> None:
             regret("new", 500, 4.0),
             regret("odd", None, None),
         ),
+        without=(),
     )
     chart = figures_trade_offs.regret_bars(answer, {"old": "Old", "new": "New"})
     carbon, cost = chart.figure.data
@@ -232,7 +233,7 @@ def test_bars_of_what_is_insisted_on() -> None:
         "Nearest miss: Old, 1.0 % more carbon and \N{MINUS SIGN}1.50 USD/h, within what the "
         "search left open"
     )
-    nothing = WhyNot(plan=plan(10, 5000), regrets=())
+    nothing = WhyNot(plan=plan(10, 5000), regrets=(), without=())
     assert "Every allowed" in figures_trade_offs.why_not_finding(nothing, {})
 
 

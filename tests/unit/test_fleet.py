@@ -239,6 +239,24 @@ def test_a_site_takes_no_more_power_and_room_than_it_has():
     assert count(roomy, site="site") <= count(free) - 1
 
 
+@pytest.mark.parametrize("effort", ["quick", "interactive"])
+def test_the_power_a_plan_takes_is_power_enough(effort: Any):
+    rate = online(rate_rps=400.0)
+    free = plan_of(rate)
+    least = free.peak_it_power_kw * 1.001
+    capped = plan_of(rate, effort=effort, site=FLAT | {"max_it_power_kw": least})
+    assert capped.peak_it_power_kw <= least + 1e-6
+    if effort == "interactive":
+        assert capped.kgco2e_per_year == pytest.approx(free.kgco2e_per_year, rel=0.02)
+
+
+def test_power_that_only_part_of_a_server_would_keep_to_is_proven_too_little():
+    free = plan_of(online())
+    assert free.fleet[0].count == 1, "so that the relaxation, but no fleet, takes less"
+    with pytest.raises(InfeasibleError, match="power at site: "):
+        plan_of(online(), site=FLAT | {"max_it_power_kw": free.peak_it_power_kw * 0.95})
+
+
 def test_offline_work_goes_to_the_cleaner_site_and_online_work_stays_within_reach():
     far = CLEAN | {"round_trip_s": 5.0}  # more than the whole TTFT limit
     plan = plan_of(online(), offline(rate_rps=400.0), other_sites=[far])

@@ -10,8 +10,9 @@ import pytest
 
 from ecoserve.demand import workload_demands
 from ecoserve.latency import Eligibility, eligibility, mixture_quantile_s, weighted_quantile
-from ecoserve.options import Service, services
+from ecoserve.options import services
 from ecoserve.queueing import Queue
+from ecoserve.service import Service
 from tests.builders import mix, offline, online, serving, tiny_catalog, tiny_scenario
 
 MM1 = Queue(1, 0.8, 0.5, 1.0)  # P(W > t) = 0.8 exp(-0.4 t)

@@ -18,7 +18,7 @@ from ecoserve.operational import (
     running_kgco2e_per_h,
     site_pue,
 )
-from ecoserve.scenario import Market, Site
+from ecoserve.scenario_parts import Market, Site
 from tests.builders import GRID, SUNNY, tiny_catalog
 
 CATALOG = tiny_catalog()

@@ -15,12 +15,15 @@ import numpy as np
 import pytest
 
 from ecoserve.demand import workload_demands
-from ecoserve.options import Service, allowed_servers, services, undominated
+from ecoserve.offers import allowed_servers
+from ecoserve.options import services, undominated
 from ecoserve.performance import first_token_s, prefill_s
 from ecoserve.power import PowerModel, Utilisation, capped_power
+from ecoserve.service import Service
 from tests.builders import (
     BIG,
     SMALL,
+    mix,
     offline,
     online,
     power,
@@ -297,3 +300,20 @@ def test_a_cap_below_the_floor_is_no_option():
     seen = found(online(), catalog=hungry, hardware={"power_cap_ratios": [1.0, 0.5]})
     capped = {s.device.accelerator_id for s in seen.values() if s.device.power_cap_ratio < 1}
     assert capped == {"small"}
+
+
+@pytest.mark.parametrize(
+    ("bound", "changes"),
+    [
+        ("tpot", {"slo": {"ttft_s": 2.0, "tpot_s": 0.03, "percentile": 0.9}}),
+        # The margin leaves 63.6 of 70 ms, and prefill takes 44.7 of those: steps of 18.9 ms.
+        ("ttft", {"slo": {"ttft_s": 0.07, "tpot_s": 1.0, "percentile": 0.9}}),
+        ("max_num_seqs", {"slo": {"ttft_s": 20.0, "tpot_s": 5.0, "percentile": 0.9}}),
+        ("memory", {"mix": "long", "slo": {"ttft_s": 20.0, "tpot_s": 5.0, "percentile": 0.9}}),
+    ],
+)
+def test_the_limit_that_keeps_a_batch_from_growing_is_named(bound: str, changes: dict[str, Any]):
+    # 20,000 tokens of KV: 0.16 GB a request beside 2 GB of weights in 24.
+    catalog = tiny_catalog(mix("long", (1.0, 19_000.0, 1_000.0)))
+    service = found(online(**changes), catalog=catalog)["toy.small.tp1.bf16.mixed.w0"]
+    assert list(service.bound_by) == [bound]

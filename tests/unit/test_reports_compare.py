@@ -16,12 +16,13 @@ from ecoserve.what_ifs import WhatIf
 from tests.builders import given_fleet, tiny_catalog, tiny_scenario
 
 FLEETS = [given_fleet("mine", own_4x_big=1), given_fleet("few", own_2x_small=1)]
+SCENARIO, CATALOG = tiny_scenario(given=FLEETS), tiny_catalog()
 
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
     wishes = Wishes(baselines=("cost", "given"), ablations=True, what_ifs=False)
-    found = compare_plans(tiny_scenario(given=FLEETS), tiny_catalog(), "quick", wishes=wishes)
+    found = compare_plans(SCENARIO, CATALOG, "quick", wishes=wishes)
     ours = found.plans["ecoserve"]
     steps = [
         WaterfallStep(
@@ -99,7 +100,8 @@ def test_a_fleet_names_what_is_trimmed_and_what_is_owned(comparison: Comparison)
 
 
 def test_programs_get_the_same_under_stable_keys(comparison: Comparison):
-    record = comparison_record(comparison, seconds=1.5)
+    record = comparison_record(comparison, SCENARIO, CATALOG, seconds=1.5)
+    assert record["plans"]["ecoserve"]["fleet"][0]["why"].startswith("Serves all of chat")
     assert record["waterfall"][2] == {
         "step": "reuse", "kgco2e_per_year": 7600.0, "usd_per_h": 1.0, "within_gap": True,
         "worth_kgco2e_per_year_range": (0.0, 500.0),
