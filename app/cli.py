@@ -21,12 +21,14 @@ from app.cli_embodied import embodied
 from app.cli_lifecycle import lifecycle
 from app.cli_options import (
     HOSTS_VARIABLE,
+    LIBRARY_VARIABLE,
     LOGIN_VARIABLE,
     OVERLAY_VARIABLE,
     USER_HEADER_VARIABLE,
     Coefficients,
     Effort,
     Hosts,
+    LibraryFile,
     Login,
     OverlayFolder,
     UserHeader,
@@ -100,6 +102,7 @@ def dashboard(
     address: Annotated[str, typer.Option(help="0.0.0.0 to be reached from outside.")] = "localhost",
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
     overlay: OverlayFolder = None,
+    library: LibraryFile = None,
     hosts: Hosts = None,
     login: Login = None,
     user_header: UserHeader = None,
@@ -109,8 +112,11 @@ def dashboard(
 
     check_address(address, port)
     records.catalog_path(records.read_overlay(overlay))
+    if library is not None:
+        records.check_library(library)
     for variable, value in (
         (OVERLAY_VARIABLE, overlay),
+        (LIBRARY_VARIABLE, library),
         (HOSTS_VARIABLE, hosts),
         (LOGIN_VARIABLE, login),
         (USER_HEADER_VARIABLE, user_header),

@@ -37,6 +37,18 @@ def positive(value: str) -> float:
     return number
 
 
+LIBRARY_VARIABLE = "ECOSERVE_LIBRARY"
+"""Environment variable with the file of the saved scenarios."""
+LibraryFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        metavar="FILE",
+        envvar=LIBRARY_VARIABLE,
+        show_envvar=False,
+        help=f"Where saved scenarios are kept; also {LIBRARY_VARIABLE}.",
+    ),
+]
 OverlayFolder = Annotated[
     Path | None,
     typer.Option(

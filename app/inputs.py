@@ -11,27 +11,26 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from app import state
+from app import scenario_menu, state
 from app.text import mass_unit, plain
-from ecoserve.scenario import canonical_json
-
-MAX_IDS = 12
 
 T = TypeVar("T")
 Changes = Mapping[str, Any]
 
 
 def header(title: str) -> None:
-    """Name of page and scenario, its menu, the share link, and what there is to say."""
+    """Name of page and scenario, undo, its menu, the share link, and what there is to say."""
     scenario = state.scenario()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, anchor=False, width="content")
         st.markdown(f"#### {plain(scenario.name)}", width="stretch")
         _result_line()
+        scenario_menu.undo_buttons()
         with st.popover("Scenario"):
-            _scenario_menu()
+            text("Name", "name", scenario.name)
+            scenario_menu.show()
         with st.popover("Copy link"):
-            _link_panel()
+            scenario_menu.link_panel()
     for notice in state.session().notices:
         show = st.error if notice.level == "error" else st.warning
         show(plain(notice.text))
@@ -47,53 +46,10 @@ def _result_line() -> None:
         st.caption(f"{total}CO2e per year with this scenario", width="content")
 
 
-def _scenario_menu() -> None:
-    scenario = state.scenario()
-    text("Name", "name", scenario.name)
-    names = sorted(state.presets())
-    chosen = st.selectbox("Preset", names, key=_key("preset"))
-    st.button("Load preset", on_click=_load_preset, args=(chosen,), width="stretch")
-    st.download_button(
-        "Download as JSON",
-        canonical_json(scenario),
-        file_name=f"ecoserve-{scenario.fingerprint()}.json",
-        mime="application/json",
-        on_click="ignore",
-        width="stretch",
-    )
-
-
-def _load_preset(name: str) -> None:
-    state.replace(state.presets()[name])
-
-
-def _link_panel() -> None:
-    url = state.share_url()
-    if url is None:
-        st.warning("This scenario is too large for a link. Download it as JSON instead.")
-        return
-    if state.session().own is None:
-        st.caption(
-            "Opens this scenario, and so the same plan, in any browser that reaches this page."
-        )
-    else:
-        st.warning(plain(_needed_rows()))
-    st.code(url, language=None, wrap_lines=True)
-
-
-def _needed_rows() -> str:
-    """That a link does not carry the visitor's rows, and which they are."""
-    ids = state.own_ids()
-    more = f" and {len(ids) - MAX_IDS} more" if len(ids) > MAX_IDS else ""
-    named = f" ({', '.join(ids[:MAX_IDS])}{more})" if ids else ""
-    return (
-        f"The link does not carry your own rows{named}: whoever opens it needs your files too, from"
-        " Download my files on the Hardware page, and loads them there."
-    )
-
-
-def bound(name: str, value: Any) -> str:
+def bound(name: str, value: Any, *, by_state: bool = True) -> str:
     """The key of the widget ``name``, which shows ``value`` unless its last entry was refused.
+
+    Without ``by_state`` the widget is to be given ``value`` as its default.
 
     Where the widget shows something else it gets a new key, and the old key is no longer heard:
     the browser may send its old entry once more, which must not look like an edit.
@@ -105,7 +61,7 @@ def bound(name: str, value: Any) -> str:
     if key in st.session_state and st.session_state[key] != value:
         held.revisions[name] = held.revisions.get(name, 0) + 1
         key = _key(name)
-    if key not in st.session_state:
+    if by_state and key not in st.session_state:
         st.session_state[key] = value
     return key
 
@@ -137,9 +93,12 @@ def to_path(path: str) -> Callable[[Any], Changes]:
 
 
 def text(label: str, path: str, value: str, *, name: str = "") -> None:
-    """A line of text."""
-    key = bound(name or path, value)
-    st.text_input(label, key=key, max_chars=60, on_change=take, args=(key, to_path(path)))
+    """A line of text.
+
+    Its value is a default: what is only in the state never reaches a popover that opens later.
+    """
+    key = bound(name or path, value, by_state=False)
+    st.text_input(label, value, key=key, max_chars=60, on_change=take, args=(key, to_path(path)))
 
 
 def number(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app import state
+from app import own_catalog, state
 from app.records import named_overlay
 from catalog_db.own_traffic import OwnMix, OwnProfile, own_id, traffic_files
 
@@ -26,7 +26,7 @@ def put_in_use(mix: OwnMix, profile: OwnProfile | None, changes: Mapping[str, An
     """
     named = named_overlay()
     kept = dict(named.files) if named else {}
-    kept |= {name: content.decode("utf-8-sig") for name, content in state.own_files().items()}
+    kept |= {name: content.decode("utf-8-sig") for name, content in own_catalog.own_files().items()}
     files = traffic_files(kept, mix, profile)
-    state.lay_over({name: text.encode() for name, text in files.items()})
+    own_catalog.lay_over({name: text.encode() for name, text in files.items()})
     state.edit(changes)

@@ -66,9 +66,15 @@ def _token(link: str) -> str:
     if "://" not in link and "?" not in link:
         return link
     try:
-        found = parse_qs(urlsplit(link).query, max_num_fields=50).get("s", [])
+        query = parse_qs(urlsplit(link).query, max_num_fields=50)
     except ValueError as error:
         raise LinkError("this is not a web address; copy the link again, whole") from error
+    found = query.get("s", [])
+    if not found and "id" in query:
+        raise LinkError(
+            "this address names a scenario in the library of its server; open it in a browser and"
+            " download it there as JSON"
+        )
     if len(found) != 1:
         raise LinkError("this address carries no scenario; copy the link again, with its ?s= part")
     return found[0]
@@ -79,14 +85,24 @@ def _read_file(
 ) -> Scenario:
     try:
         content = _bytes(path)
-        return read_scenario(_without_stamp(parse_json(content.decode("utf-8-sig"))), catalog)
     except FileNotFoundError as error:
         raise SourceError(_not_found(source, presets)) from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{source} is not UTF-8 text; save it as UTF-8 JSON") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"cannot read {source}: {reason}") from error
+    return scenario_of_file(content, source, catalog)
+
+
+def scenario_of_file(content: bytes, source: str, catalog: Catalog | None = None) -> Scenario:
+    """The scenario in a JSON file's content; ``source`` is what messages call the file.
+
+    Raises :class:`SourceError` or :class:`ScenarioError`.
+    """
+    try:
+        data = parse_json(content.decode("utf-8-sig"))
+        return read_scenario(_without_stamp(data), catalog)
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{source} is not UTF-8 text; save it as UTF-8 JSON") from error
     except ScenarioError as error:
         problems = [p if p.field else Problem(source, p.message) for p in error.problems]
         raise ScenarioError(problems) from error

@@ -53,6 +53,13 @@ def named_overlay() -> Overlay | None:
     return read_overlay(Path(folder) if folder else None)
 
 
+def check_library(file: Path) -> None:
+    """Makes the library of scenarios where there is none yet. Raises :class:`LibraryError`."""
+    from catalog_db.library import Library
+
+    Library(file.expanduser()).prepare()
+
+
 def catalog_path(overlay: Overlay | None = None) -> Path:
     """The catalog database with the user's own rows, built where it is not there yet."""
     from catalog_db.reader import ensure_catalog

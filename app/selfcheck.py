@@ -20,12 +20,11 @@ from typing import Annotated
 import typer
 
 from app.cli_data import Json
+from app.cli_options import LIBRARY_VARIABLE
 from app.terminal import emit_json, emit_text
 from ecoserve import __version__
 from ecoserve.errors import EcoServeError
 
-LIBRARY_VARIABLE = "ECOSERVE_LIBRARY"
-"""Environment variable with the file of the scenario library."""
 PRESET = "small-assistant"
 HEALTH_PATH = "/_stcore/health"
 ANSWER_TIMEOUT_S = 10.0

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ecoserve.errors import Problem
 from ecoserve.units import t_from_kg
 
 _ADDRESS = re.compile(r"(https?:(?=//)|www(?=\.)|@)", re.IGNORECASE)
@@ -226,3 +227,15 @@ def sentence(text: str) -> str:
     'Prices are assumed.'
     """
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def problem_text(problem: Problem, workload_names: list[str]) -> str:
+    """A problem as a sentence in the user's words."""
+    steps = problem.field.split(".") if problem.field else []
+    if len(steps) > 1 and steps[0] == "workloads" and steps[1].isdigit():
+        i = int(steps[1])
+        name = workload_names[i] if i < len(workload_names) else f"number {i + 1}"
+        steps = [f"workload {name}", *steps[2:]]
+    where = ", ".join(step for step in steps if not step.isdigit()).replace("_", " ")
+    message = problem.message
+    return sentence(f"{where}: {message}" if where else message)

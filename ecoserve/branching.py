@@ -214,7 +214,8 @@ class BranchAndBound:
                 return stopped
             column = self._column_to_branch_on(node)
             if column is None:
-                self._keep(node.point)
+                if not self._keep(node.point):
+                    heapq.heappush(heap, replace(node, is_solved=False))
                 continue
             if self._nodes >= next_look:
                 self._look_elsewhere([node, *heap])
@@ -413,17 +414,24 @@ class BranchAndBound:
             names = self._program.names
             self._keep(np.array([found.values[names[i]] for i in self._whole]))
 
-    def _keep(self, point: Array) -> None:
-        """Fixes the whole columns at these values and keeps the answer if it is the best."""
+    def _keep(self, point: Array) -> bool:
+        """Fixes the whole columns at these values and keeps the answer if it is the best.
+
+        False where numerical trouble hides what it is worth.
+        """
         whole = np.round(point)
         for place, members in self._members.items():
             whole[place] = whole[members].sum()
-        fixed = self._attempt(whole, whole)
+        try:
+            fixed = self._node(whole, whole, self.objective)
+        except _NumericalTroubleError:
+            return False
         if fixed is not None and fixed.bound < self.objective:
             self.objective = fixed.bound
             values = self._highs.getSolution().col_value[: self._n_given]
             self._best = dict(zip(self._program.names[: self._n_given], values, strict=True))
             self._tell(is_better=True)
+        return True
 
     def _try_start(self, start: Start, root: _Node) -> None:
         names = self._program.names

@@ -29,8 +29,9 @@ LINK_VERSION = "1"
 MAX_TOKEN_CHARS = 4_000
 MAX_JSON_BYTES = 64_000
 MAX_DEPTH = 8
-MAX_COMMAS = 1_000
-"""Twice what the largest scenario has; more would only cost time to refuse one by one."""
+MAX_COMMAS, MAX_OBJECTS = 2_000, 500
+"""The largest scenario of the catalog's own rows has 1,600 and 350; more would only cost time to
+refuse one by one."""
 MAX_INTEGER_DIGITS = 15
 
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]+")
@@ -96,7 +97,7 @@ def decode_link(token: str, presets: Mapping[str, Scenario]) -> DecodedLink:
         scenario=scenario,
         engine_version=packed["e"][:60],
         catalog_version=packed["c"][:60],
-        is_exact=packed.get("f") == scenario.fingerprint(),
+        is_exact=scenario.has_fingerprint(packed.get("f")),
     )
 
 
@@ -104,13 +105,15 @@ def parse_json(text: str) -> dict[str, Any]:
     """A JSON object from an untrusted source; raises :class:`ScenarioError` for anything else.
 
     Refuses NaN, infinities, integers beyond ``MAX_INTEGER_DIGITS``, text that is not Unicode, and,
-    before parsing, nesting beyond ``MAX_DEPTH`` and more than ``MAX_COMMAS``.
+    before parsing, nesting beyond ``MAX_DEPTH`` and more than ``MAX_COMMAS`` or ``MAX_OBJECTS``.
     """
     marks = re.findall(r"[\[{}\],]", _STRING.sub("", text))
     if _depth(marks) > MAX_DEPTH:
         _refuse(f"nested more than {MAX_DEPTH} deep; a scenario is not")
     if marks.count(",") > MAX_COMMAS:
         _refuse(f"holds more than {MAX_COMMAS:,} values; a scenario does not")
+    if marks.count("{") > MAX_OBJECTS:
+        _refuse(f"holds more than {MAX_OBJECTS:,} objects; a scenario does not")
     try:
         value = json.loads(
             text, parse_constant=_refuse_constant, parse_int=_bounded_int, parse_float=_finite_float

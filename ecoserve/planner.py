@@ -50,7 +50,7 @@ from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
 from ecoserve.solver import Limits, Solution, Start, Termination, Watch, climb, solve
 from ecoserve.starting import start_values
-from ecoserve.structure import Memory, Structure, build_structure, structure_key
+from ecoserve.structure import Memory, Structure, build_structure, structure_key, with_held
 from ecoserve.terms import FleetTerms
 from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY, kg_from_g
 
@@ -165,7 +165,7 @@ def solve_fleet(
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         held = {**attempts[-1].held, **news}
         try:
-            attempt = _attempt(scenario, catalog, held, asked)
+            attempt = _attempt(scenario, catalog, held, asked, first.structure)
         except InfeasibleError:  # at the sizes held; the rounds before it stand
             break
         if not attempt.solution.is_feasible:
@@ -190,12 +190,19 @@ class _Asked:
 
 
 def _attempt(
-    scenario: Scenario, catalog: Catalog, held: Mapping[str, int], asked: _Asked
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    asked: _Asked,
+    base: Structure | None = None,
 ) -> Attempt:
     key = structure_key(scenario, catalog, held, asked.restriction)
     structure = asked.memory.structure(key)
     if structure is None:
-        structure = build_structure(scenario, catalog, held, asked.restriction)
+        if base is None:
+            structure = build_structure(scenario, catalog, held, asked.restriction)
+        else:
+            structure = with_held(base, scenario, catalog, held)
         asked.memory.keep_structure(key, structure)
     terms = structure.terms_for(scenario, catalog)
     search = Search(

@@ -13,6 +13,8 @@ NUMBER_TYPES = (
 )  # fmt: skip
 
 MOST_LIKELY = 3
+MAX_PROBLEMS, MAX_HINTS = 100, 20
+"""Of an input: more than anybody reads, and looking for similar names is what takes time."""
 
 
 def problems_of(items: Iterable[Mapping[str, Any]], known_paths: Sequence[str]) -> list[Problem]:
@@ -20,15 +22,25 @@ def problems_of(items: Iterable[Mapping[str, Any]], known_paths: Sequence[str]) 
 
     ``known_paths`` are those of all keys, ``workloads[].slo.ttft_s`` for one inside a list.
 
-    A list that is only "too short" because its members are wrong is no second mistake.
+    A list that is only "too short" because its members are wrong is no second mistake. Beyond
+    ``MAX_PROBLEMS`` the rest is only counted.
     """
     items = list(items)
     inside = {item["loc"][:depth] for item in items for depth in range(len(item["loc"]))}
-    return [
-        Problem(".".join(str(step) for step in item["loc"]), _message(item, known_paths))
-        for item in items
-        if item["type"] != "too_short" or item["loc"] not in inside
+    wrong = [i for i in items if i["type"] != "too_short" or i["loc"] not in inside]
+    told = wrong[:MAX_PROBLEMS]
+    unknown = [item["loc"] for item in told if item["type"] == "extra_forbidden"]
+    hinted = set(unknown[:MAX_HINTS])
+    problems = [
+        Problem(
+            ".".join(str(step) for step in item["loc"]),
+            _message(item, known_paths if item["loc"] in hinted else ()),
+        )
+        for item in told
     ]
+    if len(wrong) > len(told):
+        problems.append(Problem("", f"and {len(wrong) - len(told):,} more problems like these"))
+    return problems
 
 
 def _message(item: Mapping[str, Any], known_paths: Sequence[str]) -> str:

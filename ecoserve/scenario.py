@@ -102,11 +102,20 @@ class Scenario(Part):
 
         A field that came later only counts where it is set, so that links from before stay exact.
         """
+        return self._fingerprint_without(_CAME_LATER)
+
+    def has_fingerprint(self, fingerprint: object) -> bool:
+        """Whether this is, or was in the first version, the fingerprint of this scenario."""
+        first = self._fingerprint_without({**_CAME_LATER, **_CAME_SECOND})
+        return fingerprint in (self.fingerprint(), first)
+
+    def _fingerprint_without(self, defaults: Mapping[str, object]) -> str:
+        """Of the scenario without the fields that have these values."""
         data = self.model_dump(mode="json")
         parts = ("hardware", "levers", "policy", "site")
         rows = (*data["workloads"], *data["hardware"]["limits"])
         for part in (data, *(data[name] for name in parts), *rows):
-            for name, default in _CAME_LATER.items():
+            for name, default in defaults.items():
                 if name in part and part[name] == default:
                     del part[name]
         return hashlib.sha256(_minified(data).encode()).hexdigest()[:12]
@@ -132,6 +141,13 @@ _CAME_LATER: Final[Mapping[str, object]] = {
     "given": [],
 }
 """Fields that the first scenarios did not have, with their defaults in JSON."""
+_CAME_SECOND: Final[Mapping[str, object]] = {
+    "season": "year",
+    "intensity_kind": "lifecycle",
+    "market": None,
+    "price_date": None,
+}
+"""Fields that came later too, but count in the fingerprint even where they are not set."""
 
 
 def canonical_json(scenario: Scenario) -> str:

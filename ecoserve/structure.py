@@ -194,10 +194,27 @@ def build_structure(
     options = undominated(restriction.allowed(services(scenario, catalog, demands)))
     if picks_fastest(scenario):
         options = _fastest(options, demands)
+    return _structure(scenario, catalog, held, demands, options, {})
+
+
+def with_held(
+    base: Structure, scenario: Scenario, catalog: Catalog, held: Mapping[str, int]
+) -> Structure:
+    """The same scenario's structure at other pool sizes; raises as :func:`build_structure` does."""
+    return _structure(scenario, catalog, held, base.demands, base.options, base._made)
+
+
+def _structure(
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    demands: tuple[WorkloadDemand, ...],
+    options: tuple[Service, ...],
+    made: Made,
+) -> Structure:
     eligible = eligibility(options, demands, scenario.policy, held)
     if eligible.blocked:
         raise _blocked(eligible.blocked)
-    made: Made = {}
     terms = price_terms(scenario, catalog, demands, options, eligible, made)
     problem = fleet_problem(terms)
     return Structure(

@@ -10,6 +10,7 @@ from app import state
 from app.figures_trade_offs import MarkedPlan
 from app.state import Answer
 from app.text import MassUnit, mass_unit, number, percent
+from app.versus import DEFAULT_BASELINE
 from app.views import answer as draw
 from app.views import solve
 from app.views.analyses import Found
@@ -25,13 +26,13 @@ FULL_PRICE = "carbon alone"
 
 def known_answer() -> Answer | None:
     """The plan beside the fleet chosen for cost, where this tab has its best already."""
-    key = state.scenario().fingerprint(), state.DEFAULT_BASELINE
+    key = state.scenario().fingerprint(), DEFAULT_BASELINE
     return state.session().finished.get(key)
 
 
 def compared(effort: Effort) -> Answer:
     """The same, planned: quickly at first, then as on the Plan page."""
-    return solve.answer(state.scenario(), state.DEFAULT_BASELINE, effort)
+    return solve.answer(state.scenario(), DEFAULT_BASELINE, effort)
 
 
 def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None, key: str) -> None:

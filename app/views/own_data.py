@@ -10,9 +10,9 @@ from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import own_catalog, state
 from app.templates import TEMPLATES, template_zip, zipped
-from app.text import column_words, plain, sentence, sentence_list
+from app.text import column_words, plain, problem_text, sentence, sentence_list
 from app.views import answer as draw
 from app.views import embodied_panel
 from catalog_db.build import CatalogBuildError
@@ -97,7 +97,7 @@ def _take() -> None:
         st.session_state[REFUSED] = Refusal(NAME_IT)
         return
     try:
-        state.lay_over(_with_points({names[file.file_id]: file.getvalue() for file in given}))
+        own_catalog.lay_over(_with_points({names[file.file_id]: file.getvalue() for file in given}))
     except EcoServeError as error:
         st.session_state[REFUSED] = _refusal(error)
     else:
@@ -113,7 +113,7 @@ def _with_points(files: dict[str, bytes]) -> dict[str, bytes]:
     if not points:
         return files
     tables = {name: content for name, content in files.items() if name not in points}
-    kept = dict(_texts({**state.own_files(), **tables})).get(POINTS_FILE, "")
+    kept = dict(_texts({**own_catalog.own_files(), **tables})).get(POINTS_FILE, "")
     text = with_own_points(kept, points, state.catalog().point_conventions)
     return {**tables, POINTS_FILE: text.encode()}
 
@@ -187,7 +187,7 @@ def _refusal(error: EcoServeError) -> Refusal:
 def _sentences(error: EcoServeError) -> list[str]:
     if isinstance(error, ScenarioError):
         names = [workload.name for workload in state.scenario().workloads]
-        return [state.problem_text(p, names) for p in error.problems]
+        return [problem_text(p, names) for p in error.problems]
     return [sentence(str(error))]
 
 
@@ -235,7 +235,7 @@ def _taken() -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Download my files",
-            zipped({name: content.decode() for name, content in state.own_files().items()}),
+            zipped({name: content.decode() for name, content in own_catalog.own_files().items()}),
             file_name="ecoserve-own-data.zip",
             mime="application/zip",
             on_click="ignore",
@@ -245,13 +245,13 @@ def _taken() -> None:
 
 def _summary() -> str:
     catalog = state.catalog()
-    files = ", ".join(state.own_files())
+    files = ", ".join(own_catalog.own_files())
     return f"In use here: {files}; catalog version {catalog.version}."
 
 
 def _take_off() -> None:
     try:
-        state.take_off()
+        own_catalog.take_off()
     except ScenarioError:
         st.session_state[REFUSED] = Refusal(IN_USE, is_taking_off=True)
     else:
@@ -264,11 +264,11 @@ def _take_off_with_preset() -> None:
     presets = sorted(state.presets())
     start = presets.index(state.DEFAULT_PRESET)
     preset = st.selectbox("Preset to take values from", presets, index=start, key=PRESET)
-    choices = state.own_choices(preset)
+    choices = own_catalog.own_choices(preset)
     names = [workload.name for workload in state.scenario().workloads]
     rows = [
         {
-            "Choice": plain(state.problem_text(Problem(c.path, ""), names).rstrip(": .")),
+            "Choice": plain(problem_text(Problem(c.path, ""), names).rstrip(": .")),
             "Now": plain(_in_words(c.chosen)),
             "In the preset": plain(_in_words(c.instead)),
         }
@@ -285,7 +285,7 @@ def _take_off_with_preset() -> None:
 
 def _replace_and_take_off(replacing: dict[str, Any]) -> None:
     try:
-        state.take_off(replacing)
+        own_catalog.take_off(replacing)
     except ScenarioError as error:
         refusal = _refusal(error)
         st.session_state[REFUSED] = Refusal(NO_PRESET, refusal.rows, is_taking_off=True)

@@ -53,6 +53,7 @@ def running(command: Sequence[str], port: int, scratch: Path) -> Iterator[AppSer
         **os.environ,
         "HOME": str(home),
         "ECOSERVE_CATALOG": str(home / "catalog.duckdb"),
+        "ECOSERVE_LIBRARY": str(home / "library.duckdb"),
         "PYTHONUNBUFFERED": "1",
     }
     with log.open("wb") as output:

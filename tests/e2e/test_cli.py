@@ -381,6 +381,7 @@ def test_a_misspelt_preset_is_answered_with_the_right_name(run: Run):
         "http://localhost:8501/?s=1eNbroken",
         "http://localhost:8501/",
         "http://localhost:8501/?s=",
+        "http://localhost:8501/?id=0123456789ab",
         "http://[/?s=1",
         "?s=2abc",
         "1" + "A" * 60,
@@ -418,6 +419,15 @@ def test_bad_usage_is_exit_code_2(run: Run, arguments: tuple[str, ...]):
     result = run(*arguments)
     assert result.exit_code == 2
     assert result.stderr
+
+
+def test_a_file_that_is_no_library_is_exit_code_2_and_stays(run: Run, tmp_path: Path):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine " * 1_000, encoding="utf-8")
+    result = run("app", "--port", "8599", "--library", file)
+    assert result.exit_code == 2
+    assert "the library notes.txt cannot be used" in result.stderr
+    assert file.read_text(encoding="utf-8") == "mine " * 1_000
 
 
 # --- embodied --------------------------------------------------------------------------------

@@ -127,12 +127,12 @@ def test_all_baselines_are_planned_on_demand():
 
 def test_own_fleets_from_a_file_are_offered_or_refused_line_by_line():
     page = opened("plan", small())
-    uploader = page.get("file_uploader")[0]
+    uploader = page.file_uploader(key="own-fleets")
     uploader.set_value(("f.csv", b"name,server,count\nmine,own_4x_l4,2\n", "text/csv")).run()
     assert not page.exception
     assert "your fleet mine, as sold" in page.selectbox(key="in:plan:baseline").options
     bad = ("g.csv", b"name,server,count\nbad,own_4x_nothing,0\n", "text/csv")
-    page.get("file_uploader")[0].set_value(bad).run()
+    page.file_uploader(key="own-fleets").set_value(bad).run()
     assert any("g.csv line 2" in plain(e.value).lower() for e in page.error)
     assert "your fleet mine, as sold" in page.selectbox(key="in:plan:baseline").options
     next(button for button in page.button if button.label == "Take them out").click().run()

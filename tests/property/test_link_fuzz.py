@@ -7,18 +7,22 @@ import random
 import string
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.presets import load_presets
+from app.presets import SourceError, load_presets, scenario_of_file
+from catalog_db.library import Library, LibraryError
 from ecoserve.errors import LinkError, ScenarioError
 from ecoserve.link import LINK_VERSION, MAX_TOKEN_CHARS, decode_link, encode_link
-from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.scenario import Scenario, canonical_json, read_scenario
 
 PRESETS = load_presets()
 FUZZED_TOKENS = 10_000
+FUZZED_FILES = 10_000
 TIME_CAP_S = 60.0
 
 names = st.text("abcXYZ019 _.,:+()/&'-", min_size=1, max_size=12).filter(str.strip)
@@ -155,6 +159,63 @@ def test_no_token_gets_past_the_two_errors():
     assert decoded > 0  # some mutations are harmless, so the fuzz gets past the packing
 
 
+def test_no_file_gets_past_the_two_errors():
+    rng = random.Random(64)
+    texts = [canonical_json(preset) for preset in PRESETS.values()]
+    start = time.monotonic()
+    read = 0
+    for i in range(FUZZED_FILES):
+        if time.monotonic() - start > TIME_CAP_S:
+            break
+        text = _damaged(rng, rng.choice(texts)) if i % 3 else _noise(rng, [], [])
+        content = text.encode("utf-16" if i % 50 == 0 else "utf-8", "surrogatepass")
+        if i % 7 == 0:
+            content = content[: rng.randrange(len(content) + 1)] + rng.randbytes(3)
+        try:
+            scenario_of_file(content, "upload.json")
+        except (SourceError, ScenarioError):
+            continue
+        read += 1
+    assert read > 0
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Library:
+    library = Library(tmp_path / "library.duckdb")
+    library.save(PRESETS["small-assistant"], "1", "2")
+    return library
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.text(max_size=80) | st.text("0123456789abcdef", min_size=11, max_size=13))
+def test_no_id_and_no_search_gets_past_the_librarys_error(kept: Library, text: str):
+    with pytest.raises(LibraryError, match="ask its sender"):
+        kept.open(text)
+    assert len(kept.find(text)) <= 1
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(scenarios())
+def test_every_scenario_comes_back_from_the_library_and_from_its_file(
+    kept: Library, scenario: Scenario
+):
+    kept.save(scenario, "0.1.0", "abc")
+    saved = kept.open(scenario.fingerprint())
+    assert saved.scenario == scenario
+    assert saved.is_exact
+    assert scenario_of_file(canonical_json(scenario).encode(), "x.json") == scenario
+
+
 def _inflate(token: str) -> str:
     return zlib.decompress(
         base64.urlsafe_b64decode(token[1:] + "=" * (-len(token[1:]) % 4))
@@ -177,6 +238,13 @@ def _mutated_token(rng: random.Random, seeds: list[str], texts: list[str]) -> st
 
 
 def _mutated_text(rng: random.Random, seeds: list[str], texts: list[str]) -> str:
+    text = _damaged(rng, rng.choice(texts))
+    packed = zlib.compress(text.encode("utf-8", "replace"))
+    return LINK_VERSION + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def _damaged(rng: random.Random, text: str) -> str:
+    """JSON with up to three pieces of other JSON in wrong places."""
     pieces = [
         "{",
         "}",
@@ -194,9 +262,7 @@ def _mutated_text(rng: random.Random, seeds: list[str], texts: list[str]) -> str
         "{}",
         "\\ud800",
     ]
-    text = rng.choice(texts)
     for _ in range(rng.randint(0, 3)):
         at = rng.randrange(len(text) + 1)
         text = text[:at] + rng.choice(pieces) + text[at + rng.randint(0, 3) :]
-    packed = zlib.compress(text.encode("utf-8", "replace"))
-    return LINK_VERSION + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return text

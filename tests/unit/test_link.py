@@ -21,7 +21,16 @@ from ecoserve.link import (
     encode_link,
     parse_json,
 )
-from ecoserve.scenario import Scenario, read_scenario
+from ecoserve.problems import MAX_HINTS, MAX_PROBLEMS
+from ecoserve.scenario import (
+    MAX_GIVEN_FLEETS,
+    MAX_SITES,
+    MAX_WORKLOADS,
+    Scenario,
+    canonical_json,
+    read_scenario,
+)
+from ecoserve.scenario_parts import MAX_GIVEN_SERVERS, MAX_STOCK_ROWS
 
 PRESETS = load_presets()
 PRESET = PRESETS["azure-chat-and-code"]
@@ -170,7 +179,8 @@ GOOD = {"p": "azure-chat-and-code", "d": {}, "e": "1", "c": "2"}
         (token_of(b"\xff\xfe"), "damaged"),
         (token_of(b"[" * 30_000), "deep"),
         (token_of(b'{"a":' * 10_000), "deep"),
-        (token_of({**GOOD, "d": {"workloads": [{}] * 2_000}}), "more than 1,000 values"),
+        (token_of({**GOOD, "d": {"workloads": [{}] * 600}}), "more than 500 objects"),
+        (token_of({**GOOD, "d": {"x": [0] * 2_002}}), "more than 2,000 values"),
         (token_of(b"[]"), "one JSON object"),
         (token_of(b"{"), "not JSON"),
         (token_of({}), "no scenario"),
@@ -187,7 +197,7 @@ GOOD = {"p": "azure-chat-and-code", "d": {}, "e": "1", "c": "2"}
         (token_of(b'{"p":null,"d":{"name":' + b"9" * 5_000 + b'},"e":"","c":""}'), "5000 digits"),
         (token_of(b'{"p":null,"d":{"\\ud800":1},"e":"","c":""}'), "Unicode"),
     ],
-    ids=range(29),
+    ids=range(30),
 )
 def test_a_broken_link_is_refused_with_the_reason(token: str, reason: str):
     with pytest.raises(LinkError, match=reason):
@@ -211,3 +221,87 @@ def test_depth_is_bounded_exactly():
     assert parse_json(ok)
     with pytest.raises(ScenarioError, match="deep"):
         parse_json('{"a":' + ok + "}")
+
+
+# ---- links of other versions
+
+OLD_DIFFERENCES = (
+    "1eNoVjV0KgzAQhK8i-6whP1WoB-g1ypqsKNWsRKVUyd27eZkdvhl2bvDQgzbW4eAD1BCgvyHiSoJfiS-K1Rwrq20"
+    "n4cbL7H-lMRGGxLxCr5Vtcw37fFAJtlOOUU7Ql9NnYQx74bpIwoPeaRPgjGpzllLZ0cooLe9H8Z3X49A6H-zjWRY"
+    "F4XUmavyER4MxNJ4DQf4DzAc20Q"
+)
+OLD_WHOLE = (
+    "1eNp9UdtqwzAM_ZWi5xCcpOm6wJ4G-4kxjBorq4ljB9vplfz75F2gW9u9CEs6R-dIPkMLDYiirHDTKshAQXOGpxQ"
+    "sDsS9F-9OZBfaLkpRrhgxOqPbY0JsCZV3boBG5GU9ZxB0pAvqMxrdOW81JtrEpSKvMvD0rp3lPu6DnILcU4iyAOb"
+    "vne-NQxWgeT2DMTyZIw4oK1nIB7HhOYM-JOpp8iTZUSVbZ3fkA8Y0NPvRbrcYk6p3nTZ0yVj-YrA69QqPjPUYSfq"
+    "Rxasir3kb49IycXRRhrSjWGcQY_eZFbmY5-za5PqOR0UX3r6yO94U3fRUrnNxy1N97anXlr8RXNcZbZPSv5f0B72"
+    "TYRoG9Pr054rfZQpciq4nK8MWPSXhan5jMUgokbMyIzp-r1rRbeqqVeXyMe0IjZ2MmT8A8H_Dvw"
+)
+"""Two links of the first version, 0.1.0, to the same scenario; the preset has changed since."""
+
+
+def test_a_whole_link_of_the_first_version_opens_exactly():
+    link = decode_link(OLD_WHOLE, PRESETS)
+    assert (link.engine_version, link.catalog_version) == ("0.1.0", "0123abcd")
+    assert link.is_exact
+    scenario = link.scenario
+    assert (scenario.name, scenario.workloads[0].rate_rps) == ("Frozen in 2026", 31.5)
+    assert (scenario.site.pue, scenario.policy.headroom) == (1.3, 0.25)
+    assert scenario.hardware.accelerators is None
+    assert scenario.levers.park  # what came later has its default
+
+
+def test_a_link_of_the_first_version_says_that_its_preset_has_changed():
+    link = decode_link(OLD_DIFFERENCES, PRESETS)
+    assert not link.is_exact
+    whole = decode_link(OLD_WHOLE, PRESETS).scenario.model_dump(mode="json")
+    data = link.scenario.model_dump(mode="json")
+    assert data["hardware"].pop("accelerators") != whole["hardware"].pop("accelerators")
+    assert data == whole  # the preset's list of accelerators is all that it cannot carry
+
+
+def test_a_link_of_a_later_version_names_what_this_one_cannot_carry():
+    change = {"site": {"water_l_per_kwh": 1.8}, "policy": {"objective": "water"}}
+    with pytest.raises(ScenarioError) as caught:
+        decode_link(token_of({**GOOD, "e": "9.0.0", "d": change}), PRESETS)
+    assert {p.field for p in caught.value.problems} == {"site.water_l_per_kwh", "policy.objective"}
+
+
+def test_the_largest_scenario_of_the_catalogs_rows_comes_back():
+    sites = [
+        {
+            "name": f"site {i}", "region": "aws_us_west_1", "intensity": "custom",
+            "custom_gco2e_per_kwh": [100.25 + hour for hour in range(24)],
+            "market": {"cfe_share": 0.5},
+        }
+        for i in range(MAX_SITES)
+    ]  # fmt: skip
+    names = [site["name"] for site in sites]
+    workload = {
+        "llm": "llama_3_1_70b", "mix": "azure_2023_code", "rate_rps": 1.5, "sites": names,
+        "slo": {"ttft_s": 1.0, "tpot_s": 0.1}, "precisions": ["bf16", "fp8", "int8", "int4"],
+    }  # fmt: skip
+    servers = [f"own_{i}" for i in range(MAX_GIVEN_SERVERS)]
+    fleet = [{"server": server, "count": 3} for server in servers]
+    limits = [{"server": f"limited_{i}", "max_count": 9} for i in range(100)]
+    stock = [{"server": servers[0], "count": 3, "site": names[1]}] * MAX_STOCK_ROWS
+    scenario = read_scenario(
+        {
+            "workloads": [{**workload, "name": f"workload {i}"} for i in range(MAX_WORKLOADS)],
+            "site": sites[0],
+            "other_sites": sites[1:],
+            "hardware": {"accelerators": servers, "limits": limits, "stock": stock},
+            "given": [{"name": f"g{i}", "servers": fleet} for i in range(MAX_GIVEN_FLEETS)],
+        }
+    )
+    assert round_trip(scenario) == scenario
+    assert read_scenario(parse_json(canonical_json(scenario))) == scenario
+
+
+def test_a_thousand_mistakes_are_told_without_looking_for_each_ones_meaning():
+    with pytest.raises(ScenarioError) as caught:
+        read_scenario({f"workload{i}": 1 for i in range(1_000)})
+    assert len(caught.value.problems) == MAX_PROBLEMS + 1
+    assert "more problems like these" in caught.value.problems[-1].message
+    assert "nearest" in caught.value.problems[MAX_HINTS - 1].message
+    assert "nearest" not in caught.value.problems[MAX_HINTS + 5].message
