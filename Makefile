@@ -11,11 +11,14 @@ BIN     := $(VENV)/bin
 FOR_APP := $(VENV)/.installed-app
 FOR_TEST := $(VENV)/.installed-test
 
-.PHONY: help app test check bench calibrate catalog clean
+DOCKER ?= docker
+IMAGE  ?= ecoserve-planner
+
+.PHONY: help app test check bench calibrate catalog clean image image-check lock
 
 help:
 	@sed -n '2,4s/^# *//p' Makefile
-	@echo "also: make check | bench | calibrate | catalog | clean"
+	@echo "also: make check | bench | calibrate | catalog | image | image-check | lock | clean"
 
 app: catalog
 	@$(BIN)/ecoserve app --port $(PORT) --headless
@@ -39,6 +42,23 @@ calibrate: $(FOR_APP)
 
 catalog: $(FOR_APP)
 	@$(BIN)/ecoserve catalog build
+
+image:
+	@command -v $(DOCKER) >/dev/null || { \
+	  echo "make image needs Docker or Podman, and '$(DOCKER)' is not there; name another: make image DOCKER=podman. 'make image-check' tries the image's steps without one." >&2; exit 1; }
+	@$(DOCKER) info >/dev/null 2>&1 || { \
+	  echo "'$(DOCKER)' is installed but its engine does not answer: start it, or see whether you may use it. 'make image-check' tries the image's steps without one." >&2; exit 1; }
+	$(DOCKER) build --tag $(IMAGE) .
+
+# The Dockerfile's steps without Docker: built in an empty folder, run by a user who may write nothing but the library.
+image-check: $(FOR_TEST)
+	@$(BIN)/python -m tests.e2e.browser --install || true
+	@$(BIN)/python -m scripts.try_image
+
+# The exact packages of the image, with their hashes, anew from pyproject.toml: the newest that fit.
+lock: $(FOR_TEST)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m scripts.lock
 
 # Everything these targets make, .venv included.
 clean:

@@ -20,12 +20,18 @@ from app.cli_data import Json, Source, catalog_app, link_app
 from app.cli_embodied import embodied
 from app.cli_lifecycle import lifecycle
 from app.cli_options import (
+    HOSTS_VARIABLE,
     LIBRARY_VARIABLE,
+    LOGIN_VARIABLE,
     OVERLAY_VARIABLE,
+    USER_HEADER_VARIABLE,
     Coefficients,
     Effort,
+    Hosts,
     LibraryFile,
+    Login,
     OverlayFolder,
+    UserHeader,
     finite,
     positive,
 )
@@ -34,6 +40,7 @@ from app.cli_points import calibrate, validate
 from app.cli_trace import trace_app
 from app.presets import open_scenario
 from app.records import open_catalog
+from app.selfcheck import selfcheck
 from app.terminal import (
     CLI_SETTINGS,
     INTERRUPTED,
@@ -64,6 +71,7 @@ app.command()(lifecycle)
 app.command()(paper_claims)
 app.command()(validate)
 app.command()(calibrate)
+app.command()(selfcheck)
 for analysis in ANALYSES:
     app.command()(analysis)
 
@@ -95,17 +103,26 @@ def dashboard(
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
     overlay: OverlayFolder = None,
     library: LibraryFile = None,
+    hosts: Hosts = None,
+    login: Login = None,
+    user_header: UserHeader = None,
 ) -> None:
     """Serve the dashboard until interrupted."""
     from app.serve import check_address, serve
 
     check_address(address, port)
     records.catalog_path(records.read_overlay(overlay))
-    if overlay is not None:
-        os.environ[OVERLAY_VARIABLE] = str(overlay)  # the pages run in this process
     if library is not None:
         records.check_library(library)
-        os.environ[LIBRARY_VARIABLE] = str(library)
+    for variable, value in (
+        (OVERLAY_VARIABLE, overlay),
+        (LIBRARY_VARIABLE, library),
+        (HOSTS_VARIABLE, hosts),
+        (LOGIN_VARIABLE, login),
+        (USER_HEADER_VARIABLE, user_header),
+    ):
+        if value is not None:
+            os.environ[variable] = str(value)  # the pages run in this process
     serve(address, port, headless, lambda url: emit_text(f"EcoServe planner is at {url}"))
 
 

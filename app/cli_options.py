@@ -10,6 +10,12 @@ import typer
 
 OVERLAY_VARIABLE = "ECOSERVE_OVERLAY"
 """Environment variable with the folder of the user's own rows."""
+HOSTS_VARIABLE = "ECOSERVE_HOSTS"
+"""Environment variable with the names under which visitors may reach the dashboard."""
+LOGIN_VARIABLE = "ECOSERVE_LOGIN"
+"""Environment variable with the TOML file whose [auth] section names an identity provider."""
+USER_HEADER_VARIABLE = "ECOSERVE_USER_HEADER"
+"""Environment variable with the header in which a trusted proxy names the visitor."""
 
 
 def finite(value: str) -> float:
@@ -51,6 +57,36 @@ OverlayFolder = Annotated[
         envvar=OVERLAY_VARIABLE,
         show_envvar=False,
         help=f"Folder of CSV files with your own rows; also {OVERLAY_VARIABLE}.",
+    ),
+]
+Hosts = Annotated[
+    str | None,
+    typer.Option(
+        "--hosts",
+        metavar="NAMES",
+        envvar=HOSTS_VARIABLE,
+        show_envvar=False,
+        help="Names by which visitors reach it, with commas between; any other is refused.",
+    ),
+]
+Login = Annotated[
+    Path | None,
+    typer.Option(
+        "--login",
+        metavar="FILE",
+        envvar=LOGIN_VARIABLE,
+        show_envvar=False,
+        help="Settings of an OpenID Connect login; docs/deploy.md has the keys.",
+    ),
+]
+UserHeader = Annotated[
+    str | None,
+    typer.Option(
+        "--user-header",
+        metavar="NAME",
+        envvar=USER_HEADER_VARIABLE,
+        show_envvar=False,
+        help="Header in which a trusted proxy names the visitor; who comes without is refused.",
     ),
 ]
 Coefficients = Annotated[

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import state
+from app import sign_in, state
 
 VIEWS = Path(__file__).parent / "views"
 
@@ -14,6 +14,7 @@ VIEWS = Path(__file__).parent / "views"
 def main() -> None:
     """Opens the session and runs the page that the address names."""
     st.set_page_config(page_title="EcoServe planner", layout="wide")
+    admitted = sign_in.admitted()
     pages = [
         st.Page(VIEWS / "plan.py", title="Plan", default=True),
         st.Page(VIEWS / "traffic.py", title="Traffic", url_path="traffic"),
@@ -25,9 +26,11 @@ def main() -> None:
         st.Page(VIEWS / "compare.py", title="Compare", url_path="compare"),
         st.Page(VIEWS / "evidence.py", title="Evidence", url_path="evidence"),
     ]
-    page = st.navigation(pages, position="top")
-    state.start(page.url_path)
-    page.run()
+    page = st.navigation(pages, position="top" if admitted else "hidden")
+    if admitted:
+        state.start(page.url_path)
+        page.run()
+        sign_in.foot()
 
 
 main()

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import threading
 import time
+import webbrowser
 from collections.abc import Callable
-from importlib import resources
 
+from app.cli_options import HOSTS_VARIABLE
 from ecoserve.errors import EcoServeError
 
 START_TIMEOUT_S = 60.0
-HOSTS_VARIABLE = "STREAMLIT_SERVER_ALLOWED_HOSTS"
-"""Set it to the public host name where a proxy on this machine passes requests on."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
-SETTINGS = {
-    "browser.gatherUsageStats": "false",
-    "client.disableDataExport": "true",
+SETTINGS: dict[str, object] = {
+    "browser.gatherUsageStats": False,
+    "client.disableDataExport": True,
     "client.showErrorDetails": "none",
-    "client.showErrorLinks": "false",
+    "client.showErrorLinks": False,
     "client.toolbarMode": "minimal",
-    "logger.hideWelcomeMessage": "true",
+    "logger.hideWelcomeMessage": True,
     "logger.level": "warning",
-    "server.disconnectedSessionTTL": "120",
-    "server.enableStaticServing": "false",
+    "server.disconnectedSessionTTL": 120,
+    "server.enableAgentApi": False,
+    "server.enableCORS": True,
+    "server.enableStaticServing": False,
+    "server.enableXsrfProtection": True,
     "server.fileWatcherType": "none",
     "server.maxCacheDataSize": "256mb",
-    "server.maxMessageSize": "50",
-    "server.maxUploadSize": "64",
-    "server.showEmailPrompt": "false",
+    "server.maxMessageSize": 50,
+    "server.maxUploadSize": 64,
+    "server.showEmailPrompt": False,
 }
 """The welcome message is off because Streamlit asks the internet for the address it shows there."""
 
-THEME = {
+THEME: dict[str, object] = {
     "theme.baseRadius": "0.3rem",
-    "theme.showWidgetBorder": "true",
+    "theme.showWidgetBorder": True,
     "theme.light.primaryColor": "#007A5A",
     "theme.light.backgroundColor": "#FFFFFF",
     "theme.light.secondaryBackgroundColor": "#F4F5F7",
@@ -58,29 +61,38 @@ class AddressError(EcoServeError):
 
 
 def serve(address: str, port: int, headless: bool, announce: Callable[[str], None]) -> None:
-    """Serves the dashboard until interrupted; ``announce`` gets its URL once it answers."""
+    """Serves the dashboard until interrupted; ``announce`` gets its URL once it answers.
+
+    Raises :class:`AddressError` or :class:`SignInError` where it cannot.
+    """
     check_address(address, port)
+    from app.server import application  # slow, and only this command needs it
+
+    options = streamlit_options(address, port)
     url = f"http://{_url_host(address)}:{port}"
-    waiter = threading.Thread(target=_when_up, args=(address, port, url, announce), daemon=True)
-    waiter.start()
-    from streamlit.web import cli  # slow, and only this command needs it
 
-    with resources.as_file(resources.files("app") / "main.py") as script:
-        flags = streamlit_flags(address, port, headless)
-        cli.main(["run", str(script), *flags], prog_name="streamlit")
+    def ready() -> None:
+        announce(url)
+        if not headless:
+            webbrowser.open(url)
+
+    threading.Thread(target=_when_up, args=(address, port, ready), daemon=True).start()
+    application().run(config=options)
 
 
-def streamlit_flags(address: str, port: int, headless: bool) -> list[str]:
-    """Streamlit's command line, without the script."""
-    own = {
+def streamlit_options(address: str, port: int) -> dict[str, object]:
+    """All of Streamlit's settings. Raises :class:`SignInError` where a login cannot work."""
+    from app import sign_in
+
+    own: dict[str, object] = {
         "server.address": address,
-        "server.port": str(port),
-        "server.headless": str(headless).lower(),
+        "server.port": port,
+        "server.headless": True,
     }
-    flags = [f"--{name}={value}" for name, value in {**SETTINGS, **THEME, **own}.items()]
-    if _is_loopback(address) and HOSTS_VARIABLE not in os.environ:
-        flags += [f"--server.allowedHosts={host}" for host in LOOPBACK_HOSTS]
-    return flags
+    hosts = [name for name in re.split(r"[,\s]+", os.environ.get(HOSTS_VARIABLE, "")) if name]
+    if hosts or _is_loopback(address):
+        own["server.allowedHosts"] = [*hosts, *LOOPBACK_HOSTS]
+    return {**SETTINGS, **THEME, **own, **sign_in.streamlit_options()}
 
 
 def check_address(address: str, port: int) -> None:
@@ -100,13 +112,13 @@ def check_address(address: str, port: int) -> None:
             raise AddressError(f"{address[:60]!r} is no address; try localhost") from error
 
 
-def _when_up(address: str, port: int, url: str, announce: Callable[[str], None]) -> None:
+def _when_up(address: str, port: int, ready: Callable[[], None]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
     while time.monotonic() < deadline:
         try:
             with socket.create_connection((target, port), timeout=1):
-                announce(url)
+                ready()
                 from app.views import solve  # as slow as the pages, which need it next
 
                 solve.tasks().manager.warm_up()

@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from ecoserve.errors import Problem
 from ecoserve.units import t_from_kg
 
+_ADDRESS = re.compile(r"(https?:(?=//)|www(?=\.)|@)", re.IGNORECASE)
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
+WORD_JOINER = "\N{WORD JOINER}"
+"""Takes no room; after it markdown sees no web or mail address to make a link of."""
 
 
 def plain(text: str) -> str:
-    """``text`` with every punctuation mark escaped, so that markdown shows it as it is."""
-    return _PUNCTUATION.sub(r"\\\1", text)
+    """``text`` with every punctuation mark escaped, so that markdown shows it as it is.
+
+    Web and mail addresses do not become links: in a name they would lead where a stranger wants.
+    """
+    return _PUNCTUATION.sub(r"\\\1", _ADDRESS.sub(rf"\1{WORD_JOINER}", text))
 
 
 def number(value: float, digits: int = 3) -> str:

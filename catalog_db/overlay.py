@@ -9,6 +9,7 @@ ours. A row with a new id is added. What is given without source is the user's w
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -38,6 +39,9 @@ MAX_NAME_CHARS = 60
 MAX_LISTED = 10
 README = "README.txt"
 """What the example files bring with them; no data."""
+
+MARKUP = re.compile(r"[<\[\]`$]")
+"""What begins a tag, a link, a picture, code or a formula where text is drawn."""
 
 OWN_SOURCE = "your_overlay"
 OWN_QUALITY = "assumed"
@@ -308,6 +312,7 @@ class Merge:
         cells = {name: given.get(name, "") for name in schema()[table].names}
         if "source_id" in cells:
             cells |= _provenance({"quality": OWN_QUALITIES.get(table, OWN_QUALITY)} | given)
+        self._refuse_markup(table, cells, file, line)
         row = StagedRow(cells=cells, file=file, line=line, absent=absent)
         self.staged[table].rows.append(row)
         if table != "cell_sources":
@@ -319,6 +324,7 @@ class Merge:
         figures = {name: cell for name, cell in news.items() if name not in PROVENANCE}
         if not news:
             return
+        self._refuse_markup(table, news, file, line)
         row.cells |= figures
         row.file, row.line = file, line
         row_id = given[schema()[table].key[0]]
@@ -355,6 +361,14 @@ class Merge:
             if table == "grid_series" and zone and ("grid_zones", zone_id, "") not in self.own:
                 zone.cells |= _provenance({})
                 self.own.add(("grid_zones", zone_id, ""))
+
+    def _refuse_markup(self, table: str, cells: Cells, file: str, line: int) -> None:
+        """Whoever opens a page with these rows sees text, whatever draws it."""
+        texts = [column.name for column in schema()[table].columns if column.type == "VARCHAR"]
+        for name in texts:
+            if MARKUP.search(cells.get(name, "")):
+                found = shortened(cells[name], MAX_NAME_CHARS)
+                self._complain(file, line, name, "text without any of < [ ] ` $", found)
 
     def _index(self, table: str) -> dict[Key, StagedRow]:
         return {_key(table, row.cells): row for row in self.staged[table].rows}

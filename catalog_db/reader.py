@@ -60,7 +60,7 @@ def default_catalog_path(overlay: Overlay | None = None) -> Path:
     """``ECOSERVE_CATALOG``, else a file in the user's cache folder named by the version.
 
     With an overlay the name always carries the version, so that several overlays have their place
-    side by side.
+    side by side; where the catalog lies in a folder that is read-only, they have it in the cache.
     """
     named = os.environ.get(CATALOG_VARIABLE)
     if named is None or not named.strip():
@@ -68,7 +68,9 @@ def default_catalog_path(overlay: Overlay | None = None) -> Path:
     path = Path(named).expanduser()
     if overlay is None:
         return path
-    return path.with_name(f"{path.stem}-{catalog_version(overlay=overlay)}{path.suffix}")
+    name = f"{path.stem}-{catalog_version(overlay=overlay)}{path.suffix}"
+    read_only = path.exists() and not os.access(path.parent, os.W_OK)
+    return _cache_folder() / name if read_only else path.with_name(name)
 
 
 def ensure_catalog(path: Path | None = None, overlay: Overlay | None = None) -> Path:

@@ -33,7 +33,7 @@ def accelerators() -> None:
     for i, accelerator in enumerate(sorted(rows, key=lambda row: (-row.launch_year, row.name))):
         with columns[i % COLUMNS]:
             inputs.tick(
-                f"{_short(accelerator)}, {accelerator.launch_year}",
+                plain(f"{_short(accelerator)}, {accelerator.launch_year}"),
                 f"allow.{accelerator.id}",
                 accelerator.id in allowed,
                 partial(_allow, accelerator.id),
@@ -219,9 +219,11 @@ def limits() -> None:
     )
     for i, limit in enumerate(now):
         inputs.whole(
-            f"At most, {names[limit.server]}", f"hardware.limits.{i}.max_count", limit.max_count,
+            plain(f"At most, {names[limit.server]}"),
+            f"hardware.limits.{i}.max_count",
+            limit.max_count,
             bounds=(0, 1_000_000),
-        )  # fmt: skip
+        )
 
 
 def _limit_changes(chosen: list[str]) -> inputs.Changes:

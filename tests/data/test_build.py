@@ -14,6 +14,7 @@ import pytest
 
 from catalog_db.build import CatalogBuildError, build_catalog, catalog_version
 from catalog_db.csvfiles import BUILD_ORDER, THE_FILE, THE_HEADER, THE_LINE
+from catalog_db.overlay import Overlay
 from catalog_db.reader import (
     CATALOG_VARIABLE,
     MAX_CACHED,
@@ -437,3 +438,19 @@ def test_figures_without_effect_or_sense_are_refused(
     with pytest.raises(CatalogBuildError) as caught:
         build_catalog(tmp_path / "catalog.duckdb", data_dir)
     assert any(expected in str(problem) for problem in caught.value.problems)
+
+
+def test_own_rows_go_to_the_cache_where_the_catalogs_folder_is_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "image" / "catalog.duckdb"
+    target.parent.mkdir()
+    target.touch()
+    monkeypatch.setenv(CATALOG_VARIABLE, str(target))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    overlay = Overlay.from_files({"regions.csv": b"id,pue\naws_eu_west_1,1.1\n"})
+    assert default_catalog_path(overlay).parent == target.parent
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != target.parent)
+    assert default_catalog_path(overlay).parent == tmp_path / "cache" / "ecoserve"
+    assert default_catalog_path(overlay).stem.startswith("catalog-")
+    assert default_catalog_path() == target

@@ -459,3 +459,14 @@ def test_two_configs_of_one_model_are_refused(tmp_path: Path) -> None:
     own = Overlay.from_files({"my-model.json": text, "my_model/config.json": text}, "mine")
     found = problems(tmp_path / "c.duckdb", own)
     assert any("expected a model that no other file describes" in line for line in found)
+
+
+@pytest.mark.parametrize("markup", ["<b>x", "[l](u)", "![i](u)", "`x`", "$x$"])
+def test_text_of_the_user_begins_no_markup(tmp_path: Path, markup: str) -> None:
+    rows = f"id,name,note\nl4,{markup},{markup}\nmine,fine > & *fine*,fine\n"
+    found = problems(tmp_path / "c.duckdb", overlay(accelerators=rows))
+    assert [p for p in found if "text without any of" in p] == [
+        f"mine/accelerators.csv:2: column {column}: expected text without any of < [ ] ` $,"
+        f" found {markup}"
+        for column in ("name", "note")
+    ]
