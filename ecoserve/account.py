@@ -20,7 +20,7 @@ from ecoserve.embodied_parts import EmbodiedPart
 from ecoserve.formulation import FleetProblem
 from ecoserve.offers import stock_in_service
 from ecoserve.operational import facility_kwh
-from ecoserve.plan import CarbonPart, CostPart, HourlySeries, SiteDay
+from ecoserve.plan import CarbonPart, CostPart, SiteDay
 from ecoserve.power import wall_w
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
@@ -131,46 +131,18 @@ def dynamic_kw(use: Use, terms: FleetTerms) -> Array:
     return np.asarray(float(busy @ kw) * demand.hourly_ratio)
 
 
-def site_days(
-    operation: Operation, terms: FleetTerms, intensities: Sequence[Array]
-) -> tuple[SiteDay, ...]:
-    """IT power of the planned day at every site, beside its grid's intensity in gCO2e/kWh.
-
-    ``intensities``: shape (24,) each, on the users' clock.
-    """
-    return tuple(
-        SiteDay(
-            site=site.name,
-            pue=site.pue,
-            hourly=_hourly_series(operation, terms, site, intensity),
-        )
-        for site, intensity in zip(terms.sites, intensities, strict=True)
-    )
-
-
-def _hourly_series(
-    operation: Operation, terms: FleetTerms, site: SiteTerms, intensity: Array
-) -> HourlySeries:
-    idle = np.zeros(HOURS_PER_DAY)
-    for kind in (kind for kind in terms.servers if kind.site == site.index):
-        idle += sum(_idle_kw(kind, operation, terms))
-    online, offline = np.zeros(HOURS_PER_DAY), np.zeros(HOURS_PER_DAY)
-    for use in (use for use in operation.uses if use.service.site == site.index):
-        target = online if terms.demand_of(use.service).is_online else offline
-        target += dynamic_kw(use, terms)
-    return HourlySeries(
-        gco2e_per_kwh=_floats(intensity),
-        it_power_kw=_floats(idle + online + offline),
-        online_it_power_kw=_floats(online),
-        offline_it_power_kw=_floats(offline),
-    )
-
-
-def _idle_kw(kind: ServerTerms, operation: Operation, terms: FleetTerms) -> tuple[Array, Array]:
+def idle_kw(kind: ServerTerms, operation: Operation, terms: FleetTerms) -> tuple[Array, Array]:
     """kW at the wall by hour: of servers that are on, without their work, and of parked ones."""
     on = operation.servers_on(kind.id, terms)
     parked = operation.counts.get(kind.id, 0) - on
     return on * kind.on_kw, parked * kind.parked_kw
+
+
+def accelerators_of_idle(kind: ServerTerms, catalog: Catalog) -> float:
+    """Their share of what a server draws that is on and serves nothing."""
+    server = built_server(kind, catalog)
+    cards = server.n_accelerators * catalog.accelerator(server.accelerator_id).idle_w
+    return kw_from_w(wall_w(cards, catalog)) / kind.on_kw
 
 
 def carbon_parts(
@@ -248,10 +220,8 @@ def _idle_parts(
         if kind.id not in operation.counts:
             continue
         site, key = terms.sites[kind.site], keys[kind.group_id]
-        on, parked = _idle_kw(kind, operation, terms)
-        server = built_server(kind, catalog)
-        cards = server.n_accelerators * catalog.accelerator(server.accelerator_id).idle_w
-        of_cards = kw_from_w(wall_w(cards, catalog)) / kind.on_kw
+        on, parked = idle_kw(kind, operation, terms)
+        of_cards = accelerators_of_idle(kind, catalog)
         yield from _electricity(on * of_cards, "accelerator", "idle", key, site)
         yield from _electricity(on * (1.0 - of_cards), "host", "on", key, site)
         if parked.any():
@@ -354,7 +324,3 @@ def cost_parts(
         CostPart(part="colocation", usd_per_h=bill["colocation"]),
         CostPart(part="electricity", usd_per_h=electricity),
     )
-
-
-def _floats(values: Array) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)

@@ -153,12 +153,32 @@ class HourlySeries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HourlyLoad:
+    """One layer of a site's IT power: a workload's draw above idle, or what draws in any case.
+
+    Hours are on the users' clock, 24 figures each.
+    """
+
+    kind: Literal["online", "offline", "standing"]
+    side: Literal["accelerator", "host"]
+    part: str
+    """As in the account: serving, offline work on CPUs, idle, on, parked."""
+    workload: str = ""
+    """Empty for what draws in any case."""
+    it_power_kw: tuple[float, ...]
+    as_it_arrives_kw: tuple[float, ...]
+    """The same energy at the hours its requests arrive; differs for work that was moved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteDay:
     """The planned day of one site; hours on the users' clock."""
 
     site: str
     pue: float
     hourly: HourlySeries
+    loads: tuple[HourlyLoad, ...] = ()
+    """The layers that ``hourly.it_power_kw`` is made of."""
 
     @property
     def facility_kwh_per_day(self) -> float:

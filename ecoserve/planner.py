@@ -20,12 +20,12 @@ from ecoserve.account import (
     carbon_parts,
     cost_parts,
     read_operation,
-    site_days,
     sunk_kgco2e_per_year,
 )
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.fleet_rule import FREE, FleetRule
+from ecoserve.hourly import site_days
 from ecoserve.infeasible import ROOM, cap_missed, explanation, fits, fitted, limit_groups
 from ecoserve.notes import plan_notes
 from ecoserve.operational import (
@@ -470,7 +470,7 @@ def _sizes_to_hold(attempt: Attempt) -> dict[str, int]:
 def _plan(scenario: Scenario, catalog: Catalog, attempt: Attempt, least_carbon: bool) -> Plan:
     solution, terms, operation = attempt.solution, attempt.terms, attempt.operation
     intensities = [site.kg_per_kwh / kg_from_g(1.0) for site in terms.sites]
-    days = site_days(operation, terms, intensities)
+    days = site_days(operation, terms, catalog, intensities)
     reports = slo_reports(operation, terms)
     pools = pool_rows(operation, terms, catalog)
     fleet = _fleet(operation, terms)

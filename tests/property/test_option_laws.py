@@ -10,9 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ecoserve.account import Operation, Use, site_days
+from ecoserve.account import Operation, Use
 from ecoserve.demand import workload_demands
 from ecoserve.errors import InfeasibleError, MissingDataError
+from ecoserve.hourly import site_days
 from ecoserve.latency import eligibility
 from ecoserve.operating_point import largest_batch
 from ecoserve.options import services
@@ -196,7 +197,7 @@ def test_the_account_draws_idle_plus_the_busy_replicas_and_nothing_else(busy, co
             replicas={("own_4x_big", option.pool_id): (4,)},
             uses=uses,
         )
-        (day,) = site_days(fleet, terms, [np.zeros(24)])
+        (day,) = site_days(fleet, terms, CATALOG, [np.zeros(24)])
         return day.hourly.it_power_kw
 
     assert drawn(()) == pytest.approx([idle_kw] * 24)
