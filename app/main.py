@@ -1,4 +1,4 @@
-"""The dashboard's entry: one session, nine pages."""
+"""The dashboard's entry: one session, ten pages."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def main() -> None:
         st.Page(VIEWS / "hardware.py", title="Hardware", url_path="hardware"),
         st.Page(VIEWS / "trade_offs.py", title="Trade-offs", url_path="trade-offs"),
         st.Page(VIEWS / "four_rs.py", title="Four Rs", url_path="four-rs"),
+        st.Page(VIEWS / "schedule.py", title="Schedule", url_path="schedule"),
         st.Page(VIEWS / "lifecycle.py", title="Lifecycle", url_path="lifecycle"),
         st.Page(VIEWS / "compare.py", title="Compare", url_path="compare"),
         st.Page(VIEWS / "evidence.py", title="Evidence", url_path="evidence"),

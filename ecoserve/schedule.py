@@ -14,7 +14,8 @@ from ecoserve.units import DAYS_PER_YEAR, HOURS_PER_DAY, kg_from_g
 
 Array = NDArray[np.float64]
 MOST = 0.9
-"""Share of a day's work that the hours named for it hold."""
+"""Share of a day's work that the hours named for it hold, where it has no one stretch."""
+NOISE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +54,25 @@ class OfflineDay:
 
     @property
     def hours(self) -> tuple[int, int]:
-        """First hour and end of the shortest stretch that holds nearly all of its work."""
-        return shortest_stretch(self.runs_kw, MOST)
+        """First hour and end of the stretch in which more runs than arrives.
+
+        Where there are several such stretches, the shortest one that holds nearly all of the work;
+        (0, 0) is the whole day.
+        """
+        fuller = self.runs_kw > self.arrives_kw * (1 + NOISE)
+        starts = np.flatnonzero(fuller & ~np.roll(fuller, 1))
+        if len(starts) != 1:
+            return shortest_stretch(self.runs_kw, MOST)
+        first = int(starts[0])
+        return first, (first + int(fuller.sum())) % HOURS_PER_DAY
+
+    @property
+    def share_in_hours(self) -> float:
+        """Of its energy, the share that runs in :attr:`hours`."""
+        first, end = self.hours
+        length = (end - first) % HOURS_PER_DAY or HOURS_PER_DAY
+        held = np.roll(self.runs_kw, -first)[:length]
+        return float(held.sum() / max(self.runs_kw.sum(), 1e-12))
 
 
 def offline_days(days: Sequence[SiteDay]) -> tuple[OfflineDay, ...]:

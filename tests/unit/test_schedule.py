@@ -41,6 +41,7 @@ def test_moved_work_is_worth_its_energy_times_the_difference_of_the_intensities(
     assert work.saved_kgco2e_per_year == pytest.approx(365 * 12 * 1.25 * 0.275)
     assert work.less_per_kwh == pytest.approx(0.275 / 0.375)
     assert work.hours == (12, 14)
+    assert work.share_in_hours == 1.0
     # Of what runs at noon, two hours of twenty-four arrive then.
     assert work.moved == pytest.approx(22 / 24)
 
@@ -50,6 +51,16 @@ def test_a_workload_of_two_sites_is_one_row_with_the_carbon_of_both():
     assert both.runs_kw == pytest.approx(np.array(NOON) + 0.5)
     assert both.runs_kgco2e_per_year == pytest.approx(365 * 12 * (1.25 * 0.1 + 0.375))
     assert both.saved_kgco2e_per_year == pytest.approx(365 * 12 * 1.25 * 0.275)
+
+
+def test_hours_are_those_in_which_more_runs_than_arrives():
+    # A third of the work runs evenly, 4 kWh; the rest at 22 to 2 h, 2 kW more.
+    night = (2.0 + 1 / 6,) * 2 + (1 / 6,) * 20 + (2.0 + 1 / 6,) * 2
+    (work,) = offline_days([day(runs=night)])
+    assert work.hours == (22, 2)
+    assert work.share_in_hours == pytest.approx((8 + 4 / 6) / 12)
+    (twice,) = offline_days([day(runs=(3.0,) * 2 + (0.0,) * 10 + (3.0,) * 2 + (0.0,) * 10)])
+    assert twice.hours == (0, 14)
 
 
 def test_work_that_stays_where_it_arrives_saves_nothing():
