@@ -13,6 +13,7 @@ import streamlit as st
 
 from app import scenario_menu, state
 from app.text import mass_unit, plain
+from ecoserve.scenario_parts import Site
 
 T = TypeVar("T")
 Changes = Mapping[str, Any]
@@ -242,9 +243,24 @@ def tick(label: str, name: str, value: bool, changes_of: Callable[[Any], Changes
 QUICK_GCO2E_PER_KWH = (17.0, 261.0, 501.0)
 
 
-def intensity_choice() -> None:
+HOME = "site"
+"""The path of the users' own site."""
+
+
+def site_at(place: str) -> Site:
+    """The site at a path of the scenario: ``site`` or ``other_sites.0``, ``other_sites.1``, ..."""
+    first, *others = state.scenario().sites
+    return first if place == HOME else others[int(place.rpartition(".")[2])]
+
+
+def _at(place: str, name: str) -> str:
+    """The name of a widget for a site; that of the users' own has none in front."""
+    return name if place == HOME else f"{place}.{name}"
+
+
+def intensity_choice(place: str = HOME) -> None:
     """The region's hours, its yearly mean, or one of three well-known figures."""
-    site = state.scenario().site
+    site = site_at(place)
     figures = site.custom_gco2e_per_kwh
     selected: str | None = site.intensity
     if site.intensity == "custom":
@@ -254,43 +270,50 @@ def intensity_choice() -> None:
     names |= {f"{value:.0f}": f"{value:.0f}" for value in QUICK_GCO2E_PER_KWH}
     segments(
         "Carbon intensity, gCO2e/kWh",
-        "intensity",
+        _at(place, "intensity"),
         selected,
         names,
-        _intensity_changes,
+        lambda chosen: _intensity_changes(chosen, place),
         help="By hour and annual mean are the region's. 17, 261 and 501 are a very clean, an "
         "average and a coal-heavy grid, the same at all hours. The slider takes any other figure.",
     )
 
 
-def _intensity_changes(selected: str | None) -> Changes:
+def _intensity_changes(selected: str | None, place: str) -> Changes:
     if selected is None:
         return {}
     if selected == "hourly":
-        return {"site.intensity": selected, "site.custom_gco2e_per_kwh": []}
+        return {f"{place}.intensity": selected, f"{place}.custom_gco2e_per_kwh": []}
     if selected == "annual":
-        return {"site.intensity": selected, "site.custom_gco2e_per_kwh": [], **ALL_HOURS}
-    return own_intensity([float(selected)])
+        return by_the_year(place)
+    return own_intensity([float(selected)], place)
 
 
-ALL_HOURS: Changes = {"site.season": "year", "site.intensity_kind": "lifecycle"}
-"""What goes with every intensity that is not by the hour."""
+def all_hours(place: str) -> Changes:
+    """What goes with every intensity that is not by the hour."""
+    return {f"{place}.season": "year", f"{place}.intensity_kind": "lifecycle"}
 
 
-def own_intensity(gco2e_per_kwh: Sequence[Any]) -> Changes:
+def by_the_year(place: str) -> Changes:
+    """The change to the region's yearly mean."""
+    own = {f"{place}.intensity": "annual", f"{place}.custom_gco2e_per_kwh": []}
+    return {**own, **all_hours(place)}
+
+
+def own_intensity(gco2e_per_kwh: Sequence[Any], place: str = HOME) -> Changes:
     """The change to the user's own figures, one or 24."""
-    figures = list(gco2e_per_kwh)
-    return {"site.intensity": "custom", "site.custom_gco2e_per_kwh": figures, **ALL_HOURS}
+    figures = {f"{place}.intensity": "custom", f"{place}.custom_gco2e_per_kwh": list(gco2e_per_kwh)}
+    return {**figures, **all_hours(place)}
 
 
-def intensity_slider(mean_gco2e_per_kwh: float) -> None:
+def intensity_slider(mean_gco2e_per_kwh: float, place: str = HOME) -> None:
     """The mean intensity; moving it makes the figure the user's own, the same at all hours."""
-    own = state.scenario().site.intensity == "custom"
+    own = site_at(place).intensity == "custom"
     slider(
         "The same at all hours, g/kWh",
-        "intensity_slider",
+        _at(place, "intensity_slider"),
         round(mean_gco2e_per_kwh),
-        lambda value: own_intensity([value]),
+        lambda value: own_intensity([value], place),
         bounds=(0, 1000),
         step=1,
         format="%.0f" if own else "mean %.0f",
@@ -300,13 +323,13 @@ def intensity_slider(mean_gco2e_per_kwh: float) -> None:
     )
 
 
-def pue_slider(pue: float) -> None:
+def pue_slider(pue: float, place: str = HOME) -> None:
     """Facility energy over IT energy."""
     slider(
         "PUE",
-        "pue_slider",
+        _at(place, "pue_slider"),
         pue,
-        to_path("site.pue"),
+        to_path(f"{place}.pue"),
         bounds=(1.0, 2.0),
         step=0.01,
         help="Power usage effectiveness: facility energy divided by IT energy.",

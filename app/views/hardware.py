@@ -5,7 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from app import inputs
-from app.views import catalog_rows, embodied_panel, hardware_form, own_data, profile_panel
+from app.views import (
+    catalog_rows,
+    embodied_panel,
+    hardware_form,
+    own_data,
+    owned_form,
+    profile_panel,
+)
 
 TABLES = {
     "accelerators": "Accelerators",
@@ -31,6 +38,8 @@ def page() -> None:
         hardware_form.engine()
         hardware_form.levers()
         hardware_form.limits()
+        owned_form.stock()
+        owned_form.caps()
     with footprint:
         shown = embodied_panel.show()
     if shown is not None:

@@ -161,6 +161,9 @@ def slack() -> None:
 def engine() -> None:
     """How the serving software is set: KV cache, requests at once, power caps."""
     hardware = state.scenario().hardware
+    path = "hardware.stack"
+    stacks = state.catalog().stacks
+    inputs.choice("Serving software", path, hardware.stack, stacks, inputs.to_path(path))
     inputs.segments(
         "KV cache",
         "hardware.kv_precision",
@@ -200,6 +203,17 @@ def levers() -> None:
     for name, label in LEVERS.items():
         path = f"levers.{name}"
         inputs.tick(label, path, getattr(chosen, name), inputs.to_path(path))
+    variants = state.catalog().host_variants
+    key = inputs.bound("hardware.host_variants", list(state.scenario().hardware.host_variants))
+    st.multiselect(
+        "Ways Reduce may trim hosts",
+        sorted(variants),
+        key=key,
+        format_func=lambda variant: variants[variant].name,
+        placeholder="None: hosts stay whole",
+        on_change=inputs.take,
+        args=(key, inputs.to_path("hardware.host_variants")),
+    )
 
 
 def limits() -> None:
@@ -218,12 +232,19 @@ def limits() -> None:
         args=(key, _limit_changes),
     )
     for i, limit in enumerate(now):
-        inputs.whole(
-            plain(f"At most, {names[limit.server]}"),
-            f"hardware.limits.{i}.max_count",
-            limit.max_count,
-            bounds=(0, 1_000_000),
-        )
+        ends = st.columns(2)
+        for column, label, field in (
+            (ends[0], "At least", "min_count"),
+            (ends[1], "At most", "max_count"),
+        ):
+            path = f"hardware.limits.{i}.{field}"
+            with column:
+                inputs.whole(
+                    plain(f"{label}, {names[limit.server]}"),
+                    path,
+                    getattr(limit, field),
+                    bounds=(0, 1_000_000),
+                )
 
 
 def _limit_changes(chosen: list[str]) -> inputs.Changes:
