@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 import app
+from tests.e2e.accessibility import grave_violations
 from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
 
 PROOF_LIMIT_MS = 90_000
@@ -135,7 +136,7 @@ def test_every_page_opens_from_the_menu_and_keeps_an_edit(app_server: AppServer,
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_themes_draw_every_page_from_this_server_alone(
+def test_both_themes_draw_every_page_from_this_server_alone_without_grave_barriers(
     app_server: AppServer, browser: Browser, scheme: str
 ):
     visitor = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
@@ -150,6 +151,7 @@ def test_both_themes_draw_every_page_from_this_server_alone(
         expect(page.get_by_role("button", name="Copy link")).to_be_visible()
         expect(page.locator(".js-plotly-plot").first).to_be_visible()
         expect(page.get_by_test_id("stException")).to_have_count(0)
+        assert grave_violations(page) == [], f"on /{path}, {scheme}"
     ground = page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor")
     red = int(ground.removeprefix("rgb(").split(",")[0])
     assert red > 200 if scheme == "light" else red < 60
