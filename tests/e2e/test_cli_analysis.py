@@ -100,7 +100,7 @@ def test_limits_prints_prices_of_traffic_and_what_binds(run: Run, small: Path):
     record = answer(run("limits", small, "--effort", "quick", "--json"))
     assert set(record) == STAMP | {"objective", "unit", "traffic", "binding"}
     assert [price["workload"] for price in record["traffic"]] == ["chat", "night"]
-    assert all("1 more request/s of" in price["sentence"] for price in record["traffic"])
+    assert all("a little more of" in price["sentence"] for price in record["traffic"])
 
 
 @pytest.mark.parametrize(
