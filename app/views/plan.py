@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import figures, inputs, state
+from app import answers, figures, inputs, state
 from app.solving.tasks import Task
 from app.state import Answer
 from app.text import plain, sentence
-from app.views import all_baselines, assumptions, fleet, on_demand, solve
+from app.views import all_baselines, assumptions, downloads, fleet, on_demand, solve
 from app.views import answer as draw
 from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError, SolverError
 from ecoserve.operational import hourly_intensity, site_pue
@@ -91,15 +91,16 @@ def answer_top(answer: Answer, effort: str, task: Task | None) -> DeltaGenerator
         st.caption(headline)
     else:
         st.subheader(headline, anchor=False)
-    st.markdown(f"{draw.status_words(plan)}. {draw.slo_words(plan)}.")
+    st.markdown(plain(f"{answers.status_words(plan)}. {answers.slo_words(plan)}."))
     st.caption(plain(draw.baseline_line(answer)))
+    downloads.show(answer)
     with st.container():
         if task is not None:
             before = "Planning the change, shown is the plan before it"
             on_demand.better(task, before if effort == "before" else on_demand.BETTER)
     draw.four_figures(answer)
     between = st.empty()
-    draw.show_chart(draw.picture(answer), "picture")
+    draw.show_chart(answers.picture(answer), "picture")
     return between
 
 
