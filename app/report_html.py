@@ -12,7 +12,6 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
@@ -40,6 +39,8 @@ SCOPES: Mapping[str, str] = {
     "scope_3_embodied": "Scope 3: a year's share of making the servers (in the total)",
 }
 INPUT, VALUE = "Input", "Value"
+SERVERS = "Servers"
+SMALLEST_CHANGE = 0.0005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class Occasion:
     made_on: str
     link: str | None = None
     """The address that opens the scenario; None where it has none."""
+    other_sets: tuple[str, ...] = ()
+    """What the headline becomes under the other sets of embodied coefficients, where planned."""
 
 
 def report_html(
@@ -62,9 +65,11 @@ def report_html(
         TEMPLATE.read_text(encoding="utf-8")
     )
     return template.render(
-        plotly_js=Markup(get_plotlyjs()),
+        plotly_js=get_plotlyjs(),
         made_on=occasion.made_on,
         link=occasion.link,
+        other_sets=occasion.other_sets,
+        coefficients=scenario.policy.coefficients,
         scenario=scenario,
         scenario_json=canonical_json(scenario),
         plan=plan,
@@ -72,6 +77,7 @@ def report_html(
         status=answers.status_words(plan),
         latency=answers.slo_words(plan),
         baseline=answers.baseline_line(answer, catalog),
+        baseline_name=answer.other_name,
         cards=cards(answer),
         charts=[_drawn(chart, i) for i, chart in enumerate(_charts(answer))],
         comparison=comparison_rows(answer),
@@ -114,7 +120,7 @@ def _drawn(chart: Chart, place: int) -> Row:
         full_html=False,
         div_id=f"chart-{place}",
     )
-    return {"alt": chart.alt, "html": Markup(drawn)}
+    return {"alt": chart.alt, "html": drawn}
 
 
 def cards(answer: Answer) -> list[tuple[str, str]]:
@@ -136,8 +142,8 @@ def comparison_rows(answer: Answer) -> list[Row]:
     return [
         {
             "Figure": name,
-            "This plan": number(value),
-            "Baseline": number(theirs[name]) if theirs else "cannot serve this",
+            "This plan": _figure(name, value),
+            "Baseline": _figure(name, theirs[name]) if theirs else "cannot serve this",
             "Difference": _change(value, theirs[name]) if theirs else "",
         }
         for name, value in ours.items()
@@ -154,8 +160,12 @@ def _figures(plan: Plan) -> dict[str, float]:
         "IT power, kW, mean of the day": plan.it_power_kw,
         "IT power, kW, busiest hour": plan.peak_it_power_kw,
         "Electricity at the meter, kWh per year": plan.facility_kwh_per_year,
-        "Servers": float(sum(entry.count for entry in plan.fleet)),
+        SERVERS: float(sum(entry.count for entry in plan.fleet)),
     }
+
+
+def _figure(name: str, value: float) -> str:
+    return f"{value:,.0f}" if name == SERVERS else number(value)
 
 
 def _change(now: float, then: float) -> str:
@@ -163,6 +173,8 @@ def _change(now: float, then: float) -> str:
 
 
 def _signed(ratio: float) -> str:
+    if abs(ratio) < SMALLEST_CHANGE:
+        return "the same"
     return f"{'+' if ratio >= 0 else MINUS}{percent(abs(ratio))}"
 
 

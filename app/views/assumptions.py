@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 import streamlit as st
@@ -18,6 +18,7 @@ from ecoserve.constraints import FAMILIES
 from ecoserve.errors import EcoServeError, InfeasibleError
 from ecoserve.scenario import Scenario
 
+SETS = "sets"
 METHODOLOGY = resources.files("assets") / "methodology.md"
 
 
@@ -50,12 +51,20 @@ def under_other_sets(place: DeltaGenerator, answer: Answer) -> None:
     others = [name for name in state.catalog().coefficient_sets if name != used]
     if not others:
         return
-    key = answer.scenario.fingerprint(), answer.baseline
+    key = _sets_key(answer)
     with place.container():
-        found = on_demand.planned("sets", key, lambda desk: _under(others, answer, desk))
+        found = on_demand.planned(SETS, key, lambda desk: _under(others, answer, desk))
         if found is not None:
-            lines = "; ".join(_set_line(name, found[name], answer) for name in others)
+            lines = "; ".join(_set_lines(found, answer))
             st.caption(plain(f"Embodied coefficients {used}. Planned anew {lines}."))
+
+
+def known_under_other_sets(answer: Answer) -> tuple[str, ...]:
+    """The same as far as it is known by now, one line per set."""
+    task = solve.begin(SETS, _sets_key(answer), None)
+    if task is None or not task.is_whole:
+        return ()
+    return tuple(_set_lines(task.result(), answer))
 
 
 def _under(names: Sequence[str], answer: Answer, desk: Desk) -> dict[str, Answer | EcoServeError]:
@@ -68,6 +77,14 @@ def _under(names: Sequence[str], answer: Answer, desk: Desk) -> dict[str, Answer
         except InfeasibleError as error:
             found[name] = error
     return found
+
+
+def _sets_key(answer: Answer) -> tuple[str, str]:
+    return answer.scenario.fingerprint(), answer.baseline
+
+
+def _set_lines(found: Mapping[str, Answer | EcoServeError], answer: Answer) -> list[str]:
+    return [_set_line(name, other, answer) for name, other in found.items()]
 
 
 def _set_line(name: str, other: Answer | EcoServeError, answer: Answer) -> str:

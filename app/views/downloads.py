@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,6 +13,9 @@ from app.exports import plan_csv, plan_json
 from app.launch import launch_commands, launch_json
 from app.report_html import Occasion, report_html
 from app.state import Answer
+from app.views import assumptions
+from ecoserve.catalog import Catalog
+from ecoserve.scenario import Scenario
 
 Make = Callable[[], str]
 JSON = "application/json"
@@ -23,7 +26,7 @@ def show(answer: Answer) -> None:
     with st.popover("Download"):
         _button(
             "Report (HTML)",
-            partial(_report, answer, _link(answer)),
+            partial(_report, answer, state.catalog(), state.presets(), *_around(answer)),
             answer,
             "report.html",
             "text/html",
@@ -63,11 +66,19 @@ def _button(
     )
 
 
-def _report(answer: Answer, link: str | None) -> str:
-    occasion = Occasion(made_on=f"{datetime.now(UTC):%Y-%m-%d}", link=link)
-    return report_html(answer, state.catalog(), state.presets(), occasion)
+def _report(
+    answer: Answer,
+    catalog: Catalog,
+    presets: Mapping[str, Scenario],
+    link: str | None,
+    other_sets: tuple[str, ...],
+) -> str:
+    made_on = f"{datetime.now(UTC):%Y-%m-%d}"
+    occasion = Occasion(made_on=made_on, link=link, other_sets=other_sets)
+    return report_html(answer, catalog, presets, occasion)
 
 
-def _link(answer: Answer) -> str | None:
-    """The page's address, where the page shows this answer's scenario."""
-    return state.share_url() if answer.scenario == state.scenario() else None
+def _around(answer: Answer) -> tuple[str | None, tuple[str, ...]]:
+    """The page's address where it shows this answer's scenario, and the other coefficient sets."""
+    link = state.share_url() if answer.scenario == state.scenario() else None
+    return link, assumptions.known_under_other_sets(answer)
