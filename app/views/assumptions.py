@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 
 import streamlit as st
@@ -59,12 +59,15 @@ def under_other_sets(place: DeltaGenerator, answer: Answer) -> None:
             st.caption(plain(f"Embodied coefficients {used}. Planned anew {lines}."))
 
 
-def known_under_other_sets(answer: Answer) -> tuple[str, ...]:
-    """The same as far as it is known by now, one line per set."""
-    task = solve.begin(SETS, _sets_key(answer), None)
-    if task is None or not task.is_whole:
-        return ()
-    return tuple(_set_lines(task.result(), answer))
+def known_under_other_sets(answer: Answer) -> Callable[[], tuple[str, ...]]:
+    """Gives the same as far as it is known when it is called, one line per set."""
+    found = solve.later(SETS, _sets_key(answer))
+
+    def lines() -> tuple[str, ...]:
+        task = found()
+        return tuple(_set_lines(task.result(), answer)) if task and task.is_whole else ()
+
+    return lines
 
 
 def _under(names: Sequence[str], answer: Answer, desk: Desk) -> dict[str, Answer | EcoServeError]:

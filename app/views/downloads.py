@@ -23,10 +23,11 @@ JSON = "application/json"
 
 def show(answer: Answer) -> None:
     """A menu of files; each is made when it is asked for."""
+    other_sets = assumptions.known_under_other_sets(answer)
     with st.popover("Download"):
         _button(
             "Report (HTML)",
-            partial(_report, answer, state.catalog(), state.presets(), *_around(answer)),
+            partial(_report, answer, state.catalog(), state.presets(), _link(answer), other_sets),
             answer,
             "report.html",
             "text/html",
@@ -71,14 +72,13 @@ def _report(
     catalog: Catalog,
     presets: Mapping[str, Scenario],
     link: str | None,
-    other_sets: tuple[str, ...],
+    other_sets: Callable[[], tuple[str, ...]],
 ) -> str:
     made_on = f"{datetime.now(UTC):%Y-%m-%d}"
-    occasion = Occasion(made_on=made_on, link=link, other_sets=other_sets)
+    occasion = Occasion(made_on=made_on, link=link, other_sets=other_sets())
     return report_html(answer, catalog, presets, occasion)
 
 
-def _around(answer: Answer) -> tuple[str | None, tuple[str, ...]]:
-    """The page's address where it shows this answer's scenario, and the other coefficient sets."""
-    link = state.share_url() if answer.scenario == state.scenario() else None
-    return link, assumptions.known_under_other_sets(answer)
+def _link(answer: Answer) -> str | None:
+    """The page's address, where the page shows this answer's scenario."""
+    return state.share_url() if answer.scenario == state.scenario() else None

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from app.cli import app
 from app.presets import load_presets
 from app.report_html import Occasion, report_html
+from ecoserve import __version__
+from ecoserve.link import encode_link
 from tests.e2e.conftest import PAGE_LIMIT_MS
 from tests.e2e.server import AppServer
 from tests.unit.test_exports import ANSWER, CATALOG
@@ -62,11 +64,13 @@ def test_the_report_asks_nobody_and_runs_no_text(context: BrowserContext, tmp_pa
 
 
 def test_the_page_hands_out_its_files_by_keyboard(app_server: AppServer, page: Page):
-    page.goto(app_server.url)
+    presets = load_presets()
+    token = encode_link(presets[PRESET], presets, __version__, "any")
+    page.goto(f"{app_server.url}/?s={token}")
     menu = page.get_by_role("button", name="Download", exact=True)
     expect(menu).to_be_visible()
     expect(page.get_by_text("A better answer is being worked out")).to_have_count(0)
-    expect(page.get_by_text("Planned anew")).to_be_visible()
+    expect(page.get_by_text("Embodied coefficients pcf. Planned")).to_be_visible()
     menu.focus()
     page.keyboard.press("Enter")
     files = {}
