@@ -41,7 +41,7 @@ def scenario_lines(scenario: Scenario, catalog: Catalog) -> list[str]:
         *(_grid_line(site, catalog) for site in scenario.sites),
         f"Prices: {price}.",
         f"Slack: headroom {100 * policy.headroom:g} %, burst {policy.burst:g} within the hour, at "
-        f"least {policy.min_replicas} replicas per online workload; the baseline has the same.",
+        f"least {policy.min_replicas} replicas per online workload; baselines have the same.",
         NOT_COUNTED,
     ]
 

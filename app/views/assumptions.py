@@ -38,9 +38,9 @@ def show(answer: Answer) -> None:
         )
 
 
-def beside(scenario: Scenario) -> None:
+def beside(scenario: Scenario, title: str = "Assumptions and what is not counted") -> None:
     """What a figure of this scenario rests on, on pages that show no whole plan."""
-    with st.expander("Assumptions and what is not counted"):
+    with st.expander(plain(title)):
         lines = assumption_words.scenario_lines(scenario, state.catalog())
         st.markdown("\n".join(f"- {plain(line)}" for line in lines))
 

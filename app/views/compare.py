@@ -51,7 +51,7 @@ def page() -> None:
     for one in compared:
         if one.plan is None:
             st.error(plain(f"{one.name}: {sentence(state.readable(one.reason))}"))
-    assumptions.beside(scenarios[0])
+    assumptions.beside(scenarios[0], f"Assumptions of {names[0]}, and what is not counted")
     st.markdown("##### Plans")
     st.table(
         [_escaped(row) for row in side_by_side.figure_rows(compared, state.catalog())],

@@ -91,9 +91,10 @@ def answer_top(answer: Answer, effort: str, task: Task | None) -> DeltaGenerator
         st.caption(headline)
     else:
         st.subheader(headline, anchor=False)
-    st.markdown(plain(f"{answers.status_words(plan)}. {answers.slo_words(plan)}."))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(plain(f"{answers.status_words(plan)}. {answers.slo_words(plan)}."))
+        downloads.show(answer)
     st.caption(plain(draw.baseline_line(answer)))
-    downloads.show(answer)
     with st.container():
         if task is not None:
             before = "Planning the change, shown is the plan before it"

@@ -7,6 +7,7 @@ from importlib import resources
 
 import pytest
 
+from app.launch import LENGTH_STEP_TOKENS
 from ecoserve import power, power_calibration
 from ecoserve.analysis.sensitivity import SPANS
 from ecoserve.baselines import SPLITWISE_TWO
@@ -45,6 +46,7 @@ CELLS = ", ".join(f"{edge:,.0f}" for edge in LENGTH_EDGES[1:6])
         "intensity, rates and latency limits by {:g} and {:g}".format(*SPANS["carbon intensity"]),
         "lifetimes by {:g} and {:g}".format(*SPANS["host life"]),
         f"| `{SPLITWISE_TWO}` |",
+        f"rounded up to {LENGTH_STEP_TOKENS:,} tokens",
     ],
 )
 def test_figures_of_the_method_are_those_of_the_engine(sentence: str) -> None:
