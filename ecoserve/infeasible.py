@@ -55,11 +55,11 @@ def cap_missed(name: str, most: float, least: float, bound: float) -> Infeasible
         "usd": (1.0 / HOURS_PER_DAY, "USD/h", "cost", 2),
     }[name]
     asked, found = f"{most * scale:,.{digits}f}", _up(least * scale, digits)
-    floor = math.floor(bound * scale * 10**digits) / 10**digits
-    word = "the least possible" if least - bound <= GAP * least else "the least found"
-    told = f"{asked} {unit} asked, {word} is {found}"
-    if word == "the least found":
-        told += f", none is below {floor:,.{digits}f}; more effort may find less"
+    told = f"{asked} {unit} asked, the least possible is {found}"
+    if _up(bound * scale, digits) != found:
+        floor = math.floor(bound * scale * 10**digits) / 10**digits
+        told = f"{asked} {unit} asked, the least found is {found}, none is below "
+        told += f"{floor:,.{digits}f}; more effort may find less"
     return no_fleet([BlockedSlice(f"{cap} cap", told)])
 
 

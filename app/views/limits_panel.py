@@ -50,8 +50,8 @@ def finding(answer: LimitReport) -> str:
     """The dearest traffic, and the limit that is worth most."""
     dearest = max(answer.traffic, key=lambda price: price.fleet_grown)
     words = (
-        f"1 more request/s of {dearest.workload} costs {number(dearest.fleet_grown)} "
-        f"{dearest.unit} in the end"
+        f"More {dearest.workload} costs {number(dearest.fleet_grown)} {dearest.unit} per request/s "
+        "in the end"
     )
     if len(answer.traffic) > 1:
         words += ", the most of all workloads"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecoserve.analysis.edits import INTENSITY, edited, for_carbon, mean_intensity_g_per_kwh
+from ecoserve.answer import relative_gap
 from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError
 from ecoserve.fleet_rule import servers_of
@@ -39,8 +40,6 @@ class FleetLine:
     making_kgco2e_per_year: float
     kgco2e_per_year_per_g: float
     """Carbon a year for each gCO2e/kWh."""
-    gap: float
-    """Of the plan that the fleet comes from."""
 
     def kgco2e_per_year(self, gco2e_per_kwh: float) -> float:
         """The line at an intensity."""
@@ -63,6 +62,8 @@ class Crossovers:
     segments: tuple[Segment, ...]
     checked: bool
     """Whether every corner was planned at; False where the number of plans ran out."""
+    gap: float
+    """The most that the fleet named may be above the best possible, of the intensities planned."""
     thorough_at_g_per_kwh: float | None = None
     """Where alone fleets were searched for thoroughly; None where the effort was one for all."""
 
@@ -70,11 +71,6 @@ class Crossovers:
     def intensities_g_per_kwh(self) -> tuple[float, ...]:
         """Where the fleet changes."""
         return tuple(segment.from_g_per_kwh for segment in self.segments[1:])
-
-    @property
-    def gap(self) -> float:
-        """The most that any of these fleets may be above the best possible where it was found."""
-        return max(segment.line.gap for segment in self.segments)
 
 
 def crossovers(
@@ -99,6 +95,7 @@ def crossovers(
     wanted = for_carbon(scenario)
     lines: dict[tuple[FleetEntry, ...], FleetLine] = {}
     asked: set[float] = set()
+    bounds: dict[float, float] = {}
     own = None
     if effort == "quick":
         own = mean_intensity_g_per_kwh(scenario.site, catalog) or None
@@ -106,6 +103,7 @@ def crossovers(
         asked.add(own)
         answers = run([_question(wanted, own)], catalog, "interactive", on_progress)
         _learn(lines, own, answers[0])
+        bounds[own] = answers[0].expect().bound * DAYS_PER_YEAR
     new = [float(g) for g in np.geomspace(*within, GRID_POINTS)]
     while new and len(asked) < MAX_PLANS:
         new = new[: MAX_PLANS - len(asked)]
@@ -113,11 +111,21 @@ def crossovers(
         answers = run([_question(wanted, g) for g in new], catalog, effort, on_progress)
         for g, answer in zip(new, answers, strict=True):
             _learn(lines, g, answer)
+            bounds[g] = answer.expect().bound * DAYS_PER_YEAR
         corners = [segment.from_g_per_kwh for segment in envelope(lines.values(), within)[1:]]
         new = [g for g in corners if not any(abs(g - a) < SAME_G_PER_KWH * g for a in asked)]
     return Crossovers(
-        segments=envelope(lines.values(), within), checked=not new, thorough_at_g_per_kwh=own
+        segments=envelope(lines.values(), within),
+        checked=not new,
+        gap=max(_open_at(g, bound, lines.values()) for g, bound in bounds.items()),
+        thorough_at_g_per_kwh=own,
     )
+
+
+def _open_at(g: float, bound_kgco2e_per_year: float, lines: Iterable[FleetLine]) -> float:
+    """How far the best fleet known is above what was proven at an intensity, as a ratio."""
+    best = min(line.kgco2e_per_year(g) for line in lines)
+    return max(0.0, relative_gap(best, bound_kgco2e_per_year))
 
 
 def _question(scenario: Scenario, gco2e_per_kwh: float) -> Question:
@@ -145,7 +153,6 @@ def line_of(plan: Plan, gco2e_per_kwh: float) -> FleetLine:
         fleet=servers_of(plan.fleet),
         making_kgco2e_per_year=plan.objective * DAYS_PER_YEAR - running,
         kgco2e_per_year_per_g=running / gco2e_per_kwh,
-        gap=plan.gap,
     )
 
 

@@ -29,7 +29,7 @@ UNITS = {"kg": "kgCO2e", "usd": "USD", "kwh": "kWh", "servers": "servers"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficPrice:
-    """What one more request a second of a workload adds to the day."""
+    """What a little more of a workload adds to the day, per request a second."""
 
     workload: str
     unit: str
@@ -41,8 +41,9 @@ class TrafficPrice:
     def sentence(self) -> str:
         """The price in words."""
         return (
-            f"1 more request/s of {self.workload} costs {self.fleet_as_it_is:.3g} {self.unit} "
-            f"on the fleet as it is, {self.fleet_grown:.3g} with the servers it needs in the end"
+            f"a little more of {self.workload} costs {self.fleet_as_it_is:.3g} {self.unit} per "
+            f"request/s as long as the fleet has room, {self.fleet_grown:.3g} with the servers it "
+            "needs in the end"
         )
 
 

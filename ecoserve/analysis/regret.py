@@ -7,18 +7,23 @@ forced in, what was chosen is left out, and the whole fleet is planned again eac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ecoserve.analysis.edits import edited
+from ecoserve.answer import relative_gap
 from ecoserve.catalog import Catalog
-from ecoserve.fleet_rule import FleetRule
-from ecoserve.offers import allowed_servers, plannable
-from ecoserve.plan import Plan
+from ecoserve.fleet_rule import FleetRule, servers_of
+from ecoserve.offers import allowed_servers, host_variants, plannable
+from ecoserve.plan import FleetEntry, Plan, Status
 from ecoserve.planner import Effort
 from ecoserve.questions import Answer, Progress, Question, Runner, serially
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
+from ecoserve.terms import FULL
+
+SURE_GAP = 0.02
+"""Up to this gap a search with a server forced in is taken to have found the best such fleet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,12 @@ def why_not(
     best = min(plans, key=lambda plan: plan.objective)
     inside = sorted({catalog.server(entry.server).accelerator_id for entry in best.fleet})
     answers = dict(zip(known, forced, strict=True))
+    missing = [a for a in known if a not in inside]
+    near = {a: _beside_question(a, kinds[a], best, scenario, catalog) for a in missing}
+    near = {a: question for a, question in near.items() if _is_open(answers[a])}
+    added = run(list(near.values()), catalog, effort, on_progress)
+    for accelerator, beside in zip(near, added, strict=True):
+        answers[accelerator] = _better(answers[accelerator], beside)
     regrets = [
         _with(accelerator, answers.get(accelerator), best, scenario, catalog)
         for accelerator in wanted
@@ -98,6 +109,37 @@ def why_not(
         regrets=tuple(sorted(regrets, key=_nearest_first)),
         without=tuple(sorted(without, key=_nearest_first)),
     )
+
+
+def _beside_question(
+    accelerator: str, servers: Sequence[Server], best: Plan, scenario: Scenario, catalog: Catalog
+) -> Question:
+    """The best plan's fleet and the smallest server of an accelerator."""
+    small = min(servers, key=lambda server: (server.n_accelerators, server.id))
+    variants = [name for name, _ in host_variants(small, scenario, catalog)]
+    one = FleetEntry(
+        site=scenario.site.name,
+        server=small.id,
+        variant=variants[-1] if variants else FULL,
+        count=1,
+    )
+    rule = FleetRule(fleet=(*servers_of(best.fleet), one))
+    return Question(scenario=scenario, rule=rule, label=f"{accelerator} beside the plan")
+
+
+def _is_open(answer: Answer) -> bool:
+    """Whether a search for the best fleet with an accelerator may have missed one near the plan."""
+    return answer.plan is not None and answer.plan.gap > SURE_GAP
+
+
+def _better(forced: Answer, beside: Answer) -> Answer:
+    """The cheaper of the two fleets, with what was proven of all fleets with the accelerator."""
+    one, other = forced.plan, beside.plan
+    if one is None or other is None or other.objective >= one.objective:
+        return forced
+    bound = min(one.bound, other.objective)
+    gap = relative_gap(other.objective, bound)
+    return replace(forced, plan=replace(other, bound=bound, gap=gap, status=Status.FEASIBLE))
 
 
 def _question_without(
@@ -163,9 +205,10 @@ def _some(accelerator: str, plan: Plan, best: Plan, words: str, *, idle: bool = 
     usd = plan.usd_per_h - best.usd_per_h
     within_gap = plan.bound <= best.objective
     costs = f"{kg:+,.0f} kg a year ({kg / best.kgco2e_per_year:+.1%}) and {usd:+.2f} USD/h"
-    if within_gap and not idle:
+    if within_gap:
         name = words.partition(":")[0]
         words = f"{name}: not proven worse than the plan, the search left {plan.gap:.0%} open"
+        idle = False
     return Regret(
         accelerator=accelerator,
         plan=plan,

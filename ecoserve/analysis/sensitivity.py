@@ -161,7 +161,7 @@ def _beats(best: Plan, fixed: Plan | None, base: Plan) -> bool:
     """Better than the fleet as it is by more than that fleet's own plan left open."""
     if servers_of(best.fleet) == servers_of(base.fleet):
         return False
-    return fixed is None or best.objective < fixed.objective * (1.0 - base.gap)
+    return fixed is None or best.objective < fixed.objective * (1.0 - fixed.gap)
 
 
 def variations(

@@ -159,7 +159,7 @@ def _pareto(problem: FleetProblem, program: Program, terms: FleetTerms) -> dict[
     values = green.getSolution().col_value
     most = sum(v * values[program.index[c.name]] for c, v in usd.items() if c.name in program.index)
     caps = np.linspace(most, least * 1.001, PARETO_POINTS)
-    cold = [_relaxed(program.with_row_at_most(usd, float(cap))) for cap in caps]
+    cold = [_relaxed(program.with_row_at_most("cap", usd, float(cap))) for cap in caps]
     capped = program.with_row_at_most(usd, float(caps[0]))
     highs, row = _handed_over(capped), len(capped.row_lower) - 1
     highs.run()

@@ -174,9 +174,7 @@ def test_a_fleet_that_cannot_serve_more_is_said_so():
 
 def line(name: str, making: float, slope: float) -> FleetLine:
     fleet = (FleetEntry(site="site", server=name, variant="full", count=1),)
-    return FleetLine(
-        fleet=fleet, making_kgco2e_per_year=making, kgco2e_per_year_per_g=slope, gap=0.0
-    )
+    return FleetLine(fleet=fleet, making_kgco2e_per_year=making, kgco2e_per_year_per_g=slope)
 
 
 def test_an_envelope_on_paper():

@@ -4,7 +4,7 @@ import pytest
 
 from app import figures, figures_traffic
 from app.figures import Chart
-from app.text import KILOGRAMS, TONNES, mass_unit, number, percent, plain
+from app.text import KILOGRAMS, TONNES, WORD_JOINER, mass_unit, number, percent, plain
 from ecoserve.plan import CarbonPart, HourlySeries, Plan, SiteDay, Status
 from ecoserve.rows import LengthBucket, LengthMix
 
@@ -198,4 +198,4 @@ def test_mass_is_in_kilograms_or_tonnes_once_per_view():
 
 
 def test_text_for_markdown_loses_its_meaning():
-    assert plain("![x](http://a)") == r"\!\[x\]\(http\:\/\/a\)"
+    assert plain("![x](http://a)") == rf"\!\[x\]\(http\:{WORD_JOINER}\/\/a\)"

@@ -155,21 +155,20 @@ def test_ends_without_a_source_are_hatched() -> None:
 # -------------------------------------------------------------------------------------- crossover
 
 
-def line(fleet: Any, making: float, slope: float, gap: float = 0.0) -> FleetLine:
-    return FleetLine(
-        fleet=fleet, making_kgco2e_per_year=making, kgco2e_per_year_per_g=slope, gap=gap
-    )
+def line(fleet: Any, making: float, slope: float) -> FleetLine:
+    return FleetLine(fleet=fleet, making_kgco2e_per_year=making, kgco2e_per_year_per_g=slope)
 
 
 def lines(gap: float) -> Crossovers:
     """100 + 10 g against 600 + 5 g: they cross at 100."""
-    low, high = line(SMALL, 100.0, 10.0, gap), line(BIG, 600.0, 5.0)
+    low, high = line(SMALL, 100.0, 10.0), line(BIG, 600.0, 5.0)
     return Crossovers(
         segments=(
             Segment(from_g_per_kwh=1.0, to_g_per_kwh=100.0, line=low),
             Segment(from_g_per_kwh=100.0, to_g_per_kwh=1000.0, line=high),
         ),
         checked=True,
+        gap=gap,
     )
 
 
@@ -193,7 +192,7 @@ def test_an_advantage_on_paper_and_within_the_gap() -> None:
     open_ = figures_sensitivity.crossover_bands(lines(5.0), 261.0, words)
     assert "all differences are within what the search left open" in open_.title
     assert open_.figure.data[0].fillpattern.shape == HATCH
-    alone = Crossovers(segments=crossing.segments[:1], checked=True)
+    alone = Crossovers(segments=crossing.segments[:1], checked=True, gap=0.0)
     assert figures_sensitivity.band_advantage(alone, alone.segments[0]) is None
     assert "The same fleet is best from 1 to 100" in (
         figures_sensitivity.crossover_bands(alone, 50.0, words).title
