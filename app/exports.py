@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from app.records import explained_record
@@ -20,19 +20,40 @@ def plan_csv(plan: Plan, scenario: Scenario, catalog: Catalog) -> str:
 
     Every row says which plan it is of; units stand in the heads; what does not apply is empty.
     """
-    stamp = {
+    return _table(_rows(plan, catalog), _stamp(plan, scenario))
+
+
+def comparison_csv(plan: Plan, others: Mapping[str, Plan | str], scenario: Scenario) -> str:
+    """One row for the plan and for every baseline by its key; or why it cannot serve."""
+    rows = [{"plan": "ecoserve", **_totals(plan)}]
+    for key, other in others.items():
+        if isinstance(other, str):
+            rows.append({"plan": key, "status": "infeasible", "reason": other})
+            continue
+        theirs = other.kgco2e_per_year
+        saving = 1.0 - plan.kgco2e_per_year / theirs if theirs else None
+        rows.append({"plan": key, **_totals(other), "saving_ratio": saving})
+    return _table(rows, _stamp(plan, scenario))
+
+
+def _stamp(plan: Plan, scenario: Scenario) -> Row:
+    return {
         "scenario": scenario.name,
         "scenario_fingerprint": plan.scenario_fingerprint,
         "engine_version": plan.engine_version,
         "catalog_version": plan.catalog_version,
     }
-    rows = list(_rows(plan, catalog))
+
+
+def _table(rows: Iterable[Row], stamp: Row) -> str:
+    """The stamp before every row, under the heads of all of them."""
+    rows = list(rows)
     heads = list(dict.fromkeys(head for row in rows for head in row))
     return safe_csv([stamp | {head: row.get(head) for head in heads} for row in rows])
 
 
 def _rows(plan: Plan, catalog: Catalog) -> Iterator[Row]:
-    yield _totals(plan)
+    yield {"section": "total", **_totals(plan)}
     for entry in plan.fleet:
         yield {
             "section": "fleet",
@@ -84,7 +105,6 @@ def _rows(plan: Plan, catalog: Catalog) -> Iterator[Row]:
 
 def _totals(plan: Plan) -> Row:
     return {
-        "section": "total",
         "status": plan.status.value,
         "gap_ratio": plan.gap,
         "kgco2e_per_year": plan.kgco2e_per_year,

@@ -129,7 +129,7 @@ def cards(answer: Answer) -> list[tuple[str, str]]:
     saving = "no baseline" if answer.saving is None else _signed(-answer.saving)
     return [
         (f"{unit.name}CO2e per year", number(unit.value(plan.kgco2e_per_year))),
-        ("Carbon against the baseline", saving),
+        ("Against the baseline", saving),
         ("USD per hour", number(plan.usd_per_h)),
         ("Mean IT power", power(plan.it_power_kw)),
     ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from app.answers import Answer
-from app.exports import plan_csv, plan_json
+from app.exports import comparison_csv, plan_csv, plan_json
 from app.launch import APART, ONLINE_FP8, launch_commands, launch_record, longest_request_tokens
 from app.report_html import (
     NOT_STATED,
@@ -66,6 +66,18 @@ def test_the_parts_in_the_table_add_up_to_its_totals():
     (latency,) = rows_of(PLAN, SCENARIO, "latency")
     assert float(latency["ttft_limit_s"]) == 2.0
     assert latency["meets_slo"] == "yes"
+
+
+def test_a_comparison_has_a_row_per_baseline_and_what_it_saves():
+    others = {"cost": OTHER, "single:small": "=too slow"}
+    ours, cost, none = csv.DictReader(io.StringIO(comparison_csv(PLAN, others, SCENARIO)))
+    saving = 1.0 - PLAN.kgco2e_per_year / OTHER.kgco2e_per_year
+    assert float(ours["kgco2e_per_year"]) == PLAN.kgco2e_per_year
+    assert float(cost["saving_ratio"]) == pytest.approx(saving, rel=1e-12)
+    assert (none["plan"], none["reason"]) == ("single:small", "'=too slow")
+    assert ours["saving_ratio"] == none["kgco2e_per_year"] == ""
+    fingerprints = {row["scenario_fingerprint"] for row in (ours, cost, none)}
+    assert fingerprints == {SCENARIO.fingerprint()}
 
 
 def test_every_row_says_whose_it_is():
