@@ -130,14 +130,12 @@ def test_the_context_holds_the_longest_requests_of_the_pools_buckets():
 
 def test_what_a_command_does_not_cover_is_said():
     pool = replace(PLAN.pools[0], role="prefill", precision="fp8")
-    other = replace(pool, stack="trtllm", role="mixed")
+    other = replace(pool, stack="cpu", role="host_cpu", accelerator="", precision="bf16")
     (fp8, unknown) = launch_record(replace(PLAN, pools=(pool, other)), SCENARIO, CATALOG)["pools"]
     assert "--quantization fp8" in fp8["command"]
     assert {APART, ONLINE_FP8} <= set(fp8["remarks"])
     assert unknown["command"] is None
-    assert unknown["remarks"] == [
-        "No command for the stack trtllm, whose flags are not known here."
-    ]
+    assert unknown["remarks"] == ["No command for the stack cpu, whose flags are not known here."]
 
 
 def test_no_name_becomes_a_command():
