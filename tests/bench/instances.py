@@ -160,7 +160,7 @@ def _pareto(problem: FleetProblem, program: Program, terms: FleetTerms) -> dict[
     most = sum(v * values[program.index[c.name]] for c, v in usd.items() if c.name in program.index)
     caps = np.linspace(most, least * 1.001, PARETO_POINTS)
     cold = [_relaxed(program.with_row_at_most("cap", usd, float(cap))) for cap in caps]
-    capped = program.with_row_at_most(usd, float(caps[0]))
+    capped = program.with_row_at_most("cap", usd, float(caps[0]))
     highs, row = _handed_over(capped), len(capped.row_lower) - 1
     highs.run()
     started, front = time.process_time(), []
