@@ -37,6 +37,7 @@ from app.cli_options import (
 )
 from app.cli_paper import paper_claims
 from app.cli_points import calibrate, validate
+from app.cli_report import CsvFile, LaunchFile, report, with_policy, write_plan_files
 from app.cli_trace import trace_app
 from app.presets import open_scenario
 from app.records import open_catalog
@@ -53,7 +54,7 @@ from app.terminal import (
 )
 from app.why import fleet_whys
 from ecoserve import __version__
-from ecoserve.scenario import Scenario, check_scenario, read_scenario
+from ecoserve.scenario import check_scenario
 from ecoserve.scenario_parts import KvPrecision, Objective, Precision
 
 app = typer.Typer(
@@ -68,6 +69,7 @@ app.add_typer(trace_app)
 app.command()(compare)
 app.command()(embodied)
 app.command()(lifecycle)
+app.command()(report)
 app.command()(paper_claims)
 app.command()(validate)
 app.command()(calibrate)
@@ -136,6 +138,8 @@ def plan(
     ] = None,
     coefficients: Coefficients = None,
     effort: Effort = "interactive",
+    csv: CsvFile = None,
+    launch: LaunchFile = None,
     overlay: OverlayFolder = None,
     as_json: Json = False,
 ) -> None:
@@ -144,12 +148,13 @@ def plan(
 
     catalog = open_catalog(records.read_overlay(overlay))
     asked = open_scenario(source, catalog)
-    scenario = _with_policy(asked, objective, carbon_price, coefficients)
+    scenario = with_policy(asked, objective, carbon_price, coefficients)
     with records.failure_as_json(as_json, catalog, scenario):
         check_scenario(scenario, catalog)
         start = time.perf_counter()
         answer = plan_fleet(scenario, catalog, effort=effort)
         seconds = time.perf_counter() - start
+    write_plan_files(answer, scenario, catalog, csv, launch)
     if as_json:
         emit_json(records.explained_record(answer, scenario, catalog, seconds))
     else:
@@ -220,20 +225,6 @@ def main() -> None:
     except KeyboardInterrupt:  # before any command has begun
         say(INTERRUPTED_WORDS)
         sys.exit(INTERRUPTED)
-
-
-def _with_policy(
-    scenario: Scenario, objective: str | None, carbon_price: float | None, coefficients: str | None
-) -> Scenario:
-    """The scenario with the command line's wishes; an objective undoes the scenario's own price."""
-    data = scenario.model_dump(mode="json")
-    if objective is not None:
-        data["policy"].update(objective=objective, carbon_price_usd_per_t=None)
-    if carbon_price is not None:
-        data["policy"]["carbon_price_usd_per_t"] = carbon_price
-    if coefficients is not None:
-        data["policy"]["coefficients"] = coefficients
-    return read_scenario(data)
 
 
 if __name__ == "__main__":

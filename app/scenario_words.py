@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.text import NARROW_SPACE
+from app.text import NARROW_SPACE, in_words
 from ecoserve.catalog import Catalog
 from ecoserve.differences import ABSENT, NAMED_BY, Difference, Path, differences
 from ecoserve.scenario import Scenario
@@ -199,3 +199,10 @@ def step_words(before: Scenario, after: Scenario, catalog: Catalog) -> str:
 
 def _short(words: str, limit: int) -> str:
     return words if len(words) <= limit else f"{words[: limit - 4]} ..."
+
+
+def readable(text: str, catalog: Catalog) -> str:
+    """A remark of the catalog or the engine with names in place of ids."""
+    names = {source.id: source.title for source in catalog.sources.values()}
+    names |= {row.id: row.name for row in catalog.accelerators.values()}
+    return in_words(text, {row_id: name for row_id, name in names.items() if "_" in row_id})

@@ -9,6 +9,7 @@ from typing import Literal
 
 import streamlit as st
 
+from app.answers import Answer
 from app.history import History
 from app.presets import load_presets
 from app.records import named_overlay
@@ -17,7 +18,6 @@ from catalog_db.library import Library, default_library_path
 from catalog_db.overlay import Overlay
 from catalog_db.reader import ensure_catalog, load_catalog
 from ecoserve.catalog import Catalog
-from ecoserve.plan import Plan
 from ecoserve.scenario import Scenario
 
 DEFAULT_PRESET = "azure-chat-and-code"
@@ -35,26 +35,6 @@ class Notice:
     text: str
     refused: bool = False
     """Whether this is about an edit that was refused, made on the page now shown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A plan beside the one baseline it is compared with."""
-
-    scenario: Scenario
-    baseline: str
-    plan: Plan
-    other: Plan | None
-    """None where the baseline cannot serve this traffic, for ``reason``."""
-    other_name: str
-    reason: str = ""
-
-    @property
-    def saving(self) -> float | None:
-        """Carbon saved as a ratio of the baseline's; negative when the plan emits more."""
-        if self.other is None or not self.other.kgco2e_per_year:
-            return None
-        return 1 - self.plan.kgco2e_per_year / self.other.kgco2e_per_year
 
 
 @dataclass(frozen=True, slots=True)

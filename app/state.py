@@ -13,13 +13,13 @@ from typing import Any
 
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import address
+from app import address, scenario_words
 from app.address import share_url, write_address
+from app.answers import Answer
 from app.history import History
 from app.session import (
     DEFAULT_PRESET,
     MAX_CATALOGS,
-    Answer,
     Notice,
     Session,
     baseline,
@@ -33,7 +33,7 @@ from app.session import (
     scenario,
     session,
 )
-from app.text import in_words, problem_text, sentence
+from app.text import problem_text, sentence
 from catalog_db.library import LibraryError
 from ecoserve import __version__ as engine_version_now
 from ecoserve.errors import Problem, ScenarioError
@@ -115,10 +115,7 @@ def _from_another_page(notice: Notice) -> Notice:
 
 def readable(text: str) -> str:
     """A remark of the catalog or the engine with names in place of ids."""
-    rows = catalog()
-    names = {source.id: source.title for source in rows.sources.values()}
-    names |= {row.id: row.name for row in rows.accelerators.values()}
-    return in_words(text, {row_id: name for row_id, name in names.items() if "_" in row_id})
+    return scenario_words.readable(text, catalog())
 
 
 def edit(changes: Mapping[str, Any], widget: str = "") -> None:

@@ -59,9 +59,14 @@ MAX_MESSAGES = 60
 
 
 def emit_json(record: Mapping[str, Any]) -> None:
-    """One JSON object on stdout; a number that is not finite becomes null."""
-    sys.stdout.write(json.dumps(_finite(record), indent=2, allow_nan=False) + "\n")
+    """One JSON object on stdout."""
+    sys.stdout.write(json_text(record))
     sys.stdout.flush()
+
+
+def json_text(record: Mapping[str, Any]) -> str:
+    """One JSON object as text; a number that is not finite becomes null."""
+    return json.dumps(_finite(record), indent=2, allow_nan=False) + "\n"
 
 
 def emit_text(text: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from app import state
+from app.exports import comparison_csv
 from app.given import with_given_bytes
 from app.solving.desk import Desk
 from app.solving.questions import Found
@@ -37,6 +39,13 @@ def show(scenario: Scenario, plan: Plan) -> None:
         return
     draw.show_table(rows(found, plan, scenario), "", wide="Baseline")
     st.caption(plain(findings(found, plan, scenario)))
+    st.download_button(
+        "Baselines as CSV",
+        partial(comparison_csv, plan, {k: o.plan or o.reason for k, o in found.items()}, scenario),
+        file_name=f"ecoserve-{key}-baselines.csv",
+        mime="text/csv",
+        on_click="ignore",
+    )
 
 
 def own_fleets(scenario: Scenario) -> None:

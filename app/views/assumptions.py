@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import state
+from app import assumption_words, state
+from app.answers import set_line, view_unit
 from app.solving.desk import Desk
 from app.state import Answer
-from app.text import mass_unit, plain, sentence
+from app.text import plain, sentence
 from app.views import on_demand, solve
-from app.views.answer import set_line, view_unit
 from ecoserve.constraints import FAMILIES
-from ecoserve.cost import rental_date
 from ecoserve.errors import EcoServeError, InfeasibleError
-from ecoserve.operational import hourly_intensity
-from ecoserve.plan import Plan
-from ecoserve.scenario_parts import Site
+from ecoserve.scenario import Scenario
 
+SETS = "sets"
 METHODOLOGY = resources.files("assets") / "methodology.md"
 
 
@@ -28,7 +26,7 @@ def show(answer: Answer) -> None:
     """Assumptions and remarks of this plan, and the method."""
     with st.expander("Assumptions, remarks and what is not counted", expanded=True):
         lines = [
-            *assumption_lines(answer),
+            *assumption_words.assumption_lines(answer, state.catalog()),
             *(sentence(state.readable(note.message)) for note in answer.plan.notes),
         ]
         st.markdown("\n".join(f"- {plain(line)}" for line in lines))
@@ -40,61 +38,11 @@ def show(answer: Answer) -> None:
         )
 
 
-def assumption_lines(answer: Answer) -> list[str]:
-    """The settings that move the headline most, as sentences."""
-    scenario, plan = answer.scenario, answer.plan
-    hardware, policy, sites = scenario.hardware, scenario.policy, scenario.sites
-    price = "capex straight-line over the life, power and colocation"
-    if hardware.offer == "rental":
-        year = rental_date(hardware, state.catalog())
-        price = f"on-demand list of {hardware.provider}, {year}, electricity included"
-    return [
-        f"Embodied carbon by the coefficient set {policy.coefficients}; accelerators serve "
-        f"{hardware.accelerator_years:g} years, hosts {hardware.host_years:g}.",
-        *(_grid_line(site, day.pue) for site, day in zip(sites, plan.site_days, strict=True)),
-        scopes_line(plan),
-        f"Prices: {price}.",
-        f"Slack: headroom {100 * policy.headroom:g} %, burst {policy.burst:g} within the hour, at "
-        f"least {policy.min_replicas} replicas per online workload; the baseline has the same.",
-        "Not counted: networks beyond the servers' own NICs, the building, its cooling plant and "
-        "UPS as things made, transport beyond the sources' own, end of life, training.",
-        f"Engine {plan.engine_version}, catalog {plan.catalog_version}, "
-        f"scenario {plan.scenario_fingerprint}.",
-    ]
-
-
-def _grid_line(site: Site, pue: float) -> str:
-    intensity = hourly_intensity(site, state.catalog()).mean()
-    kind = {"hourly": "by hour", "annual": "yearly mean", "custom": "your own figure"}
-    counted = {"lifecycle": "life-cycle", "direct": "direct emissions only"}[site.intensity_kind]
-    return (
-        f"{site.name}: carbon intensity {intensity:.0f} gCO2e/kWh on average "
-        f"({kind[site.intensity]}), location-based, {counted}; PUE {pue:g}."
-    )
-
-
-def scopes_line(plan: Plan) -> str:
-    """The year by the scopes of the GHG Protocol."""
-    unit = mass_unit(plan.kgco2e_per_year)
-    together, direct = plan.operational_kgco2e_per_year, plan.direct_kgco2e_per_year
-    if direct is None:
-        located = (
-            f"electricity {unit.text(together)}CO2e, scope 2 and its fuel supply (scope 3) in one"
-        )
-    else:
-        located = (
-            f"scope 2, location-based {unit.text(direct)}CO2e; scope 3, fuel supply and plants "
-            f"{unit.text(together - direct)}CO2e"
-        )
-    if plan.market_kgco2e_per_year is None:
-        market = "no market-based figure without contracts (Grid & site)"
-    else:
-        market = f"market-based {unit.text(plan.market_kgco2e_per_year)}CO2e by your contracts"
-    return (
-        f"A year by scopes: {located}; {market}; scope 3, embodied "
-        f"{unit.text(plan.embodied_kgco2e_per_year)}CO2e. Where servers are rented, all of it is "
-        "the tenant's scope 3."
-    )
+def beside(scenario: Scenario, title: str = "Assumptions and what is not counted") -> None:
+    """What a figure of this scenario rests on, on pages that show no whole plan."""
+    with st.expander(plain(title)):
+        lines = assumption_words.scenario_lines(scenario, state.catalog())
+        st.markdown("\n".join(f"- {plain(line)}" for line in lines))
 
 
 def under_other_sets(place: DeltaGenerator, answer: Answer) -> None:
@@ -103,12 +51,23 @@ def under_other_sets(place: DeltaGenerator, answer: Answer) -> None:
     others = [name for name in state.catalog().coefficient_sets if name != used]
     if not others:
         return
-    key = answer.scenario.fingerprint(), answer.baseline
+    key = _sets_key(answer)
     with place.container():
-        found = on_demand.planned("sets", key, lambda desk: _under(others, answer, desk))
+        found = on_demand.planned(SETS, key, lambda desk: _under(others, answer, desk))
         if found is not None:
-            lines = "; ".join(_set_line(name, found[name], answer) for name in others)
+            lines = "; ".join(_set_lines(found, answer))
             st.caption(plain(f"Embodied coefficients {used}. Planned anew {lines}."))
+
+
+def known_under_other_sets(answer: Answer) -> Callable[[], tuple[str, ...]]:
+    """Gives the same as far as it is known when it is called, one line per set."""
+    found = solve.later(SETS, _sets_key(answer))
+
+    def lines() -> tuple[str, ...]:
+        task = found()
+        return tuple(_set_lines(task.result(), answer)) if task and task.is_whole else ()
+
+    return lines
 
 
 def _under(names: Sequence[str], answer: Answer, desk: Desk) -> dict[str, Answer | EcoServeError]:
@@ -121,6 +80,14 @@ def _under(names: Sequence[str], answer: Answer, desk: Desk) -> dict[str, Answer
         except InfeasibleError as error:
             found[name] = error
     return found
+
+
+def _sets_key(answer: Answer) -> tuple[str, str]:
+    return answer.scenario.fingerprint(), answer.baseline
+
+
+def _set_lines(found: Mapping[str, Answer | EcoServeError], answer: Answer) -> list[str]:
+    return [_set_line(name, other, answer) for name, other in found.items()]
 
 
 def _set_line(name: str, other: Answer | EcoServeError, answer: Answer) -> str:

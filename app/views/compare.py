@@ -12,7 +12,7 @@ from app.side_by_side import Compared
 from app.solving.desk import Desk
 from app.text import plain, sentence
 from app.views import answer as draw
-from app.views import on_demand, solve
+from app.views import assumptions, on_demand, solve
 from ecoserve.errors import EcoServeError, InfeasibleError, ScenarioError, SolverError
 from ecoserve.planner import Effort
 from ecoserve.scenario import Scenario, canonical_json, check_scenario
@@ -51,6 +51,7 @@ def page() -> None:
     for one in compared:
         if one.plan is None:
             st.error(plain(f"{one.name}: {sentence(state.readable(one.reason))}"))
+    assumptions.beside(scenarios[0], f"Assumptions of {names[0]}, and what is not counted")
     st.markdown("##### Plans")
     st.table(
         [_escaped(row) for row in side_by_side.figure_rows(compared, state.catalog())],

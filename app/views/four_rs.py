@@ -12,7 +12,7 @@ from app import inputs, state
 from app.solving.tasks import Task
 from app.text import mass_unit, number, percent, plain, sentence, sentence_list
 from app.views import answer as draw
-from app.views import falling, lever_panels, on_demand, paper_panel, solve
+from app.views import assumptions, falling, lever_panels, on_demand, paper_panel, solve
 from app.views.falling import Fall
 from ecoserve.errors import EcoServeError, InfeasibleError, SolverError
 from ecoserve.scenario import Scenario
@@ -53,6 +53,7 @@ def show(found: Fall, scenario: Scenario, task: Task) -> None:
     draw.show_chart(figures.waterfall(found.steps, beside), "waterfall")
     draw.show_table(step_rows(found), "", wide="Step", tall=12)
     st.caption(plain(conventions(found)))
+    assumptions.beside(scenario)
 
 
 def certainty(found: Fall) -> str:

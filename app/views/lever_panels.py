@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import figures_four_rs as figures
 from app import state
+from app.profiles import short_name
 from app.solving.desk import Desk
 from app.text import capacity, mass_unit, number, percent, plain, sentence
 from app.views import answer as draw
@@ -116,7 +117,7 @@ def reuse_row(row: ReuseBreakEven) -> dict[str, Any]:
 def _accelerator(row: ReuseBreakEven) -> str:
     if not row.accelerator:
         return "none"
-    return draw.short_name(state.catalog().accelerator(row.accelerator))
+    return short_name(state.catalog().accelerator(row.accelerator))
 
 
 def reduce(plan: Plan, scenario: Scenario) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import state
+from app.profiles import short_name
 from app.text import number, percent, plain, sentence
 from app.views import answer as draw
 from app.views.analyses import Found
@@ -81,7 +82,7 @@ def subject_words(family: str, subject: str, catalog: Catalog) -> str:
         return catalog.servers[server].name if server in catalog.servers else subject
     names = {f"s{i}": site.name for i, site in enumerate(state.scenario().sites)}
     names |= {row.id: row.name for row in catalog.llms.values()}
-    names |= {row.id: draw.short_name(row) for row in catalog.accelerators.values()}
+    names |= {row.id: short_name(row) for row in catalog.accelerators.values()}
     llm, accelerator, *rest = (names.get(step, step) for step in subject.split("."))
     return f"the pool of {llm} on {accelerator} ({', '.join(rest)})"
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import figures, inputs, state
+from app import answers, figures, inputs, state
 from app.solving.tasks import Task
 from app.state import Answer
 from app.text import plain, sentence
-from app.views import all_baselines, assumptions, fleet, on_demand, solve
+from app.views import all_baselines, assumptions, downloads, fleet, on_demand, solve
 from app.views import answer as draw
 from ecoserve.errors import BlockedSlice, EcoServeError, InfeasibleError, SolverError
 from ecoserve.operational import hourly_intensity, site_pue
@@ -91,7 +91,9 @@ def answer_top(answer: Answer, effort: str, task: Task | None) -> DeltaGenerator
         st.caption(headline)
     else:
         st.subheader(headline, anchor=False)
-    st.markdown(f"{draw.status_words(plan)}. {draw.slo_words(plan)}.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(plain(f"{answers.status_words(plan)}. {answers.slo_words(plan)}."))
+        downloads.show(answer)
     st.caption(plain(draw.baseline_line(answer)))
     with st.container():
         if task is not None:
@@ -99,7 +101,7 @@ def answer_top(answer: Answer, effort: str, task: Task | None) -> DeltaGenerator
             on_demand.better(task, before if effort == "before" else on_demand.BETTER)
     draw.four_figures(answer)
     between = st.empty()
-    draw.show_chart(draw.picture(answer), "picture")
+    draw.show_chart(answers.picture(answer), "picture")
     return between
 
 

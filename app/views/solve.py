@@ -61,6 +61,12 @@ def begin(what: str, key: Hashable, work: Callable[[Desk], Any] | None) -> Task 
     return tasks().get(_owner(), what, (catalog.version, key), start)
 
 
+def later(what: str, key: Hashable) -> Callable[[], Task | None]:
+    """Finds this tab's task once it is needed, also outside of a run of the page."""
+    owner, full_key = _owner(), (state.catalog().version, key)
+    return lambda: tasks().get(owner, what, full_key, None)
+
+
 def answering(scenario: Scenario, baseline: str) -> Task:
     """The plan and its baseline: shows the quick answer, then gives the better one."""
     found = task(

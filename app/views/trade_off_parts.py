@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import state
+from app.profiles import short_name
 from app.safe_csv import safe_csv
 from app.text import percent, plain, sentence
 from app.views import answer as draw
@@ -33,7 +34,7 @@ def fleet_words(fleet: Sequence[FleetEntry]) -> str:
     named = []
     for (site, server_id, variant), count in counts.items():
         server = rows.server(server_id)
-        name = draw.short_name(rows.accelerator(server.accelerator_id))
+        name = short_name(rows.accelerator(server.accelerator_id))
         host = "" if variant == "full" else f" {variant}"
         place = f" at {site}" if several else ""
         named.append(f"{count:,} x ({server.n_accelerators} {name}{host}){place}")
@@ -42,7 +43,7 @@ def fleet_words(fleet: Sequence[FleetEntry]) -> str:
 
 def accelerator_names() -> dict[str, str]:
     """Short names of all accelerators by id."""
-    return {row.id: draw.short_name(row) for row in state.catalog().accelerators.values()}
+    return {row.id: short_name(row) for row in state.catalog().accelerators.values()}
 
 
 def certainty(effort: Effort, gap: float) -> str:

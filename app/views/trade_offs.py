@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import inputs, state
-from app.views import front_panel, on_demand, solve
+from app.views import assumptions, front_panel, on_demand, solve
 from app.views.asking import asked
 from app.views.front_panel import FrontAndPlan
 from app.views.solve import Effort
@@ -78,6 +78,7 @@ def front() -> bool:
     found = asked("fleets", FLEETS, scenario, chosen_effort())
     with drawn:
         front_panel.show(known.bound, known.answer, found)
+        assumptions.beside(scenario)
     return True
 
 
