@@ -130,5 +130,7 @@ def _without_stamp(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _not_found(source: str, presets: dict[str, Scenario]) -> str:
-    close = nearest(source, tuple(presets)) or tuple(sorted(presets))
-    return f"no file, preset or share link {source[:200]!r}; presets: {', '.join(close)}"
+    close = nearest(source, tuple(presets))
+    maybe = f" Did you mean {' or '.join(close)}?" if close else ""
+    named = ", ".join(sorted(presets))
+    return f"no file, preset or share link {source[:200]!r}.{maybe} Presets: {named}"

@@ -145,7 +145,7 @@ def _take_file(key: str, name: str, take: Callable[[Scenario], None]) -> None:
     revisions = state.session().revisions
     revisions[name] = revisions.get(name, 0) + 1
     try:
-        scenario = scenario_of_file(file.getvalue(), file.name, state.catalog())
+        scenario = scenario_of_file(file.getvalue(), "the file", state.catalog())
     except ScenarioError as error:
         state.refuse(error.problems)
     except SourceError as error:

@@ -54,6 +54,7 @@ __all__ = [
     "complain",
     "edit",
     "keep",
+    "last_answer",
     "library",
     "open_saved",
     "presets",
@@ -220,12 +221,18 @@ def choose_baseline(name: str) -> None:
     write_address()
 
 
+def last_answer() -> Answer | None:
+    """The last good answer of this scenario or of one it was edited from; not of another's."""
+    last = session().answer
+    return last if last is not None and last.scenario.name == scenario().name else None
+
+
 def keep(answer: Answer, *, final: bool) -> None:
-    """Remembers the last good answer; a change of scenario moves the one before to ``previous``."""
+    """Remembers the last good answer; an edit moves the one before it to ``previous``."""
     held = session()
     before = held.answer
     if before is not None and before.scenario != answer.scenario:
-        held.previous = before
+        held.previous = before if before.scenario.name == answer.scenario.name else None
     held.answer = answer
     if final:
         held.finished[answer.scenario.fingerprint(), answer.baseline] = answer

@@ -322,8 +322,8 @@ class Search:
         if not groups:
             return None
         try:
-            scale = abs(Relaxation(program).solve().objective)
-        except SolverError:  # not even in part: the search will prove it
+            scale = abs(Relaxation(program.loosened(groups, 0.0)).solve().objective)
+        except SolverError:  # other limits are missed too: the search will prove it
             return None
         loose = program.loosened(groups, ROOM_PRICE * max(scale, 1.0))
         for nodes in (0, max(limits.nodes or 0, ROOM_NODES)):

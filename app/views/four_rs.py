@@ -18,6 +18,8 @@ from ecoserve.errors import EcoServeError, InfeasibleError, SolverError
 from ecoserve.scenario import Scenario
 
 SEEN_DIFFERENCE = 0.001
+NOTHING = 1e-6
+"""Of the first bar; smaller steps are none."""
 
 
 @st.fragment
@@ -107,6 +109,8 @@ def step_rows(found: Fall) -> list[dict[str, Any]]:
     rows = [start]
     for before, after in pairwise([first, *rest]):
         less = before.kgco2e_per_year - after.kgco2e_per_year
+        if abs(less) < NOTHING * first.kgco2e_per_year:
+            less = 0.0  # of the arithmetic, not of the fleet
         low, high = after.worth_range_kgco2e_per_year
         rows.append(
             {

@@ -66,7 +66,7 @@ def controls() -> None:
 
 def being_planned(task: Task) -> None:
     """Nothing new to draw yet: the plan before the change stays where it is."""
-    before = state.session().answer
+    before = state.last_answer()
     if before is None:
         on_demand.follow(task, "Planning")
         return
@@ -76,7 +76,7 @@ def being_planned(task: Task) -> None:
 
 def last_plan() -> None:
     """The last plan that worked, where there is one."""
-    last = state.session().answer
+    last = state.last_answer()
     if last is not None:
         answer_top(last, "last", None)
         answer_details(last)

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import state
-from app.profiles import short_name
+from app.profiles import accelerator_labels, short_name
 from app.safe_csv import safe_csv
 from app.text import percent, plain, sentence
 from app.views import answer as draw
@@ -42,8 +42,8 @@ def fleet_words(fleet: Sequence[FleetEntry]) -> str:
 
 
 def accelerator_names() -> dict[str, str]:
-    """Short names of all accelerators by id."""
-    return {row.id: short_name(row) for row in state.catalog().accelerators.values()}
+    """Short names of all accelerators by id, no two alike."""
+    return accelerator_labels(state.catalog())
 
 
 def certainty(effort: Effort, gap: float) -> str:
