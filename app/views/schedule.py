@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from app import answers, inputs, state
 from app import figures_schedule as figures
-from app import inputs, state
 from app.safe_csv import safe_csv
 from app.solving.desk import Desk
 from app.solving.tasks import Task
@@ -78,7 +78,7 @@ def _failed(error: EcoServeError, task: Task) -> None:
 def _show(plan: Plan, task: Task) -> None:
     works = offline_days(plan.site_days)
     st.subheader(plain(sentence(figures.finding(works, plan.site_days))), anchor=False)
-    st.markdown(plain(f"{draw.status_words(plan)}."))
+    st.markdown(plain(f"{answers.status_words(plan)}."))
     with st.container():
         on_demand.better(task)
     site, split, meter = _choices(plan)
