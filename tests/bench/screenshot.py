@@ -24,7 +24,7 @@ def main(target: Path) -> None:
         page.goto(server.url)
         page.get_by_role("heading", name="Replica pools").wait_for(timeout=60_000)
         page.get_by_text("A better answer is being worked out").wait_for(state="detached")
-        page.get_by_text("Planned anew with").wait_for(timeout=60_000)
+        page.get_by_text("Planned anew with").first.wait_for(timeout=60_000)
         page.screenshot(path=target)
         browser.close()
 
