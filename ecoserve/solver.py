@@ -4,7 +4,7 @@ Programs are built in PuLP, read once into a :class:`Program` and handed to HiGH
 matrix in one call. :class:`BranchAndBound` keeps that HiGHS model alive, which on programs with few
 whole columns among many continuous ones proves small gaps in a handful of re-solves; :func:`solve`
 is HiGHS's own integer solver, for the last tenths of a percent; :func:`solve_with_cbc` stands in
-where HiGHS is missing or fails. One thread, a fixed seed, stops by gap and node count: the same
+where HiGHS fails. One thread, a fixed seed, stops by gap and node count: the same
 program gives the same answer.
 """
 
