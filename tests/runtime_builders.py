@@ -57,7 +57,7 @@ class Rig:
 
     def __init__(self, pace: Pace, n: int = 1, chunk_tokens: int = 10_000) -> None:
         self.clock, self.bins = Clock(), Bins((0,))
-        self.seen = Seen(NEVER, NEVER, NEVER, 0.0)
+        self.seen = Seen(is_online=False, ttft_limit_s=NEVER, tpot_limit_s=NEVER, deadline_s=NEVER)
         book = Book([self.seen])
         self.station = Station(
             pace, {0: pace.prompts(0.0)}, chunk_tokens, self.clock, self.bins, book

@@ -144,9 +144,7 @@ def _key(service: Service) -> _Key:
     )  # fmt: skip
 
 
-def _service(
-    workload: str, pool: Pool, site: int, offered: Mapping[_Key, Service]
-) -> Service:
+def _service(workload: str, pool: Pool, site: int, offered: Mapping[_Key, Service]) -> Service:
     places = [pool.accelerator]
     if not pool.accelerator:
         places = [f"{pool.server} {variant}" for variant in pool.variant.split("+")]

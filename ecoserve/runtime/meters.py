@@ -75,20 +75,35 @@ class Seen:
     """What the users of one workload saw."""
 
     __slots__ = (
-        "both_ok", "deadline_misses", "deadline_s", "extra_s", "in_system_s", "input_tokens",
-        "output_tokens", "requests", "served", "too_long", "tpot", "tpot_limit_s", "tpot_ok",
-        "ttft", "ttft_limit_s", "ttft_ok",
-    )  # fmt: skip
+        "both_ok",
+        "carried_in",
+        "deadline_misses",
+        "deadline_s",
+        "in_system_s",
+        "input_tokens",
+        "is_online",
+        "output_tokens",
+        "requests",
+        "served",
+        "too_long",
+        "tpot",
+        "tpot_limit_s",
+        "tpot_ok",
+        "ttft",
+        "ttft_limit_s",
+        "ttft_ok",
+    )
 
     def __init__(
-        self, ttft_limit_s: float, tpot_limit_s: float, deadline_s: float, extra_s: float
+        self, *, is_online: bool, ttft_limit_s: float, tpot_limit_s: float, deadline_s: float
     ) -> None:
+        self.is_online = is_online
         self.ttft_limit_s = ttft_limit_s
         self.tpot_limit_s = tpot_limit_s
         self.deadline_s = deadline_s
-        self.extra_s = extra_s
-        """Front end and network, part of every TTFT."""
         self.requests = 0
+        self.carried_in = 0
+        """Requests that were waiting when the replay began."""
         self.served = 0
         self.too_long = 0
         """No pool that may serve them has the memory."""
@@ -99,6 +114,7 @@ class Seen:
         self.deadline_misses = 0
         self.in_system_s = 0.0
         self.input_tokens = 0
+        """Of what was served; likewise ``output_tokens``."""
         self.output_tokens = 0
 
     def finish(self, request: Request, now: float) -> None:
@@ -107,8 +123,9 @@ class Seen:
         osl = request.osl
         self.input_tokens += request.isl
         self.output_tokens += osl
-        self.in_system_s += now - request.arrival_s
-        ttft = request.first_s - request.arrival_s + self.extra_s
+        passed = now - request.arrival_s
+        self.in_system_s += passed
+        ttft = request.first_s - request.arrival_s + request.extra_s
         self.ttft.add(ttft)
         in_time = ttft <= self.ttft_limit_s
         paced = True
@@ -119,18 +136,23 @@ class Seen:
         self.ttft_ok += in_time
         self.tpot_ok += paced
         self.both_ok += in_time and paced
-        if now - request.arrival_s > self.deadline_s:
+        if passed > self.deadline_s:
             self.deadline_misses += 1
 
 
 class Book:
-    """The workloads' records, and who is told when a request leaves a replica."""
+    """The workloads' records and how many requests are under way."""
 
-    __slots__ = ("seen",)
+    __slots__ = ("active", "seen")
 
     def __init__(self, seen: list[Seen]) -> None:
         self.seen = seen
+        self.active = 0
 
     def finish(self, request: Request, now: float, replica: Any) -> None:
-        """A request is served."""
-        self.seen[request.workload].finish(request, now)
+        """A request leaves its replica, served."""
+        self.active -= 1
+        seen = self.seen[request.workload]
+        if seen.is_online:
+            replica.n_online -= 1
+        seen.finish(request, now)

@@ -30,7 +30,7 @@ class Request:
     """A request on its way; lengths in tokens, times in s of the replay."""
 
     __slots__ = (
-        "arrival_s", "first_s", "isl", "joined", "made", "osl", "ready", "share", "workload",
+        "arrival_s", "extra_s", "first_s", "isl", "joined", "made", "osl", "ready", "share", "workload",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +42,8 @@ class Request:
         self.osl = osl
         self.share = share
         """Of a replica, as the scheduler estimates it."""
+        self.extra_s = 0.0
+        """Front end and network, part of its TTFT."""
         self.made = 0
         """Tokens of the answer that are there before it joins a batch."""
         self.joined = 0
@@ -85,7 +87,6 @@ class Station:
 
     __slots__ = (
         "bins", "book", "chunk_tokens", "clock", "freed", "only", "pace", "preempted", "prompts",
-        "refill",
     )  # fmt: skip
 
     def __init__(
@@ -109,8 +110,6 @@ class Station:
         self.preempted = 0
         self.freed: Callable[[Any], None] = _nothing
         """Told of a replica that has more room than before, where the placement asked for it."""
-        self.refill: Callable[[Any, float], None] | None = None
-        """Asked for more work for a replica that has room."""
 
 
 def _nothing(replica: Any) -> None:
@@ -233,8 +232,6 @@ class Replica:
                     self._finish(heappop(finishing)[2], now)
                 if self.closed:
                     station.freed(self)
-                if station.refill is not None:
-                    station.refill(self, now)
         self._begin(now)
 
     def _finish(self, request: Request, now: float) -> None:

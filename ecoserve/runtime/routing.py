@@ -1,0 +1,403 @@
+"""Which pool and which replica a request goes to; nobody knows how long its answer will be.
+
+A *path* is a mixed pool, or a prefill pool and the decode pool behind it. A routing policy picks
+the path, a placement the replica of a pool. Both are small and can be exchanged.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from ecoserve.runtime.deployment import DeployedPool
+from ecoserve.runtime.meters import Book
+from ecoserve.runtime.replica import Request, Station
+
+FULL = 0.99
+"""Load from which a replica counts as full."""
+FEW = 24
+"""Up to so many replicas are looked through one by one."""
+PROMPT_SPILL_TOKENS = 8192
+"""Waiting tokens of prompts from which cluster scheduling falls back on mixed pools, as the
+Splitwise simulator sets it."""
+
+
+class Placement(Protocol):
+    """Picks a replica of a pool."""
+
+    def choose(self, request: Request, *, is_online: bool) -> Any:
+        """The replica; None where none has room."""
+
+    def least(self) -> Any:
+        """The replica that takes it where none has room."""
+
+    def resize(self, up: int) -> None:
+        """So many replicas are up, those with the lowest numbers."""
+
+    def freed(self, replica: Any) -> None:
+        """A replica that was marked as closed has room again."""
+
+
+class Packing:
+    """Fills replicas to their planned batch, lowest number first, and leaves the others idle.
+
+    One with a prompt waiting, or with offline work, is passed over for online requests while
+    another has room.
+    """
+
+    def __init__(self, replicas: Sequence[Any]) -> None:
+        self.replicas = replicas
+        self.open: list[int] = []
+        self.up = 0
+
+    def resize(self, up: int) -> None:
+        """So many replicas are up."""
+        self.up = up
+        self.open = []
+        for replica in self.replicas:
+            replica.closed = replica.index >= up or replica.load >= FULL
+            if not replica.closed:
+                self.open.append(replica.index)
+
+    def choose(self, request: Request, *, is_online: bool) -> Any:
+        """The first with room."""
+        share, opened, replicas = request.share, self.open, self.replicas
+        second = None
+        place = 0
+        while place < len(opened):
+            replica = replicas[opened[place]]
+            load = replica.load
+            if load >= FULL:
+                replica.closed = True
+                del opened[place]
+                continue
+            if load + share <= 1.0 or not replica.count:
+                if not replica.queue and (not is_online or replica.count == replica.n_online):
+                    return replica
+                if second is None or len(replica.queue) < len(second.queue):
+                    second = replica
+            place += 1
+        return second
+
+    def least(self) -> Any:
+        """The least loaded; None where no replica is up."""
+        return min(self.replicas[: self.up], key=_load, default=None)
+
+    def freed(self, replica: Any) -> None:
+        """Back on the list."""
+        if replica.load < FULL and replica.index < self.up:
+            replica.closed = False
+            insort(self.open, replica.index)
+
+
+class LeastLoaded:
+    """Join the shortest queue, measured by the estimated load."""
+
+    def __init__(self, replicas: Sequence[Any]) -> None:
+        self.replicas = replicas
+        self.up = 0
+        self._heap: list[tuple[float, int]] = []
+
+    def resize(self, up: int) -> None:
+        """So many replicas are up."""
+        self.up = up
+        for replica in self.replicas:
+            replica.closed = up > FEW and replica.index < up
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._heap = [(replica.load, replica.index) for replica in self.replicas[: self.up]]
+        heapq.heapify(self._heap)
+
+    def choose(self, request: Request, *, is_online: bool) -> Any:
+        """Always the shortest."""
+        if self.up <= FEW:
+            return min(self.replicas[: self.up], key=_load, default=None)
+        heap = self._heap
+        if len(heap) > 8 * self.up:
+            self._rebuild()
+            heap = self._heap
+        while True:
+            load, index = heap[0]
+            replica = self.replicas[index]
+            if load == replica.load:
+                heapq.heapreplace(heap, (load + request.share, index))
+                return replica
+            heapq.heapreplace(heap, (replica.load, index))
+
+    def least(self) -> Any:
+        """Nothing beyond :meth:`choose`."""
+        return min(self.replicas[: self.up], key=_load, default=None)
+
+    def freed(self, replica: Any) -> None:
+        """Has become shorter."""
+        if replica.index < self.up:
+            heapq.heappush(self._heap, (replica.load, replica.index))
+
+
+class TakingTurns:
+    """One after the other, whatever their load."""
+
+    def __init__(self, replicas: Sequence[Any]) -> None:
+        self.replicas = replicas
+        self.up = 0
+        self._next = 0
+
+    def resize(self, up: int) -> None:
+        """So many replicas are up."""
+        self.up = up
+
+    def choose(self, request: Request, *, is_online: bool) -> Any:
+        """The next."""
+        if not self.up:
+            return None
+        self._next = (self._next + 1) % self.up
+        return self.replicas[self._next]
+
+    def least(self) -> Any:
+        """The next, too."""
+        return self.replicas[self._next] if self.up else None
+
+    def freed(self, replica: Any) -> None:
+        """Does not matter."""
+
+
+def _load(replica: Any) -> float:
+    load: float = replica.load
+    return load
+
+
+class RunningPool:
+    """A pool of the replay."""
+
+    __slots__ = ("deployed", "number", "placement", "replicas", "station", "up")
+
+    def __init__(self, number: int, deployed: DeployedPool, station: Station) -> None:
+        self.number = number
+        self.deployed = deployed
+        self.station = station
+        self.replicas: list[Any] = []
+        self.up = 0
+        self.placement: Placement
+
+    def staff(self, replicas: list[Any], placement: Placement) -> None:
+        """Its replicas and who picks among them."""
+        self.replicas = replicas
+        self.placement = placement
+        self.station.freed = placement.freed
+
+    def resize(self, up: int) -> None:
+        """So many replicas are up."""
+        self.up = up
+        self.placement.resize(up)
+
+    def pick(self, request: Request, share: float, *, is_online: bool) -> Any:
+        """The replica it goes to; None where no replica has room."""
+        request.share = share
+        return self.placement.choose(request, is_online=is_online)
+
+
+@dataclass(slots=True, kw_only=True)
+class Path:
+    """A way for one workload; lists by cell of input length."""
+
+    first: RunningPool
+    second: RunningPool | None
+    weight: list[float]
+    first_share: list[float]
+    """Of a replica; of prefill pools, seconds of prefill."""
+    second_share: list[float]
+    extra_s: float
+    capacity_tokens: float
+    owed: list[float]
+    """Requests that it should have got by its weight and has not."""
+
+
+class Routing(Protocol):
+    """Picks the path of a request."""
+
+    placements: Mapping[str, Callable[[Sequence[Any]], Placement]]
+    """By role."""
+
+    def path(self, paths: Sequence[Path], cell: int, request: Request) -> Path:
+        """One of the workload's paths, all of which have the memory."""
+
+
+class PlanWeights:
+    """The plan's share of every length; packing in pools that decode, shortest queue in prefill."""
+
+    placements: Mapping[str, Callable[[Sequence[Any]], Placement]] = {
+        "mixed": Packing,
+        "decode": Packing,
+        "prefill": LeastLoaded,
+        "host_cpu": Packing,
+    }
+
+    def path(self, paths: Sequence[Path], cell: int, request: Request) -> Path:
+        """The one that is furthest behind its share."""
+        best, most, total = paths[0], -1e300, 0.0
+        for path in paths:
+            if path.first.up and (path.second is None or path.second.up):
+                weight = path.weight[cell]
+                total += weight
+                path.owed[cell] = owed = path.owed[cell] + weight
+                if owed > most:
+                    best, most = path, owed
+        best.owed[cell] -= total
+        return best
+
+
+class PlanShortestQueue(PlanWeights):
+    """The plan's shares, then the shortest queue everywhere."""
+
+    placements: Mapping[str, Callable[[Sequence[Any]], Placement]] = dict.fromkeys(
+        ("mixed", "decode", "prefill", "host_cpu"), LeastLoaded
+    )
+
+
+class EvenTurns:
+    """Paths and replicas one after the other, whatever the plan says: the floor."""
+
+    placements: Mapping[str, Callable[[Sequence[Any]], Placement]] = dict.fromkeys(
+        ("mixed", "decode", "prefill", "host_cpu"), TakingTurns
+    )
+
+    def __init__(self) -> None:
+        self._turn = 0
+
+    def path(self, paths: Sequence[Path], cell: int, request: Request) -> Path:
+        """The next one that is up."""
+        ready = [p for p in paths if p.first.up and (p.second is None or p.second.up)]
+        self._turn += 1
+        return (ready or paths)[self._turn % len(ready or paths)]
+
+
+class ClusterScheduling(PlanShortestQueue):
+    """Prefill and decode pools by the shortest queue, mixed pools where prompts pile up.
+
+    After the cluster scheduler of Splitwise: a request goes to the prefill pool whose shortest
+    queue is shortest, and to a mixed pool once more than 8,192 tokens wait there.
+    """
+
+    def path(self, paths: Sequence[Path], cell: int, request: Request) -> Path:
+        """By the least prefill that waits."""
+        apart = [p for p in paths if p.second is not None and p.first.up and p.second.up]
+        mixed = [p for p in paths if p.second is None and p.first.up]
+        if apart:
+            best = min(apart, key=lambda p: _shortest(p.first))
+            replica = best.first.placement.least()
+            waiting = sum(waiting.isl for waiting in replica.queue)
+            if waiting <= PROMPT_SPILL_TOKENS or not mixed:
+                return best
+        return min(mixed, key=lambda p: _shortest(p.first)) if mixed else paths[0]
+
+
+def _shortest(pool: RunningPool) -> float:
+    return _load(pool.placement.least())
+
+
+ROUTINGS: Final[Mapping[str, Callable[[], Routing]]] = {
+    "plan": PlanWeights,
+    "shortest_queue": PlanShortestQueue,
+    "splitwise": ClusterScheduling,
+    "round_robin": EvenTurns,
+}
+"""By the name of the policy."""
+
+
+class Router:
+    """Sends requests along the paths of their workload."""
+
+    def __init__(
+        self,
+        routing: Routing,
+        paths: Sequence[Sequence[Path]],
+        edges: Sequence[Sequence[int]],
+        is_online: Sequence[bool],
+        book: Book,
+    ) -> None:
+        self.routing = routing
+        self.book = book
+        self.paths = paths
+        """By workload."""
+        self.edges = edges
+        self.is_online = is_online
+        self.least_capacity = [
+            min((path.capacity_tokens for path in mine), default=0.0) for mine in paths
+        ]
+        self.onward: dict[Request, Path] = {}
+        """Requests in prefill or on the link, with where they go next."""
+        self.spilled = 0
+        """Requests that found no room where the plan wanted them."""
+
+    def fitting(self, request: Request) -> Sequence[Path]:
+        """The paths with the memory for it, length of the answer included."""
+        paths, tokens = self.paths[request.workload], request.isl + request.osl
+        if tokens < self.least_capacity[request.workload]:
+            return paths
+        return [path for path in paths if tokens < path.capacity_tokens]
+
+    def cell(self, request: Request) -> int:
+        """Of the input length."""
+        return bisect_left(self.edges[request.workload], request.isl)
+
+    def send(self, request: Request, paths: Sequence[Path], now: float) -> bool:
+        """Offers it to a replica at once; False where none is up."""
+        return self.send_on(
+            request, self.routing.path(paths, self.cell(request), request), paths, now
+        )
+
+    def send_on(self, request: Request, path: Path, paths: Sequence[Path], now: float) -> bool:
+        """The same along this path, or another where only that has room."""
+        cell = self.cell(request)
+        online = self.is_online[request.workload]
+        replica = path.first.pick(request, path.first_share[cell], is_online=online)
+        if replica is None and len(paths) > 1:
+            for other in paths:
+                replica = other.first.pick(request, other.first_share[cell], is_online=online)
+                if replica is not None and (other.second is None or other.second.up):
+                    self.spilled += 1
+                    path = other
+                    break
+        if replica is None:
+            request.share = path.first_share[cell]
+            replica = path.first.placement.least()
+        if replica is None:
+            return False
+        request.extra_s = path.extra_s
+        if path.second is not None:
+            self.onward[request] = path
+        elif online:
+            replica.n_online += 1
+        replica.offer(request, now)
+        return True
+
+    def due(self, now: float, stamp: Request) -> None:
+        """A KV cache has arrived: on to a decode replica."""
+        path = self.onward.pop(stamp)
+        cell = self.cell(stamp)
+        online = self.is_online[stamp.workload]
+        pool = path.second
+        assert pool is not None, "only paths of two pools send KV caches"
+        replica = pool.pick(stamp, path.second_share[cell], is_online=online)
+        if replica is None:
+            for other in self.paths[stamp.workload]:
+                if other.second is None or other.second is pool or not other.second.up:
+                    continue
+                if stamp.isl + stamp.osl < other.capacity_tokens:
+                    replica = other.second.pick(stamp, other.second_share[cell], is_online=online)
+                    if replica is not None:
+                        self.spilled += 1
+                        break
+        if replica is None:
+            stamp.share = path.second_share[cell]
+            replica = pool.placement.least() or pool.replicas[0]
+        if online:
+            replica.n_online += 1
+        if stamp.made < stamp.osl:
+            replica.offer(stamp, now)
+        else:
+            self.book.finish(stamp, now, replica)
