@@ -155,9 +155,7 @@ def _known(shares: Sequence[_Share], turning: float, parts: Sequence[_Part]) -> 
         name, served = part.workload.name, part.workload.served
         online = part.workload.kind == "online"
         code: ReasonCode = "volume" if online else "offline_hours"
-        words = (
-            f"{served:,} requests of {name} served, {part.expected:,.0f} planned for these hours"
-        )
+        words = f"{served:,} requests of {name} served, {part.expected:,.0f} planned for then"
         yield Reason(code=code, message=words, amount=share.volume)
         yield Reason(code="lengths", message=_lengths_words(part.workload), amount=share.lengths)
     words = "servers wake up before they are needed and stay on until their work ends"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ecoserve.catalog import Catalog
 from ecoserve.operational import facility_kwh
 from ecoserve.plan import Plan
+from ecoserve.request_log import MINUTES_PER_HOUR
 from ecoserve.runtime.deployment import Deployment, deploy
 from ecoserve.runtime.meters import SECONDS_PER_MINUTE, Seen
 from ecoserve.runtime.promise import gaps
@@ -31,7 +32,6 @@ from ecoserve.units import HOURS_PER_DAY, SECONDS_PER_HOUR, kg_from_g
 
 Array = NDArray[np.float64]
 J_PER_KWH = 3.6e6
-W_PER_KW = 1000.0
 
 
 def replay(
@@ -122,7 +122,8 @@ class Readings:
         begin_s = np.arange(self.n) * SECONDS_PER_MINUTE + start_h * SECONDS_PER_HOUR
         left_s = SECONDS_PER_HOUR - begin_s % SECONDS_PER_HOUR
         waking = (self.deployment.wake_s - left_s) / SECONDS_PER_MINUTE + 1.0
-        return ahead * np.clip(waking, 0.0, 1.0) + _fit(self.run.draining_kw[site], self.n)
+        draining = _fit(self.run.draining_kw[site], self.n)
+        return np.asarray(ahead * np.clip(waking, 0.0, 1.0) + draining)
 
     def totals(self) -> Totals:
         """What was drawn: standing to the end, work until it was done."""
@@ -179,13 +180,13 @@ class Readings:
         demands, sites = self.deployment.demands, self.deployment.sites
         working = [
             PowerLayer(
-                kind=kind,
-                side=side,
-                site=sites[site].name,  # type: ignore[arg-type]
+                kind=demands[workload].workload.kind,
+                side="host" if on_host else "accelerator",
+                site=sites[site].name,
                 workload=demands[workload].workload.name,
                 it_power_kw=_floats(kw),
-            )  # fmt: skip
-            for (kind, side, site, workload), kw in sorted(found.items())
+            )
+            for (workload, site, on_host), kw in sorted(found.items())
         ]
         standing = [
             PowerLayer(
@@ -194,7 +195,7 @@ class Readings:
                 site=place.name,
                 workload="",
                 it_power_kw=_floats(self.standing_kw(site)),
-            )  # fmt: skip
+            )
             for site, place in enumerate(sites)
         ]
         return (*working, *standing)
@@ -220,7 +221,7 @@ class Readings:
             up_replicas=_ints(_fit(run.up, n)),
             it_power_kw=_floats(sum(by_site.values(), np.zeros(n))),
             gco2e_per_kwh=_floats(np.divide(grams, meter, out=home.copy(), where=meter > 0)),
-            kgco2e=_floats(kg_from_g(1.0) * grams * self.lit / 60.0),
+            kgco2e=_floats(kg_from_g(1.0) * grams * self.lit / MINUTES_PER_HOUR),
         )
 
     def _workload(self, workload: int, seen: Seen) -> WorkloadReplay:
@@ -265,7 +266,7 @@ class Readings:
         deployed, bins = pool.deployed, pool.station.bins
         plan, hours = deployed.plan, self.hours()
         up_h = float(np.array(deployed.up_by_hour) @ hours)
-        busy_s, batch_s = sum(bins.busy_s), sum(bins.batch_s)
+        busy_s, batch_s = sum(bins.busy_s[: self.n]), sum(bins.batch_s[: self.n])
         return PoolReplay(
             site=plan.site,
             workloads=plan.workloads,
@@ -287,7 +288,7 @@ def _quantiles(sketch: Sketch) -> Quantiles:
     return Quantiles(mean=sketch.mean, p50=p50, p90=p90, p99=p99)
 
 
-def _fit(values: list[int] | list[float], n: int) -> Array:
+def _fit(values: list[int] | list[float] | Array, n: int) -> Array:
     """The first n, with zeros behind where there are fewer."""
     cut = np.array(values[:n], dtype=float)
     return np.pad(cut, (0, n - len(cut)))

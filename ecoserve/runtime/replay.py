@@ -111,10 +111,9 @@ class Run:
         if self.dispatcher.desks:
             self.dispatcher.new_hour(0.0)
             clock.at(0.0, self.dispatcher, None)
-        last = self._arrivals(
-            trace, NEVER_S if settings.duration_s is None else settings.duration_s
-        )
-        self.end_s = last if settings.duration_s is None else settings.duration_s
+        asked = settings.duration_s
+        last = self._arrivals(trace, NEVER_S if asked is None else asked)
+        self.end_s = last if asked is None else asked
         self._settle()
 
     def _arrivals(self, trace: Iterable[Arrival], until_s: float) -> float:

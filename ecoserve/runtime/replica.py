@@ -30,8 +30,17 @@ class Request:
     """A request on its way; lengths in tokens, times in s of the replay."""
 
     __slots__ = (
-        "arrival_s", "extra_s", "first_s", "isl", "joined", "made", "osl", "ready", "share", "workload",
-    )  # fmt: skip
+        "arrival_s",
+        "extra_s",
+        "first_s",
+        "isl",
+        "joined",
+        "made",
+        "osl",
+        "ready",
+        "share",
+        "workload",
+    )
 
     def __init__(
         self, workload: int, arrival_s: float, isl: int, osl: int, share: float = 0.0
@@ -86,8 +95,16 @@ class Station:
     """What the replicas of one pool share."""
 
     __slots__ = (
-        "bins", "book", "chunk_tokens", "clock", "freed", "only", "pace", "preempted", "prompts",
-    )  # fmt: skip
+        "bins",
+        "book",
+        "chunk_tokens",
+        "clock",
+        "freed",
+        "only",
+        "pace",
+        "preempted",
+        "prompts",
+    )
 
     def __init__(
         self,
@@ -144,7 +161,7 @@ class Replica:
         "start_s",
         "station",
         "steps",
-    )  # fmt: skip
+    )
 
     def __init__(self, station: Station, index: int) -> None:
         self.station = station
@@ -366,9 +383,19 @@ class Prompter:
     """
 
     __slots__ = (
-        "closed", "count", "index", "is_busy", "kv_s_per_token", "link_free_s", "load", "n_online",
-        "onward", "queue", "start_s", "station",
-    )  # fmt: skip
+        "closed",
+        "count",
+        "index",
+        "is_busy",
+        "kv_s_per_token",
+        "link_free_s",
+        "load",
+        "n_online",
+        "onward",
+        "queue",
+        "start_s",
+        "station",
+    )
 
     def __init__(self, station: Station, index: int, kv_s_per_token: float, onward: Event) -> None:
         self.station = station
