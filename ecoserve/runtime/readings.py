@@ -164,19 +164,13 @@ class Readings:
 
     def layers(self) -> tuple[PowerLayer, ...]:
         """IT power by minute: every workload on accelerators and hosts, and what stands."""
-        found: dict[tuple[str, str, int, int], Array] = {}
+        found: dict[tuple[int, int, bool], Array] = {}
         for number, pool in enumerate(self.run.pools):
-            side = "host" if pool.deployed.role == "host_cpu" else "accelerator"
+            on_host = pool.deployed.role == "host_cpu"
             for traffic in pool.deployed.traffic:
-                online = self.run.seen[traffic.workload].is_online
-                key = (
-                    "online" if online else "offline",
-                    side,
-                    pool.deployed.site,
-                    traffic.workload,
-                )
-                kw = self.kwh(number, traffic.workload)[: self.n] * 60.0
-                found[key] = found.get(key, np.zeros(self.n)) + np.pad(kw, (0, self.n - len(kw)))
+                key = traffic.workload, pool.deployed.site, on_host
+                kw = _fit(self.kwh(number, traffic.workload), self.n) * MINUTES_PER_HOUR
+                found[key] = found.get(key, np.zeros(self.n)) + kw
         demands, sites = self.deployment.demands, self.deployment.sites
         working = [
             PowerLayer(

@@ -55,12 +55,7 @@ def drawn(
     chosen = range(len(demands)) if only is None else only
     streams = np.random.SeedSequence(seed).spawn(len(demands))
     dice = [np.random.default_rng(stream) for stream in streams]
-    parts = [
-        _drawn_workload(
-            demands[w], w, start_h, duration_s, burst, np.random.default_rng(streams[w])
-        )
-        for w in chosen
-    ]
+    parts = [_drawn_workload(demands[w], w, start_h, duration_s, burst, dice[w]) for w in chosen]
     return parts[0] if len(parts) == 1 else heapq.merge(*parts)
 
 
