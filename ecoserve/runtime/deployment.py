@@ -45,6 +45,8 @@ class Traffic:
     workload: int
     weight: Array
     """Share of the cell's requests, over all lengths of answers."""
+    flow_rps: Array
+    """Requests of the cell that it is planned to serve, on the mean day."""
     share: Array
     """Of a replica that such a request is planned to take, over all lengths of answers."""
     load_s: Array
@@ -239,6 +241,7 @@ def _traffic(
     return Traffic(
         workload=index,
         weight=np.where(weight > LOWEST_SHARE, weight, 0.0),
+        flow_rps=served,
         share=mean(1.0 / service.batch),
         load_s=mean(service.load_s),
         extra_s=front + (trip_s if starts else 0.0),

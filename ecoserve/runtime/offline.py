@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecoserve.runtime.deployment import Traffic
 from ecoserve.runtime.replica import Clock, Request
 from ecoserve.runtime.routing import Path, Router, RunningPool
 from ecoserve.runtime.trace import hour_at
@@ -161,7 +162,16 @@ OFFLINES: Final[Mapping[str, type[AtOnce] | type[SpareCapacity] | type[CarbonAwa
 class Desk:
     """Waiting requests of one workload for one pool."""
 
-    __slots__ = ("backlog", "credit", "credit_per_s", "deadline_s", "path", "rate_rps", "workload")
+    __slots__ = (
+        "backlog",
+        "credit",
+        "credit_per_s",
+        "deadline_s",
+        "full",
+        "path",
+        "rate_rps",
+        "workload",
+    )
 
     def __init__(self, workload: int, path: Path, deadline_s: float, rate_rps: Array) -> None:
         self.workload = workload
@@ -173,6 +183,8 @@ class Desk:
         self.credit = 0.0
         """Requests that may start."""
         self.credit_per_s = 0.0
+        self.full = 1.0 + 2.0 * TICK_S / self.takes_s
+        """Load up to which a replica gets more, so that its batch stays full between two looks."""
 
     @property
     def pool(self) -> RunningPool:
@@ -180,18 +192,20 @@ class Desk:
         return self.path.first
 
     @property
+    def _traffic(self) -> Traffic:
+        return next(t for t in self.pool.deployed.traffic if t.workload == self.workload)
+
+    @property
     def load_s(self) -> float:
         """Replica-seconds of a mean request."""
-        traffic = next(t for t in self.pool.deployed.traffic if t.workload == self.workload)
-        weight = np.array(self.path.weight)
-        return float(weight @ traffic.load_s / weight.sum())
+        traffic = self._traffic
+        return float(traffic.flow_rps @ traffic.load_s / traffic.flow_rps.sum())
 
     @property
     def takes_s(self) -> float:
         """How long a mean request runs in a full batch."""
-        traffic = next(t for t in self.pool.deployed.traffic if t.workload == self.workload)
-        weight = np.array(self.path.weight)
-        return float(weight @ (traffic.load_s / traffic.share) / weight.sum())
+        traffic = self._traffic
+        return float(traffic.flow_rps @ (traffic.load_s / traffic.share) / traffic.flow_rps.sum())
 
 
 class Dispatcher:
@@ -244,7 +258,7 @@ class Dispatcher:
             request = backlog.peek(desk.workload)
             cell = self.router.cell(request)
             request.share = desk.path.first_share[cell]
-            place, replica = _room(desk.pool, place, floor, request.share)
+            place, replica = _room(desk.pool, place, floor, request.share, desk.full)
             if replica is None and not is_urgent:
                 return
             if replica is None:
@@ -270,7 +284,7 @@ class Dispatcher:
             return False
         request.share = path.first_share[cell]
         top = path.first.up - 1
-        _, replica = _room(path.first, top, self._floor(path.first, now), request.share)
+        _, replica = _room(path.first, top, self._floor(path.first, now), request.share, desk.full)
         if replica is None:
             return self.router.send_on(request, path, paths, now)
         request.extra_s = path.extra_s
@@ -339,12 +353,12 @@ def _free_s(pool: RunningPool, hour: int, horizon: int) -> Array:
     return np.asarray(usable * SECONDS_PER_HOUR)
 
 
-def _room(pool: RunningPool, place: int, floor: int, share: float) -> tuple[int, Any]:
-    """From replica ``place`` down to ``floor`` the first with room and no online work."""
+def _room(pool: RunningPool, place: int, floor: int, share: float, full: float) -> tuple[int, Any]:
+    """From replica ``place`` down to ``floor`` the first that is not ``full`` of offline work."""
     replicas = pool.replicas
     while place >= floor:
         replica = replicas[place]
-        if not replica.n_online and (replica.load + share <= 1.0 or not replica.count):
+        if not replica.n_online and (replica.load + share <= full or not replica.count):
             return place, replica
         place -= 1
     return place, None

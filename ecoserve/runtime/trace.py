@@ -169,3 +169,13 @@ def _on_our_clock(
             order.n_too_late += 1
             time_s = last
         yield (time_s - origin) / speed, workload, isl, osl
+
+
+def beside(main: Iterable[Arrival], others: Iterator[Arrival]) -> Iterator[Arrival]:
+    """Both in the order of their arrival, to the end of ``main``."""
+    other = next(others, None)
+    for row in main:
+        while other is not None and other[0] <= row[0]:
+            yield other
+            other = next(others, None)
+        yield row
