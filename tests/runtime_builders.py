@@ -12,6 +12,8 @@ from ecoserve.runtime.replica import Clock, Replica, Request, Station
 STEP_S, PER_SEQUENCE_S, PER_TOKEN_S, PER_PROMPT_TOKEN_S = 0.01, 0.001, 1e-6, 0.001
 FLOOR_W, STEP_J, PER_TOKEN_J, PROMPT_W = 100.0, 2.0, 1e-3, 500.0
 NEVER = 1e9
+MINUTES = 2000
+"""Of bins that are open from the beginning."""
 
 
 def round_pace(
@@ -38,20 +40,6 @@ def round_pace(
     )
 
 
-class Minutes:
-    """Opens the minutes of the bins while anything is under way."""
-
-    def __init__(self, clock: Clock, bins: Sequence[Bins]) -> None:
-        self.clock, self.bins = clock, bins
-        clock.at(60.0, self, None)
-
-    def due(self, now: float, stamp: None) -> None:
-        for bins in self.bins:
-            bins.open_minute()
-        if self.clock.events:
-            self.clock.at(now + 60.0, self, None)
-
-
 class Rig:
     """Replicas of one station with its clock and books."""
 
@@ -63,7 +51,8 @@ class Rig:
             pace, {0: pace.prompts(0.0)}, chunk_tokens, self.clock, self.bins, book
         )
         self.replicas = [Replica(self.station, i) for i in range(n)]
-        Minutes(self.clock, [self.bins])
+        for _ in range(MINUTES):
+            self.bins.open_minute()
 
     def serve(self, rows: Sequence[tuple[float, int, int]]) -> list[tuple[float, float]]:
         """First token and end of each (arrival, input, output), all on the first replica."""

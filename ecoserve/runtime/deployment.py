@@ -16,6 +16,7 @@ from ecoserve.catalog import Catalog
 from ecoserve.demand import WorkloadDemand, workload_demands
 from ecoserve.offers import nic_gb_per_s
 from ecoserve.options import KV_LINK_EFFICIENCY, services
+from ecoserve.performance import prefill_s
 from ecoserve.plan import FleetEntry, Plan, Pool, Role, ServedTraffic
 from ecoserve.power import cpu_pool_w, power_model, server_idle_w
 from ecoserve.rows import Server
@@ -36,6 +37,9 @@ SMALL_CHUNK_TOKENS = 2048
 CHUNK_MEMORY_GB = 75.0
 """70 GiB."""
 LOWEST_SHARE = 1e-9
+PATIENCE = 0.25
+"""Of the TTFT limit, for which prompts wait rather than begin another replica."""
+MOST_PATIENCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,8 @@ class DeployedPool:
     """Of them, how many online work is planned to take, bursts and headroom included."""
     kv_s_per_token: float
     """Transfer time of a token's KV cache; 0 where nothing is sent."""
+    patience: int
+    """Prompts that may wait in front of a replica before the next one is begun."""
     standby_kw: float
     """A replica's part of what its server draws while it is on."""
 
@@ -206,8 +212,21 @@ def _pool(
         up_by_hour=pool.replicas_by_hour,
         online_by_hour=tuple(float(n) for n in online),
         kv_s_per_token=replica.kv_bytes_per_token / (nic * BYTES_PER_GB) if sends else 0.0,
+        patience=_patience(pool, demands, service),
         standby_kw=standby_kw if pool.accelerator else 0.0,
     )
+
+
+def _patience(pool: Pool, demands: Sequence[WorkloadDemand], service: Service) -> int:
+    """How many mean prompts take ``PATIENCE`` of the shortest TTFT limit; at least one."""
+    found = [MOST_PATIENCE]
+    for demand in demands:
+        slo = demand.workload.slo
+        if slo is not None and demand.workload.name in pool.workloads:
+            mean = np.array([float(demand.fraction @ demand.isl_tokens)])
+            seconds = prefill_s(service.device.replica, mean, demand.workload.prefix_cache_hit)
+            found.append(int(PATIENCE * slo.ttft_s / float(seconds[0])))
+    return max(1, min(found))
 
 
 def _bucket_shares(row: ServedTraffic, demand: WorkloadDemand) -> Array:
@@ -227,7 +246,8 @@ def _traffic(
     """Means over the answers' lengths, which nobody knows when a request comes."""
     n = int(cell.max()) + 1
     flow = demand.rate_rps * shares
-    rate, served = np.bincount(cell, demand.rate_rps, n), np.bincount(cell, flow, n)
+    rate = np.asarray(np.bincount(cell, demand.rate_rps, n), dtype=float)
+    served = np.asarray(np.bincount(cell, flow, n), dtype=float)
 
     def mean(values: Array) -> Array:
         """By cell, of what is served; where nothing is, of all."""

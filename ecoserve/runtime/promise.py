@@ -58,7 +58,7 @@ def gaps(
         *(
             _attainment_gap(readings, workload, pools)
             for workload in workloads
-            if workload.percentile is not None
+            if workload.percentile is not None and workload.requests
         ),
     )
 
@@ -206,7 +206,7 @@ def _why_late(
     )
     seen_rps = peak_rps(readings.run.arrivals[number])
     hours = readings.hours() > 0
-    planned_rps = float((demand.rate_rps.sum() * demand.peak_ratio[hours]).max())
+    planned_rps = float((demand.rate_rps.sum() * demand.peak_ratio[hours]).max(initial=0.0))
     planned_rps *= readings.scenario.policy.burst
     if seen_rps > planned_rps:
         words = (

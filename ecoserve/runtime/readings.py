@@ -228,10 +228,9 @@ class Readings:
         ]
         drawn = [self.facility(self.kwh(number, workload), site) for number, site in here]
         waiting = sum(len(d.backlog) for d in self.run.dispatcher.desks if d.workload == workload)
-        asked = max(seen.requests, 1)
 
         def share(count: int) -> float | None:
-            return count / asked if slo else None
+            return count / seen.requests if slo and seen.requests else None
 
         return WorkloadReplay(
             name=demand.workload.name,

@@ -201,7 +201,7 @@ class Run:
             replicas = [Prompter(station, i, link, self.router) for i in range(n)]
         else:
             replicas = [Replica(station, i) for i in range(n)]
-        placement = self.router.routing.placements[deployed.role](replicas)
+        placement = self.router.routing.placements[deployed.role](replicas, deployed)
         pool.staff(list(replicas), placement)
 
     def _paths(self, workload: int) -> list[Path]:

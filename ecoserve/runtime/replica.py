@@ -288,6 +288,8 @@ class Replica:
         self.chunk_s = self.chunk_j = 0.0
         if self.held + self.batch > capacity:
             self._preempt()
+            if not self.batch:  # a long prompt took the room: on with it
+                self._admit(pace)
         elif self.queue or self.partial is not None:
             self._admit(pace)
         batch = self.batch

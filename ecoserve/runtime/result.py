@@ -42,7 +42,8 @@ class WorkloadReplay:
     percentile: float | None
     """Of the SLO; None for offline work, like the three shares."""
     ttft_attainment: float | None
-    """Share of the requests within the limit, those not served counting as late."""
+    """Share of the requests within the limit, those not served counting as late; None where none
+    came."""
     tpot_attainment: float | None
     both_attainment: float | None
     ttft_s: Quantiles

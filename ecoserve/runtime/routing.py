@@ -17,7 +17,7 @@ from ecoserve.runtime.meters import Book
 from ecoserve.runtime.replica import Request, Station
 
 FULL = 0.99
-"""Load from which a replica counts as full."""
+"""Share of the most load from which a replica counts as full."""
 FEW = 24
 """Up to so many replicas are looked through one by one."""
 PROMPT_SPILL_TOKENS = 8192
@@ -42,14 +42,17 @@ class Placement(Protocol):
 
 
 class Packing:
-    """Fills replicas to their planned batch, lowest number first, and leaves the others idle.
+    """Fills replicas, lowest number first, and leaves the others idle.
 
-    One with a prompt waiting, or with offline work, is passed over for online requests while
-    another has room.
+    As full as the plan has them at most: to its utilisation of the planned batch, so that headroom
+    is left to those who are here already. One with ``patience`` prompts waiting, or with offline
+    work, is passed over for online requests while another has room.
     """
 
-    def __init__(self, replicas: Sequence[Any]) -> None:
+    def __init__(self, replicas: Sequence[Any], deployed: DeployedPool) -> None:
         self.replicas = replicas
+        self.patience = deployed.patience
+        self.full = deployed.plan.planned_utilisation
         self.open: list[int] = []
         self.up = 0
 
@@ -58,24 +61,26 @@ class Packing:
         self.up = up
         self.open = []
         for replica in self.replicas:
-            replica.closed = replica.index >= up or replica.load >= FULL
+            replica.closed = replica.index >= up or replica.load >= FULL * self.full
             if not replica.closed:
                 self.open.append(replica.index)
 
     def choose(self, request: Request, *, is_online: bool) -> Any:
         """The first with room."""
         share, opened, replicas = request.share, self.open, self.replicas
+        patience, full = self.patience, self.full
         second = None
         place = 0
         while place < len(opened):
             replica = replicas[opened[place]]
             load = replica.load
-            if load >= FULL:
+            if load >= FULL * full:
                 replica.closed = True
                 del opened[place]
                 continue
-            if load + share <= 1.0 or not replica.count:
-                if not replica.queue and (not is_online or replica.count == replica.n_online):
+            if load + share <= full or not replica.count:
+                alone = not is_online or replica.count == replica.n_online
+                if alone and len(replica.queue) < patience:
                     return replica
                 if second is None or len(replica.queue) < len(second.queue):
                     second = replica
@@ -88,7 +93,7 @@ class Packing:
 
     def freed(self, replica: Any) -> None:
         """Back on the list."""
-        if replica.load < FULL and replica.index < self.up:
+        if replica.load < FULL * self.full and replica.index < self.up:
             replica.closed = False
             insort(self.open, replica.index)
 
@@ -96,7 +101,7 @@ class Packing:
 class LeastLoaded:
     """Join the shortest queue, measured by the estimated load."""
 
-    def __init__(self, replicas: Sequence[Any]) -> None:
+    def __init__(self, replicas: Sequence[Any], _deployed: DeployedPool | None = None) -> None:
         self.replicas = replicas
         self.up = 0
         self._heap: list[tuple[float, int]] = []
@@ -141,7 +146,7 @@ class LeastLoaded:
 class TakingTurns:
     """One after the other, whatever their load."""
 
-    def __init__(self, replicas: Sequence[Any]) -> None:
+    def __init__(self, replicas: Sequence[Any], _deployed: DeployedPool | None = None) -> None:
         self.replicas = replicas
         self.up = 0
         self._next = 0
@@ -219,7 +224,7 @@ class Path:
 class Routing(Protocol):
     """Picks the path of a request."""
 
-    placements: Mapping[str, Callable[[Sequence[Any]], Placement]]
+    placements: Mapping[str, Callable[[Sequence[Any], DeployedPool], Placement]]
     """By role."""
 
     def path(self, paths: Sequence[Path], cell: int, request: Request) -> Path:
@@ -229,7 +234,7 @@ class Routing(Protocol):
 class PlanWeights:
     """The plan's share of every length; packing in pools that decode, shortest queue in prefill."""
 
-    placements: Mapping[str, Callable[[Sequence[Any]], Placement]] = {
+    placements: Mapping[str, Callable[[Sequence[Any], DeployedPool], Placement]] = {
         "mixed": Packing,
         "decode": Packing,
         "prefill": LeastLoaded,
@@ -253,7 +258,7 @@ class PlanWeights:
 class PlanShortestQueue(PlanWeights):
     """The plan's shares, then the shortest queue everywhere."""
 
-    placements: Mapping[str, Callable[[Sequence[Any]], Placement]] = dict.fromkeys(
+    placements: Mapping[str, Callable[[Sequence[Any], DeployedPool], Placement]] = dict.fromkeys(
         ("mixed", "decode", "prefill", "host_cpu"), LeastLoaded
     )
 
@@ -261,7 +266,7 @@ class PlanShortestQueue(PlanWeights):
 class EvenTurns:
     """Paths and replicas one after the other, whatever the plan says: the floor."""
 
-    placements: Mapping[str, Callable[[Sequence[Any]], Placement]] = dict.fromkeys(
+    placements: Mapping[str, Callable[[Sequence[Any], DeployedPool], Placement]] = dict.fromkeys(
         ("mixed", "decode", "prefill", "host_cpu"), TakingTurns
     )
 
@@ -357,8 +362,10 @@ class Router:
         replica = path.first.pick(request, path.first_share[cell], is_online=online)
         if replica is None and len(paths) > 1:
             for other in paths:
+                if not other.weight[cell] or (other.second is not None and not other.second.up):
+                    continue
                 replica = other.first.pick(request, other.first_share[cell], is_online=online)
-                if replica is not None and (other.second is None or other.second.up):
+                if replica is not None:
                     self.spilled += 1
                     path = other
                     break
@@ -385,7 +392,7 @@ class Router:
         replica = pool.pick(stamp, path.second_share[cell], is_online=online)
         if replica is None:
             for other in self.paths[stamp.workload]:
-                if other.second is None or other.second is pool or not other.second.up:
+                if other.second is None or not other.weight[cell] or not other.second.up:
                     continue
                 if stamp.isl + stamp.osl < other.capacity_tokens:
                     replica = other.second.pick(stamp, other.second_share[cell], is_online=online)

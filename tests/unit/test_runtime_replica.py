@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,12 +12,16 @@ from hypothesis import strategies as st
 from ecoserve.performance import accelerator_replica, decode_step_s, prefill_s
 from ecoserve.power import accelerator_w, decode_utilisation, power_model, prefill_pace
 from ecoserve.runtime.pace import Pace, accelerator_pace
+from ecoserve.runtime.sketch import Sketch
 from tests.builders import BIG, TOY, serving, tiny_catalog
 from tests.runtime_builders import (
     FLOOR_W,
+    PER_PROMPT_TOKEN_S,
+    PER_SEQUENCE_S,
     PER_TOKEN_J,
     PROMPT_W,
     STEP_J,
+    STEP_S,
     Rig,
     Stepper,
     round_pace,
@@ -165,3 +171,39 @@ def test_steps_that_are_not_affine_stay_within_a_thousandth(norm, cap):
         joules = first_j + slope_j * batch * context + pace.floor_w * seconds
         above_idle = (exact.watts[0] - BIG.idle_w) * exact.seconds[0] / 0.8
         assert min(joules, pace.cap_w * seconds) == pytest.approx(float(above_idle), rel=2e-3)
+
+
+def mean_wait_s(lengths: np.ndarray, rate_rps: float, seed: int) -> tuple[float, float]:
+    """Mean time in line before one replica that takes one prompt at a time, and its mean work."""
+    rng = np.random.default_rng(seed)
+    arrivals = np.cumsum(rng.exponential(1.0 / rate_rps, len(lengths)))
+    rig = Rig(round_pace(max_seqs=1, per_token_s=0.0))
+    rows = list(zip(arrivals.tolist(), lengths.tolist(), [1] * len(lengths), strict=True))
+    rig.serve(rows)
+    service = float(lengths.mean()) * PER_PROMPT_TOKEN_S + STEP_S + PER_SEQUENCE_S
+    return rig.seen.ttft.mean - service, service
+
+
+def test_deterministic_prompts_wait_as_in_m_d_1():
+    # rho D / (2 (1 - rho)) with D = 0.5 s and rho = 0.6.
+    waited, service = mean_wait_s(np.full(20_000, 489), 0.6 / 0.5, seed=1)
+    assert service == pytest.approx(0.5)
+    assert waited == pytest.approx(0.6 * 0.5 / (2 * 0.4), rel=0.05)
+
+
+def test_exponential_prompts_wait_as_in_m_m_1():
+    # rho S / (1 - rho) with S = 2.011 s and rho = 0.5.
+    tokens = np.random.default_rng(2).exponential(2000.0, 20_000).astype(int) + 1
+    waited, service = mean_wait_s(tokens, 0.5 / 2.011, seed=3)
+    assert waited == pytest.approx(0.5 * service / 0.5, rel=0.06)
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(st.floats(1e-5, 1e6), min_size=1, max_size=300), share=st.floats(0, 1))
+def test_quantiles_of_the_sketch_are_within_one_per_cent(values, share):
+    sketch = Sketch()
+    for value in values:
+        sketch.add(value)
+    rank = max(1, math.ceil(share * len(values) - 1e-9))
+    assert sketch.quantile(share) == pytest.approx(sorted(values)[rank - 1], rel=0.0101)
+    assert sketch.mean == pytest.approx(sum(values) / len(values))
