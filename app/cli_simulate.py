@@ -65,7 +65,7 @@ StartHour = Annotated[
     ),
 ]  # fmt: skip
 Routing = Annotated[
-    Literal["plan", "shortest_queue", "splitwise", "round_robin"],
+    Literal["packed", "plan", "shortest_queue", "splitwise", "round_robin"],
     typer.Option(help="How requests find their replica."),
 ]
 OfflinePolicy = Annotated[
@@ -89,7 +89,7 @@ def simulate(
     hours: Hours = None,
     start_hour: StartHour = None,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
-    routing: Routing = "plan",
+    routing: Routing = "packed",
     offline: OfflinePolicy = "carbon",
     forecast_error: ForecastError = 0.0,
     fix: Annotated[

@@ -275,7 +275,7 @@ class Dispatcher:
     def arrive(self, request: Request, paths: Sequence[Path], now: float) -> bool:
         """Takes offline work that comes; True where it started at once."""
         cell = self.router.cell(request)
-        path = self.router.routing.path(paths, cell, request)
+        path = self.router.routing.path(paths, cell, request, is_online=False)
         desk = self._desks.get((request.workload, path.first.number))
         if path.second is not None or desk is None:
             return self.router.send_on(request, path, paths, now)

@@ -39,7 +39,7 @@ class Settings:
     """Hour of the day at the first second, on the users' clock."""
     duration_s: float | None = None
     """None: to the last arrival."""
-    routing: str = "plan"
+    routing: str = "packed"
     """One of :data:`~ecoserve.runtime.routing.ROUTINGS`."""
     offline: str = "carbon"
     """One of :data:`~ecoserve.runtime.offline.OFFLINES`."""

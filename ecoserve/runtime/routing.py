@@ -199,6 +199,11 @@ class RunningPool:
         self.up = up
         self.placement.resize(up)
 
+    def has_room(self, request: Request, share: float) -> bool:
+        """Whether the placement finds a replica with room."""
+        request.share = share
+        return self.placement.choose(request, is_online=True) is not None
+
     def pick(self, request: Request, share: float, *, is_online: bool) -> Any:
         """The replica it goes to; None where no replica has room."""
         request.share = share
@@ -227,7 +232,7 @@ class Routing(Protocol):
     placements: Mapping[str, Callable[[Sequence[Any], DeployedPool], Placement]]
     """By role."""
 
-    def path(self, paths: Sequence[Path], cell: int, request: Request) -> Path:
+    def path(self, paths: Sequence[Path], cell: int, request: Request, *, is_online: bool) -> Path:
         """One of the workload's paths, all of which have the memory."""
 
 
@@ -241,7 +246,7 @@ class PlanWeights:
         "host_cpu": Packing,
     }
 
-    def path(self, paths: Sequence[Path], cell: int, request: Request) -> Path:
+    def path(self, paths: Sequence[Path], cell: int, request: Request, *, is_online: bool) -> Path:
         """The one that is furthest behind its share."""
         best, most, total = paths[0], -1e300, 0.0
         for path in paths:
@@ -253,6 +258,24 @@ class PlanWeights:
                     best, most = path, owed
         best.owed[cell] -= total
         return best
+
+
+class PackedPaths(PlanWeights):
+    """Online requests take the first path, by the plan's shares, that has room for their length.
+
+    So whole pools stay idle, as they do in the plan's account. Offline work is split by the plan's
+    weights, which decide what of it may wait.
+    """
+
+    def path(self, paths: Sequence[Path], cell: int, request: Request, *, is_online: bool) -> Path:
+        """In the order of their shares; by the plan's weights where all are full."""
+        for path in paths if is_online else ():
+            if not path.weight[cell]:
+                continue
+            pool = path.second or path.first
+            if path.first.up and pool.up and pool.has_room(request, path.second_share[cell]):
+                return path
+        return super().path(paths, cell, request, is_online=is_online)
 
 
 class PlanShortestQueue(PlanWeights):
@@ -273,7 +296,7 @@ class EvenTurns:
     def __init__(self) -> None:
         self._turn = 0
 
-    def path(self, paths: Sequence[Path], cell: int, request: Request) -> Path:
+    def path(self, paths: Sequence[Path], cell: int, request: Request, *, is_online: bool) -> Path:
         """The next one that is up."""
         ready = [p for p in paths if p.first.up and (p.second is None or p.second.up)]
         self._turn += 1
@@ -287,7 +310,7 @@ class ClusterScheduling(PlanShortestQueue):
     queue is shortest, and to a mixed pool once more than 8,192 tokens wait there.
     """
 
-    def path(self, paths: Sequence[Path], cell: int, request: Request) -> Path:
+    def path(self, paths: Sequence[Path], cell: int, request: Request, *, is_online: bool) -> Path:
         """By the least prefill that waits."""
         apart = [p for p in paths if p.second is not None and p.first.up and p.second.up]
         mixed = [p for p in paths if p.second is None and p.first.up]
@@ -306,6 +329,7 @@ def _shortest(pool: RunningPool) -> float:
 
 ROUTINGS: Final[Mapping[str, Callable[[], Routing]]] = {
     "plan": PlanWeights,
+    "packed": PackedPaths,
     "shortest_queue": PlanShortestQueue,
     "splitwise": ClusterScheduling,
     "round_robin": EvenTurns,
@@ -351,9 +375,9 @@ class Router:
 
     def send(self, request: Request, paths: Sequence[Path], now: float) -> bool:
         """Offers it to a replica at once; False where none is up."""
-        return self.send_on(
-            request, self.routing.path(paths, self.cell(request), request), paths, now
-        )
+        online = self.is_online[request.workload]
+        path = self.routing.path(paths, self.cell(request), request, is_online=online)
+        return self.send_on(request, path, paths, now)
 
     def send_on(self, request: Request, path: Path, paths: Sequence[Path], now: float) -> bool:
         """The same along this path, or another where only that has room."""

@@ -72,7 +72,9 @@ def replayed(name: str, rows: Sequence[Arrival], **changes: object) -> Replay:
     return replay(plan, scenario, CATALOG, iter(rows), replace(Settings(), **changes))
 
 
-@pytest.mark.parametrize("routing", ["plan", "shortest_queue", "splitwise", "round_robin"])
+@pytest.mark.parametrize(
+    "routing", ["packed", "plan", "shortest_queue", "splitwise", "round_robin"]
+)
 @pytest.mark.parametrize("name", ["mixed", "apart", "batch"])
 def test_every_request_is_served_or_counted(name, routing):
     rows = traffic(name)
