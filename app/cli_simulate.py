@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,8 +70,11 @@ Routing = Annotated[
     typer.Option(help="How requests find their replica."),
 ]
 OfflinePolicy = Annotated[
-    Literal["carbon", "spare", "at_once"],
-    typer.Option(help="When offline work runs: in clean hours, as room comes, or as it comes."),
+    Literal["carbon", "spare", "at_once"] | None,
+    typer.Option(
+        help="When offline work runs: in clean hours, as room comes, or as it comes; by default in"
+        " clean hours where the scenario lets it move."
+    ),
 ]
 ForecastError = Annotated[
     float,
@@ -90,7 +94,7 @@ def simulate(
     start_hour: StartHour = None,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
     routing: Routing = "packed",
-    offline: OfflinePolicy = "carbon",
+    offline: OfflinePolicy = None,
     forecast_error: ForecastError = 0.0,
     fix: Annotated[
         bool, typer.Option("--fix", help="Plan again with more headroom until every limit holds.")
@@ -104,9 +108,10 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Replay traffic against the planned fleet: does it keep what the plan promises?"""
-    from app.replays import simulated
+    from app.replays import OwnTraffic, simulated
     from app.reports_simulate import simulation_record, simulation_report
     from ecoserve.planner import plan_fleet
+    from ecoserve.runtime.offline import default_offline
     from ecoserve.runtime.replay import Settings
     from ecoserve.scenario import check_scenario
 
@@ -120,13 +125,12 @@ def simulate(
     if trace is None:
         traffic: Traffic = _own_traffic(scenario, catalog, hours, start_hour, seed)
     else:
-        traffic = _log_traffic(scenario, catalog, trace, workload, speed, start_hour, seed)
-    asked_s = HOURS_OF_A_DAY if hours is None and trace is None else hours
+        traffic = _log_traffic(scenario, catalog, trace, workload, speed, hours, start_hour, seed)
     settings = Settings(
         start_h=traffic.start_h,
-        duration_s=None if asked_s is None else asked_s * SECONDS_PER_HOUR,
+        duration_s=traffic.duration_s if isinstance(traffic, OwnTraffic) else None,
         routing=routing,
-        offline=offline,
+        offline=offline or default_offline(scenario),
         forecast_error=forecast_error,
         seed=seed,
     )
@@ -168,6 +172,7 @@ def _log_traffic(
     trace: Path,
     workload: str | None,
     speed: str,
+    hours: float | None,
     start_hour: float | None,
     seed: int,
 ) -> LogTraffic:
@@ -186,6 +191,7 @@ def _log_traffic(
         scenario=scenario,
         start_h=float(peak_hour(demands[number])) if start_hour is None else start_hour,
         speed=ratio,
+        until_s=math.inf if hours is None else hours * SECONDS_PER_HOUR,
         seed=seed,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -41,6 +43,8 @@ class LogTraffic:
     start_h: float
     speed: float
     seed: int
+    until_s: float = math.inf
+    """Requests from here on are left out."""
     progress: Callable[[int, int], None] | None = None
     tally: LogTally = field(default_factory=LogTally)
     """Of the last reading: the rows that were left out, and the rest."""
@@ -52,7 +56,8 @@ class LogTraffic:
 
         self.tally, self.order = LogTally(), LogOrder()
         batches = requests(self.source, self.columns, self.tally, self.progress)
-        mine = from_log(batches, self.workload, speed=self.speed, order=self.order)
+        whole = from_log(batches, self.workload, speed=self.speed, order=self.order)
+        mine = itertools.takewhile(lambda row: row[0] < self.until_s, whole)
         others = [n for n in range(len(self.demands)) if n != self.workload]
         if not others:
             return mine

@@ -54,7 +54,8 @@ class Traffic:
     share: Array
     """Of a replica that such a request is planned to take, over all lengths of answers."""
     load_s: Array
-    """Replica-seconds of such a request as planned."""
+    """Replica-seconds of such a request as planned; of a socket shared with its host, with the
+    turns of the host in between."""
     extra_s: float
     """Front end and network, in front of the first token."""
     cached_ratio: float
@@ -181,6 +182,8 @@ def _pool(
     catalog: Catalog,
 ) -> DeployedPool:
     server = _built(catalog.server(pool.server), pool.variant.split("+")[0], catalog)
+    on_host = pool.role == "host_cpu"
+    pace_ratio = catalog.host_power_value("cpu_spare_ratio") if on_host else 1.0
     found: list[Traffic] = []
     online = np.zeros(HOURS_PER_DAY)
     service: Service | None = None
@@ -190,7 +193,7 @@ def _pool(
         service = _service(row.workload, pool, site, offered)
         shares = _bucket_shares(row, demand)
         trip = scenario.sites[site].round_trip_s if demand.is_online else 0.0
-        traffic = _traffic(index, demand, service, shares, cells[index][1], trip)
+        traffic = _traffic(index, demand, service, shares, cells[index][1], trip, pace_ratio)
         found.append(traffic)
         if demand.is_online:
             busy = float(demand.rate_rps @ (service.load_s * shares))
@@ -242,6 +245,7 @@ def _traffic(
     shares: Array,
     cell: NDArray[np.int64],
     trip_s: float,
+    pace_ratio: float,
 ) -> Traffic:
     """Means over the answers' lengths, which nobody knows when a request comes."""
     n = int(cell.max()) + 1
@@ -263,7 +267,7 @@ def _traffic(
         weight=np.where(weight > LOWEST_SHARE, weight, 0.0),
         flow_rps=served,
         share=mean(1.0 / service.batch),
-        load_s=mean(service.load_s),
+        load_s=mean(service.load_s) / pace_ratio,
         extra_s=front + (trip_s if starts else 0.0),
         cached_ratio=demand.workload.prefix_cache_hit,
     )

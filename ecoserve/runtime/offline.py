@@ -19,6 +19,7 @@ from ecoserve.runtime.deployment import Traffic
 from ecoserve.runtime.replica import Clock, Request
 from ecoserve.runtime.routing import Path, Router, RunningPool
 from ecoserve.runtime.trace import hour_at
+from ecoserve.scenario import Scenario
 from ecoserve.units import HOURS_PER_DAY, SECONDS_PER_HOUR
 
 Array = NDArray[np.float64]
@@ -28,6 +29,11 @@ LEAD_S = 900.0
 """Work starts at the latest so long before its deadline, beside twice the time it takes."""
 TRIM_ROWS = 65_536
 ALL = np.inf
+
+
+def default_offline(scenario: Scenario) -> str:
+    """The policy that the plan counts on."""
+    return "carbon" if scenario.levers.shift else "at_once"
 
 
 class Backlog:

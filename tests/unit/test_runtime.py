@@ -108,12 +108,10 @@ def test_the_same_seed_gives_the_same_replay():
 
 
 def test_littles_law():
-    # Mean requests in batches = arrivals per second x mean time there, wait included.
+    # Time spent over the time passed = mean of those waiting and running, counted by minute.
     seen = replayed("apart", traffic("apart", hours=0.5))
     (chat,) = seen.workloads
-    rate = chat.requests / seen.simulated_s
     in_line = np.mean(seen.minutes.running) + np.mean(seen.minutes.waiting)
-    assert chat.in_system == pytest.approx(rate * chat.in_system / rate)
     assert in_line == pytest.approx(chat.in_system, rel=0.1)
 
 
@@ -291,3 +289,45 @@ def test_more_headroom_repairs_a_plan_that_misses():
     assert not mended.gave_up
     assert mended.last.headroom > mended.rounds[0].headroom
     assert mended.cost_kgco2e_per_year > 0
+
+
+def test_offline_work_runs_on_the_spare_half_of_host_cpus():
+    # CPUs draw no more when busy, so the plan puts the batch there; half of a socket is spare.
+    catalog = tiny_catalog(host_power={"cpu_busy_ratio": 0.3})
+    scenario = tiny_scenario(online(), offline(rate_rps=2.0), levers={"phases_apart": False})
+    plan = plan_fleet(scenario, catalog, "quick")
+    deployed = deploy(plan, scenario, catalog)
+    hosts = next(pool for pool in deployed.pools if pool.role == "host_cpu")
+    rows = drawn(deployed.demands, start_h=10.0, duration_s=600.0, burst=1.0, seed=1)
+    chosen = Settings(start_h=10.0, duration_s=600.0, offline="spare", carry_in=False)
+    seen = replay(plan, scenario, catalog, rows, chosen)
+    assert seen.workload("batch").served > 0.9 * seen.workload("batch").requests
+    assert seen.workload("batch").facility_energy_kwh == 0.0
+    pool = next(pool for pool in seen.pools if pool.role == "host_cpu")
+    assert pool.utilisation > 0
+    assert hosts.pace.coefficients(1, 0.0)[0] == pytest.approx(2 * 0.0213, rel=0.01)
+
+
+def test_servers_wake_before_their_hour():
+    # Two Big servers from 4 h on, one before: the second wakes 100 s earlier.
+    scenario = tiny_scenario(
+        online(rate_rps=150.0, profile="peaked"), levers={"park": True}, policy={"min_replicas": 1}
+    )
+    plan = plan_fleet(scenario, CATALOG, "quick")
+    (entry,) = plan.fleet
+    on = entry.on_by_hour
+    hour = next(h for h in range(1, 24) if on[h] > on[h - 1])
+    asked = Settings(start_h=hour - 1.0, duration_s=3600.0)
+    seen = replay(plan, scenario, CATALOG, [(0.0, 0, 1, 1)], asked)
+    parked_kw, on_kw = 0.02, 1.3125
+    standing = on[hour - 1] * on_kw + (entry.count - on[hour - 1]) * parked_kw
+    waking = (on[hour] - on[hour - 1]) * (on_kw - parked_kw) * 100 / 3600
+    assert seen.totals.facility_energy_kwh == pytest.approx(1.25 * (standing + waking), rel=1e-4)
+    assert seen.minutes.it_power_kw[-1] > seen.minutes.it_power_kw[-3]
+
+
+def test_a_log_of_nothing_is_a_replay_of_nothing():
+    seen = replayed("mixed", [])
+    (chat,) = seen.workloads
+    assert (chat.requests, chat.attainment, seen.simulated_s) == (0, None, 0.0)
+    assert seen.totals.facility_energy_kwh == seen.planned.facility_energy_kwh == 0.0
