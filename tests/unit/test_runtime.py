@@ -46,8 +46,8 @@ SCENARIOS = {
     ),
     "batch": (
         tiny_scenario(
-            online(mix="two", rate_rps=4.0),
-            offline(rate_rps=2.0, deadline_h=8),
+            online(mix="two", rate_rps=1.0),
+            offline(rate_rps=1.0, deadline_h=8),
             levers={"phases_apart": False},
         ),
         ANYWHERE,
@@ -159,31 +159,31 @@ def test_a_request_larger_than_every_memory_is_counted_not_served():
 def test_offline_work_waits_for_clean_hours_and_keeps_its_deadline():
     # The sunny grid is clean from 10 to 16 h; work of the morning has eight hours.
     plan, scenario = planned("batch")
-    rows = traffic("batch", hours=6.0, start_h=6.0)
+    rows = traffic("batch", hours=4.0, start_h=8.0)
 
     def again() -> list[Arrival]:
         return rows
 
-    day = Settings(start_h=6.0, duration_s=6 * 3600.0)
+    day = Settings(start_h=8.0, duration_s=4 * 3600.0)
     saved = scheduling_saving(plan, scenario, CATALOG, again, day)
     assert saved.aware.deadline_misses == saved.aware.started_late == 0
     assert saved.aware.workload("batch").served == saved.blind.workload("batch").served
     assert saved.ratio > 0.3
-    assert saved.aware.minutes.deferred[120] > 0 == saved.blind.minutes.deferred[120]
+    assert saved.aware.minutes.deferred[100] > 0 == saved.blind.minutes.deferred[100]
 
 
 def test_work_that_cannot_keep_its_deadline_is_counted():
-    # A burst of 30,000 prompts at once, far beyond what starts within the hour.
+    # A burst of 8,000 prompts at once, far beyond what starts within the hour.
     scenario = tiny_scenario(
         online(mix="two", rate_rps=4.0), offline(rate_rps=2.0, deadline_h=1),
         levers={"phases_apart": False},
     )  # fmt: skip
     plan = plan_fleet(scenario, CATALOG, "quick")
-    rows = [(0.0, 1, 4000, 2000)] * 30_000
+    rows = [(0.0, 1, 4000, 2000)] * 8_000
     for policy in ("at_once", "spare", "carbon"):
         chosen = Settings(offline=policy, duration_s=60.0, drain=True, carry_in=False)
         seen = replay(plan, scenario, CATALOG, rows, chosen).workload("batch")
-        assert seen.served + seen.unserved == 30_000
+        assert seen.served + seen.unserved == 8_000
         assert seen.deadline_misses > 0
 
 
