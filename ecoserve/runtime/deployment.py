@@ -33,7 +33,8 @@ CHUNK_TOKENS = 8192
 """Tokens of prompts that a step takes beside the batch: ``max_num_batched_tokens``, which vLLM sets
 to this on accelerators with 70 GiB and more when it serves."""
 SMALL_CHUNK_TOKENS = 2048
-"""The same on smaller accelerators and on CPUs."""
+"""The same on smaller accelerators, on A100s and on CPUs."""
+SMALL_CHUNKS_ON = "a100"
 CHUNK_MEMORY_GB = 75.0
 """70 GiB."""
 LOWEST_SHARE = 1e-9
@@ -202,15 +203,12 @@ def _pool(
     replica = service.device.replica
     nic = KV_LINK_EFFICIENCY * nic_gb_per_s(server) * pool.tp / server.n_accelerators
     sends = pool.role == "prefill"
-    big = bool(pool.accelerator) and (
-        catalog.accelerator(pool.accelerator).memory_gb >= CHUNK_MEMORY_GB
-    )
     standby_kw = kw_from_w(server_idle_w(server, catalog)) * pool.tp / server.n_accelerators
     return DeployedPool(
         plan=pool,
         site=site,
         pace=_pace(pool, service, server, scenario, catalog),
-        chunk_tokens=CHUNK_TOKENS if big else SMALL_CHUNK_TOKENS,
+        chunk_tokens=_chunk_tokens(pool.accelerator, catalog),
         traffic=tuple(found),
         up_by_hour=pool.replicas_by_hour,
         online_by_hour=tuple(float(n) for n in online),
@@ -218,6 +216,13 @@ def _pool(
         patience=_patience(pool, demands, service),
         standby_kw=standby_kw if pool.accelerator else 0.0,
     )
+
+
+def _chunk_tokens(accelerator_id: str, catalog: Catalog) -> int:
+    if not accelerator_id or SMALL_CHUNKS_ON in accelerator_id:
+        return SMALL_CHUNK_TOKENS
+    is_large = catalog.accelerator(accelerator_id).memory_gb >= CHUNK_MEMORY_GB
+    return CHUNK_TOKENS if is_large else SMALL_CHUNK_TOKENS
 
 
 def _patience(pool: Pool, demands: Sequence[WorkloadDemand], service: Service) -> int:
