@@ -14,6 +14,7 @@ import typer
 from app import records
 from app.cli_data import Json, Source
 from app.cli_options import Effort, OverlayFolder, finite, positive
+from app.cli_trace import Column, named_columns, option_hint
 from app.presets import open_scenario
 from app.terminal import emit, emit_json, progress
 from ecoserve.errors import Problem, ScenarioError
@@ -21,6 +22,7 @@ from ecoserve.units import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from app.replays import LogTraffic, OwnTraffic, Traffic
+    from catalog_db.request_log import LogColumns
     from ecoserve.catalog import Catalog
     from ecoserve.runtime.replay import Progress, Settings
     from ecoserve.scenario import Scenario
@@ -89,6 +91,9 @@ def simulate(
     source: Source,
     trace: TraceFile = None,
     workload: WorkloadName = None,
+    time_column: Column = None,
+    input_column: Column = None,
+    output_column: Column = None,
     speed: Speed = OWN_SPEED,
     hours: Hours = None,
     start_hour: StartHour = None,
@@ -125,7 +130,12 @@ def simulate(
     if trace is None:
         traffic: Traffic = _own_traffic(scenario, catalog, hours, start_hour, seed)
     else:
-        traffic = _log_traffic(scenario, catalog, trace, workload, speed, hours, start_hour, seed)
+        with _log_problems(trace):
+            columns = named_columns(
+                trace.expanduser(), (time_column, input_column, output_column), None
+            )
+        asked = (workload, speed, hours, start_hour, seed)
+        traffic = _log_traffic(scenario, catalog, trace, columns, *asked)
     settings = Settings(
         start_h=traffic.start_h,
         duration_s=traffic.duration_s if isinstance(traffic, OwnTraffic) else None,
@@ -170,6 +180,7 @@ def _log_traffic(
     scenario: Scenario,
     catalog: Catalog,
     trace: Path,
+    columns: LogColumns | None,
     workload: str | None,
     speed: str,
     hours: float | None,
@@ -182,10 +193,12 @@ def _log_traffic(
     demands, file = workload_demands(scenario, catalog), trace.expanduser()
     number = workload_of(workload, demands)
     with _log_problems(trace):
-        ratio = speed_to_peak(file, demands[number]) if speed == TO_PEAK else positive(speed)
+        ratio = (
+            speed_to_peak(file, columns, demands[number]) if speed == TO_PEAK else positive(speed)
+        )
     return LogTraffic(
         source=file,
-        columns=None,
+        columns=columns,
         demands=demands,
         workload=number,
         scenario=scenario,
@@ -205,7 +218,7 @@ def _log_problems(trace: Path | None) -> Iterator[None]:
     try:
         yield
     except (RequestLogError, TraceError) as error:
-        raise ScenarioError([Problem(str(trace), str(error))]) from error
+        raise ScenarioError([Problem(str(trace), f"{error}{option_hint(str(error))}")]) from error
 
 
 @contextmanager

@@ -109,14 +109,14 @@ def peak_hour(demand: WorkloadDemand) -> int:
     return int(demand.peak_ratio.argmax())
 
 
-def speed_to_peak(source: LogSource, demand: WorkloadDemand) -> float:
+def speed_to_peak(source: LogSource, columns: LogColumns | None, demand: WorkloadDemand) -> float:
     """How much faster a log must go for its mean rate to be the plan's of the busiest hour.
 
     Reads the log once. Raises :class:`TraceError` where it has no times.
     """
     from catalog_db.request_log import read_log
 
-    arrivals = read_log(source).arrivals
+    arrivals = read_log(source, columns).arrivals
     mean_rps = arrivals.mean_rps if arrivals else None
     if not mean_rps:
         raise TraceError("the log has no times, or one only; its rate cannot be scaled")

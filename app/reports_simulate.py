@@ -113,8 +113,8 @@ def _users(seen: Replay, plan: Plan) -> Any:
                 f"{workload.requests:,}",
                 f"{workload.served:,}",
                 _share(workload),
-                _three(workload.ttft_s, row.ttft_limit_s if row else None),
-                _three(workload.tpot_s, row.tpot_limit_s if row else None),
+                _three(workload.ttft_s, row.ttft_limit_s) if row else "",
+                _three(workload.tpot_s, row.tpot_limit_s) if row else "",
                 _left(workload),
             )
         )
@@ -131,11 +131,11 @@ def _share(workload: WorkloadReplay) -> str:
     return f"{percent(workload.attainment)} of {percent(workload.percentile)}"
 
 
-def _three(found: Quantiles, most: float | None) -> str:
+def _three(found: Quantiles, most: float) -> str:
     if math.isnan(found.p50):
         return "-"
     words = ", ".join(duration(value) for value in (found.p50, found.p90, found.p99))
-    return words if most is None else f"{words} ({limit(most)})"
+    return f"{words} ({limit(most)})"
 
 
 def _left(workload: WorkloadReplay) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from ecoserve.runtime.meters import Bins, Book, Seen
 from ecoserve.runtime.pace import Pace
-from ecoserve.runtime.replica import Clock, Replica, Request, Station
+from ecoserve.runtime.replica import Replica
+from ecoserve.runtime.station import Clock, Request, Station
 
 STEP_S, PER_SEQUENCE_S, PER_TOKEN_S, PER_PROMPT_TOKEN_S = 0.01, 0.001, 1e-6, 0.001
 FLOOR_W, STEP_J, PER_TOKEN_J, PROMPT_W = 100.0, 2.0, 1e-3, 500.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ecoserve.runtime.sketch import Sketch
 
 if TYPE_CHECKING:
-    from ecoserve.runtime.replica import Request
+    from ecoserve.runtime.station import Request
 
 SECONDS_PER_MINUTE = 60.0
 PER_SECOND = 1.0 / SECONDS_PER_MINUTE

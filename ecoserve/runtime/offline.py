@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecoserve.runtime.deployment import Traffic
-from ecoserve.runtime.replica import Clock, Request
-from ecoserve.runtime.routing import Path, Router, RunningPool
+from ecoserve.runtime.placement import RunningPool
+from ecoserve.runtime.routing import Path, Router
+from ecoserve.runtime.station import Clock, Request
 from ecoserve.runtime.trace import hour_at
 from ecoserve.scenario import Scenario
 from ecoserve.units import HOURS_PER_DAY, SECONDS_PER_HOUR

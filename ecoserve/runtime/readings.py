@@ -227,7 +227,10 @@ class Readings:
             if workload in pool.station.bins.joules
         ]
         drawn = [self.facility(self.kwh(number, workload), site) for number, site in here]
-        waiting = sum(len(d.backlog) for d in self.run.dispatcher.desks if d.workload == workload)
+        desks = [desk for desk in self.run.dispatcher.desks if desk.workload == workload]
+        waiting = sum(len(desk.backlog) for desk in desks)
+        too_late_s = self.run.end_s - seen.deadline_s
+        overdue = sum(desk.backlog.arrivals_by([too_late_s])[0] for desk in desks)
 
         def share(count: int) -> float | None:
             return count / seen.requests if slo and seen.requests else None
@@ -246,7 +249,7 @@ class Readings:
             both_attainment=share(seen.both_ok),
             ttft_s=_quantiles(seen.ttft),
             tpot_s=_quantiles(seen.tpot),
-            deadline_misses=seen.deadline_misses,
+            deadline_misses=seen.deadline_misses + overdue,
             mean_isl_tokens=seen.input_tokens / max(seen.served, 1),
             mean_osl_tokens=seen.output_tokens / max(seen.served, 1),
             in_system=seen.in_system_s / self.run.end_s if self.run.end_s else 0.0,

@@ -18,8 +18,10 @@ from ecoserve.demand import WorkloadDemand
 from ecoserve.runtime.deployment import DeployedPool, Deployment
 from ecoserve.runtime.meters import SECONDS_PER_MINUTE, Bins, Book, Seen
 from ecoserve.runtime.offline import OFFLINES, Desk, Dispatcher
-from ecoserve.runtime.replica import Clock, Prompter, Replica, Request, Station
-from ecoserve.runtime.routing import ROUTINGS, Path, Router, RunningPool
+from ecoserve.runtime.placement import RunningPool
+from ecoserve.runtime.replica import Prompter, Replica
+from ecoserve.runtime.routing import ROUTINGS, Path, Router
+from ecoserve.runtime.station import Clock, Request, Station
 from ecoserve.runtime.trace import Arrival, hour_at, whole
 from ecoserve.units import HOURS_PER_DAY, SECONDS_PER_HOUR
 

@@ -38,7 +38,7 @@ class WorkloadReplay:
     too_long: int
     """No pool that serves the workload has the memory for them."""
     deferred: int
-    """Offline requests that still wait, within their deadline."""
+    """Offline requests that still wait at the end."""
     percentile: float | None
     """Of the SLO; None for offline work, like the three shares."""
     ttft_attainment: float | None
@@ -49,6 +49,7 @@ class WorkloadReplay:
     ttft_s: Quantiles
     tpot_s: Quantiles
     deadline_misses: int
+    """Served past their deadline, or waiting past it."""
     mean_isl_tokens: float
     """Of what was served."""
     mean_osl_tokens: float

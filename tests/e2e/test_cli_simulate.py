@@ -68,6 +68,16 @@ def test_a_log_is_replayed_and_its_bad_rows_are_counted(run: Run, tmp_path: Path
     assert "the plan holds" in result.stdout
 
 
+def test_columns_of_any_name_can_be_named(run: Run, tmp_path: Path):
+    file = tmp_path / "own.csv"
+    file.write_text("when,asked,answered\n" + "\n".join(ROWS) + "\n", encoding="utf-8")
+    result = run(*SOURCE, "--trace", file)
+    assert (result.exit_code, "--input-column" in result.stderr) == (2, True)
+    named = ("--time-column", "when", "--input-column", "asked", "--output-column", "answered")
+    result = run(*SOURCE, "--trace", file, *named, "--json")
+    assert json.loads(result.stdout)["workloads"][0]["served"] == 100
+
+
 def test_the_longest_request_is_counted_and_not_served(run: Run, tmp_path: Path):
     log = log_file(tmp_path, *ROWS, "500,9000000,10")
     record = json.loads(run(*SOURCE, "--trace", log, "--json").stdout)
