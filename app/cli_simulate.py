@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ecoserve.scenario import Scenario
 
 HOURS_OF_A_DAY = 24.0
-OWN_SPEED, TO_PEAK = "1", "peak"
+OWN_SCALE, TO_PEAK = "1", "peak"
 SECONDS_PER_MINUTE = 60.0
 
 TraceFile = Annotated[
@@ -48,13 +48,17 @@ WorkloadName = Annotated[
         " drawn from the scenario.",
     ),
 ]
-Speed = Annotated[
+Scale = Annotated[
     str,
     typer.Option(
         metavar="RATIO|peak",
-        help="How much faster the log's clock goes; peak: so that its mean rate is the plan's"
-        " highest.",
+        help="How many times as many requests as in the log; peak: so that its mean rate is the"
+        " plan's highest.",
     ),
+]
+Speed = Annotated[
+    float,
+    typer.Option(parser=positive, metavar="RATIO", help="How much faster the log's clock goes."),
 ]
 Hours = Annotated[
     float | None,
@@ -94,7 +98,8 @@ def simulate(
     time_column: Column = None,
     input_column: Column = None,
     output_column: Column = None,
-    speed: Speed = OWN_SPEED,
+    scale: Scale = OWN_SCALE,
+    speed: Speed = 1.0,
     hours: Hours = None,
     start_hour: StartHour = None,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
@@ -122,8 +127,8 @@ def simulate(
 
     if not 0.0 <= forecast_error <= 1.0:
         raise typer.BadParameter("--forecast-error is a ratio from 0 to 1")
-    if trace is None and (workload is not None or speed != OWN_SPEED):
-        raise typer.BadParameter("--workload and --speed are about a log; add --trace FILE")
+    if trace is None and (workload, scale, speed) != (None, OWN_SCALE, 1.0):
+        raise typer.BadParameter("--workload, --scale and --speed need a log; add --trace FILE")
     catalog = records.open_catalog(records.read_overlay(overlay))
     scenario = open_scenario(source, catalog)
     check_scenario(scenario, catalog)
@@ -134,7 +139,7 @@ def simulate(
             columns = named_columns(
                 trace.expanduser(), (time_column, input_column, output_column), None
             )
-        asked = (workload, speed, hours, start_hour, seed)
+        asked = (workload, scale, speed, hours, start_hour, seed)
         traffic = _log_traffic(scenario, catalog, trace, columns, *asked)
     settings = Settings(
         start_h=traffic.start_h,
@@ -182,20 +187,20 @@ def _log_traffic(
     trace: Path,
     columns: LogColumns | None,
     workload: str | None,
-    speed: str,
+    scale: str,
+    speed: float,
     hours: float | None,
     start_hour: float | None,
     seed: int,
 ) -> LogTraffic:
-    from app.replays import LogTraffic, peak_hour, speed_to_peak, workload_of
+    from app.replays import LogTraffic, peak_hour, scale_to_peak, workload_of
     from ecoserve.demand import workload_demands
 
     demands, file = workload_demands(scenario, catalog), trace.expanduser()
     number = workload_of(workload, demands)
     with _log_problems(trace):
-        ratio = (
-            speed_to_peak(file, columns, demands[number]) if speed == TO_PEAK else positive(speed)
-        )
+        to_peak = scale == TO_PEAK
+        ratio = scale_to_peak(file, columns, demands[number]) if to_peak else positive(scale)
     return LogTraffic(
         source=file,
         columns=columns,
@@ -203,7 +208,8 @@ def _log_traffic(
         workload=number,
         scenario=scenario,
         start_h=float(peak_hour(demands[number])) if start_hour is None else start_hour,
-        speed=ratio,
+        scale=ratio,
+        speed=speed,
         until_s=math.inf if hours is None else hours * SECONDS_PER_HOUR,
         seed=seed,
     )

@@ -20,7 +20,7 @@ from ecoserve.runtime.repair import Repair, repair
 from ecoserve.runtime.replay import Progress, Settings
 from ecoserve.runtime.result import Replay
 from ecoserve.runtime.saving import Saving, scheduling_saving
-from ecoserve.runtime.trace import Arrival, LogOrder, TraceError, beside, drawn, from_log
+from ecoserve.runtime.trace import Arrival, LogOrder, TraceError, beside, drawn, from_log, scaled
 from ecoserve.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class LogTraffic:
     workload: int
     scenario: Scenario
     start_h: float
+    scale: float
+    """How many times as many requests."""
     speed: float
     seed: int
     until_s: float = math.inf
@@ -57,7 +59,8 @@ class LogTraffic:
         self.tally, self.order = LogTally(), LogOrder()
         batches = requests(self.source, self.columns, self.tally, self.progress)
         whole = from_log(batches, self.workload, speed=self.speed, order=self.order)
-        mine = itertools.takewhile(lambda row: row[0] < self.until_s, whole)
+        more = whole if self.scale == 1.0 else scaled(whole, self.scale, self.seed)
+        mine = itertools.takewhile(lambda row: row[0] < self.until_s, more)
         others = [n for n in range(len(self.demands)) if n != self.workload]
         if not others:
             return mine
@@ -109,8 +112,8 @@ def peak_hour(demand: WorkloadDemand) -> int:
     return int(demand.peak_ratio.argmax())
 
 
-def speed_to_peak(source: LogSource, columns: LogColumns | None, demand: WorkloadDemand) -> float:
-    """How much faster a log must go for its mean rate to be the plan's of the busiest hour.
+def scale_to_peak(source: LogSource, columns: LogColumns | None, demand: WorkloadDemand) -> float:
+    """How many times as many requests bring a log to the plan's rate of the busiest hour.
 
     Reads the log once. Raises :class:`TraceError` where it has no times.
     """

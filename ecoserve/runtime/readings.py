@@ -262,7 +262,10 @@ class Readings:
         deployed, bins = pool.deployed, pool.station.bins
         plan, hours = deployed.plan, self.hours()
         up_h = float(np.array(deployed.up_by_hour) @ hours)
-        busy_s, batch_s = sum(bins.busy_s[: self.n]), sum(bins.batch_s[: self.n])
+        # Work that ends behind the end shares the last minute with the replay's own.
+        whole = self.n if self.lit[-1] == 1.0 else max(self.n - 1, 1)
+        busy_s, batch_s = sum(bins.busy_s[:whole]), sum(bins.batch_s[:whole])
+        up_h *= whole * SECONDS_PER_MINUTE / self.run.end_s if self.run.end_s else 0.0
         return PoolReplay(
             site=plan.site,
             workloads=plan.workloads,

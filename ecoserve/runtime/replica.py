@@ -191,7 +191,7 @@ class Replica:
         if batch:
             k = 1
             context = self.context
-            if self.chunk_s == 0.0:
+            if self.chunk_s == 0.0 and self.partial is None:
                 k = self.finishing[0][0] - self.steps
                 room = int((capacity - self.held) // batch)
                 if room < k:

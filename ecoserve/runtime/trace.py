@@ -30,6 +30,7 @@ REORDER_ROWS = 200_000
 """Requests of a log that are held to put them in order."""
 
 
+SPREAD_S = 60.0
 ROUNDING_H = 1e-7
 
 
@@ -169,6 +170,28 @@ def _on_our_clock(
             order.n_too_late += 1
             time_s = last
         yield (time_s - origin) / speed, workload, isl, osl
+
+
+def scaled(
+    rows: Iterable[Arrival], ratio: float, seed: int, spread_s: float = SPREAD_S
+) -> Iterator[Arrival]:
+    """The same traffic from ``ratio`` times as many users: each request so many times on average.
+
+    Copies follow the first within a minute, evenly, so that neither the shape over minutes nor the
+    lengths change, and no two come together. Below 1, requests are left out.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 3]))
+    held: list[Arrival] = []
+    for time_s, workload, isl, osl in rows:
+        while held and held[0][0] <= time_s:
+            yield heapq.heappop(held)
+        copies = int(ratio + rng.random())
+        if copies:
+            yield time_s, workload, isl, osl
+        for _ in range(copies - 1):
+            heapq.heappush(held, (time_s + spread_s * rng.random(), workload, isl, osl))
+    while held:
+        yield heapq.heappop(held)
 
 
 def beside(main: Iterable[Arrival], others: Iterator[Arrival]) -> Iterator[Arrival]:

@@ -31,6 +31,7 @@ from ecoserve.runtime.trace import (
     beside,
     drawn,
     from_log,
+    scaled,
     window_factor,
 )
 from ecoserve.scenario import Scenario
@@ -259,6 +260,16 @@ def test_other_workloads_are_drawn_as_long_as_the_log_lasts():
     log = [(1.0, 0, 1, 1), (2.0, 0, 1, 1)]
     others = iter([(0.5, 1, 1, 1), (1.5, 1, 1, 1), (2.5, 1, 1, 1)])
     assert [row[0] for row in beside(log, others)] == [0.5, 1.0, 1.5, 2.0]
+
+
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 3.7])
+def test_scaled_traffic_has_so_many_more_requests_in_order(ratio):
+    rows = traffic("mixed")
+    more = list(scaled(rows, ratio, seed=1))
+    assert len(more) / len(rows) == pytest.approx(ratio, rel=0.05)
+    assert [row[0] for row in more] == sorted(row[0] for row in more)
+    assert {row[2:] for row in more} <= {row[2:] for row in rows}
+    assert more == list(scaled(rows, ratio, seed=1))
 
 
 def test_more_traffic_than_planned_is_named_as_a_burst():
