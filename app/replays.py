@@ -45,6 +45,8 @@ class LogTraffic:
     """How many times as many requests."""
     speed: float
     seed: int
+    max_bytes: int | None = None
+    """Of the log after unpacking; None: as the reader has it."""
     until_s: float = math.inf
     """Requests from here on are left out."""
     progress: Callable[[int, int], None] | None = None
@@ -54,10 +56,12 @@ class LogTraffic:
 
     def __call__(self) -> Iterator[Arrival]:
         """The arrivals from the beginning."""
+        from catalog_db.log_file import MAX_BYTES
         from catalog_db.request_log import requests
 
         self.tally, self.order = LogTally(), LogOrder()
-        batches = requests(self.source, self.columns, self.tally, self.progress)
+        most = self.max_bytes or MAX_BYTES
+        batches = requests(self.source, self.columns, self.tally, self.progress, most)
         whole = from_log(batches, self.workload, speed=self.speed, order=self.order)
         more = whole if self.scale == 1.0 else scaled(whole, self.scale, self.seed)
         mine = itertools.takewhile(lambda row: row[0] < self.until_s, more)
@@ -112,14 +116,20 @@ def peak_hour(demand: WorkloadDemand) -> int:
     return int(demand.peak_ratio.argmax())
 
 
-def scale_to_peak(source: LogSource, columns: LogColumns | None, demand: WorkloadDemand) -> float:
+def scale_to_peak(
+    source: LogSource,
+    columns: LogColumns | None,
+    demand: WorkloadDemand,
+    max_bytes: int | None = None,
+) -> float:
     """How many times as many requests bring a log to the plan's rate of the busiest hour.
 
     Reads the log once. Raises :class:`TraceError` where it has no times.
     """
+    from catalog_db.log_file import MAX_BYTES
     from catalog_db.request_log import read_log
 
-    arrivals = read_log(source, columns).arrivals
+    arrivals = read_log(source, columns, max_bytes=max_bytes or MAX_BYTES).arrivals
     mean_rps = arrivals.mean_rps if arrivals else None
     if not mean_rps:
         raise TraceError("the log has no times, or one only; its rate cannot be scaled")

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.replay_asks import ReplayAsked
+from app.replays import Simulation
 from app.solving import questions as ways
-from app.solving.jobs import Request
+from app.solving import replaying
+from app.solving.jobs import Request, never
 from app.solving.questions import Found
+from app.solving.replaying import RepairSeen, SavingSeen
 from app.solving.tasks import Task
 from ecoserve import __version__
 from ecoserve.analysis.limits import LimitReport
@@ -23,7 +27,7 @@ from ecoserve.questions import Answer, Progress, Question, collect
 from ecoserve.scenario import Scenario, canonical_json
 from ecoserve.trends import LifecycleAssumptions
 
-QUICK_LIMIT_S, PROOF_LIMIT_S, STUDY_LIMIT_S = 30.0, 90.0, 120.0
+QUICK_LIMIT_S, PROOF_LIMIT_S, STUDY_LIMIT_S, REPLAY_LIMIT_S = 30.0, 90.0, 120.0, 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,34 @@ class Desk:
         )
         return found
 
+    def replayed(
+        self, scenario: Scenario, plan: Plan, asked: ReplayAsked, file: Path | None
+    ) -> Simulation:
+        """What becomes of traffic on the planned fleet."""
+        found: Simulation = self.task.ask(
+            self._replay(replaying.replayed, scenario, plan, asked, file)
+        )
+        return found
+
+    def saved(self, scenario: Scenario, plan: Plan, asked: ReplayAsked) -> SavingSeen:
+        """What waiting for clean hours saves."""
+        found: SavingSeen = self.task.ask(self._replay(replaying.saved, scenario, plan, asked))
+        return found
+
+    def repaired(
+        self,
+        scenario: Scenario,
+        plan: Plan,
+        asked: ReplayAsked,
+        file: Path | None,
+        effort: Effort,
+    ) -> RepairSeen:
+        """More headroom until every limit holds in the replay."""
+        found: RepairSeen = self.task.ask(
+            self._replay(replaying.repaired, scenario, plan, asked, file, effort)
+        )
+        return found
+
     def in_turns(
         self,
         questions: Sequence[Question],
@@ -110,6 +142,18 @@ class Desk:
     def _analysis(self, question: Question, effort: Effort) -> Request:
         identity = (repr(question.identity), effort)
         return self._request(ways.analysed, identity, (question, effort), "interactive")
+
+    def _replay(self, work: Callable[..., Any], *arguments: Any) -> Request:
+        """It takes minutes, and what it gives is kept by the page; here it would be for ever."""
+        scenario, plan, asked, *more = arguments
+        identity = (canonical_json(scenario), plan.fleet, asked.name, repr(more))
+        return Request(
+            key=(work.__name__, __version__, self.catalog.version, *identity),
+            work=work,
+            arguments=(self.path, *arguments),
+            limit_s=REPLAY_LIMIT_S,
+            is_whole=never,
+        )
 
     def _request(
         self,

@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from app.solving.messages import BUSY, CANCELLED, DIED, TIME_LIMIT, Searched
+from app.solving.messages import BUSY, CANCELLED, DIED, TIME_LIMIT, Searched, Stage
 from ecoserve.errors import EcoServeError, SolverError
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ ENDINGS = {
 def always(_: Any) -> bool:
     """Whatever it is."""
     return True
+
+
+def never(_: Any) -> bool:
+    """Whatever it is, not."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,7 @@ class Job:
     stop_at: float | None = None
     why: str = ""
     """Of the stop."""
-    searched: Searched | None = None
+    how_far: Searched | Stage | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -98,9 +103,9 @@ class Ticket:
         return self._manager.place_of(self.job)
 
     @property
-    def searched(self) -> Searched | None:
-        """How far the search is, as far as it has told."""
-        return self.job.searched if self.job else None
+    def how_far(self) -> Searched | Stage | None:
+        """How far the search or the work is, as far as it has told."""
+        return self.job.how_far if self.job else None
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Whether it is done within this time."""

@@ -194,7 +194,7 @@ class Manager:
             if job is None or job.id != message.job:
                 return
             if not isinstance(message, Done):
-                job.searched = message.searched
+                job.how_far = message.how_far
                 return
             error = message.error
             if job.stop_at is not None and isinstance(error, SolverError):

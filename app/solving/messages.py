@@ -27,6 +27,15 @@ class Searched:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """How far a work is that goes through something from its beginning to its end."""
+
+    share: float
+    """Done, from 0 to 1."""
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """To a worker: do this and say what came of it."""
 
@@ -53,7 +62,7 @@ class Told:
     """From a worker: how far it is."""
 
     job: int
-    searched: Searched
+    how_far: Searched | Stage
 
 
 @dataclass(frozen=True, slots=True)

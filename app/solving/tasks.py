@@ -16,7 +16,7 @@ from typing import Any
 
 from app.solving.jobs import Request, Ticket
 from app.solving.manager import Manager
-from app.solving.messages import CANCELLED, DIED, Searched
+from app.solving.messages import CANCELLED, DIED, Searched, Stage
 from ecoserve.errors import EcoServeError, SolverError
 
 MAX_DONE = 200
@@ -69,8 +69,12 @@ class Task:
     @property
     def searched(self) -> Searched | None:
         """How far the search in work is."""
-        found = (ticket.searched for ticket in self._live())
-        return next((searched for searched in found if searched is not None), None)
+        return next((told for told in self._told() if isinstance(told, Searched)), None)
+
+    @property
+    def stage(self) -> Stage | None:
+        """How far the work is that is no search."""
+        return next((told for told in self._told() if isinstance(told, Stage)), None)
 
     def wait(self, timeout_s: float, *, for_anything: bool = False) -> None:
         """Until it is done; or, if asked for, until it shows something."""
@@ -155,6 +159,9 @@ class Task:
             self._answer, self._error = answer, error
             self._ended_at, self._is_done = time.monotonic(), True
             self._changed.notify_all()
+
+    def _told(self) -> list[Searched | Stage | None]:
+        return [ticket.how_far for ticket in self._live()]
 
     def _live(self) -> list[Ticket]:
         return [ticket for ticket in self._tickets if not ticket.is_done]

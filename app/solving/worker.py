@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    from app.solving.messages import Order
+    from app.solving.messages import Order, Searched, Stage
     from ecoserve.answer import Progress, Watch
     from ecoserve.catalog import Catalog
     from ecoserve.structure import Memory
@@ -71,13 +71,29 @@ class Bench:
         return self._stopped.is_set()
 
     def _report(self, progress: Progress) -> None:
-        from app.solving.messages import Searched, Told
+        from app.solving.messages import Searched
+
+        self._tell(Searched(progress.best.objective, progress.best.bound))
+
+    def tell(self, share: float, words: str) -> None:
+        """Tells the server how far a work is that is no search.
+
+        Raises SolverError where nobody waits for it any more.
+        """
+        from app.solving.messages import CANCELLED, Stage
+        from ecoserve.errors import SolverError
+
+        if self.is_stopped:
+            raise SolverError("Cancelled.", CANCELLED)
+        self._tell(Stage(share, words))
+
+    def _tell(self, how_far: Searched | Stage) -> None:
+        from app.solving.messages import Told
 
         now = time.monotonic()
         if now - self._told_at >= TELL_EVERY_S:
             self._told_at = now
-            best = progress.best
-            self.say(Told(self._job, Searched(best.objective, best.bound)))
+            self.say(Told(self._job, how_far))
 
     def say(self, message: Any) -> None:
         """Sends a message to the server."""

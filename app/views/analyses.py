@@ -60,13 +60,16 @@ def known(name: str, scenario: Scenario) -> Found | None:
     return None
 
 
-def finding(name: str, scenario: Scenario, effort: Effort) -> Task | None:
+def finding(name: str, scenario: Scenario, effort: Effort, place: str = "") -> Task | None:
     """The task that finds it, if it has begun; waits a moment for it."""
-    return solve.task(f"ask:{name}", _key(name, scenario, effort), None)
+    return solve.task(f"ask:{place or name}", _key(name, scenario, effort), None)
 
 
-def begin(name: str, scenario: Scenario, effort: Effort, ask: Ask) -> None:
-    """Begins to ask; what is found is kept for all visitors."""
+def begin(name: str, scenario: Scenario, effort: Effort, ask: Ask, place: str = "") -> None:
+    """Begins to ask; what is found is kept for all visitors.
+
+    Of questions with the same ``place`` the last one wins.
+    """
     key, shelf = _key(name, scenario, effort), _shelf()
 
     def found(desk: Desk) -> Found:
@@ -74,7 +77,7 @@ def begin(name: str, scenario: Scenario, effort: Effort, ask: Ask) -> None:
         shelf.keep(key, answer)
         return Found(answer, effort)
 
-    solve.begin(f"ask:{name}", key, found)
+    solve.begin(f"ask:{place or name}", key, found)
 
 
 def _key(name: str, scenario: Scenario, effort: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import streamlit as st
 from app import figures_log as figures
 from app import own_traffic, state
 from app.log_words import facts, order_words, profile_words
+from app.replay_asks import MAX_UNPACKED_BYTES
 from app.text import number, plain
 from app.views import answer as draw
 from catalog_db.log_head import LogColumns, LogHead, Unit, read_head, unit_of
@@ -24,7 +25,6 @@ from ecoserve.scenario_parts import Workload
 UPLOAD, FOUND, TROUBLE, DONE = "log:upload", "log:found", "log:trouble", "log:done"
 NAME, CLOCK, PARTS = "log:name", "log:clock", "log:parts"
 MAX_UPLOAD_MB = 64
-MAX_UNPACKED_BYTES = 1_000_000_000
 NO_TIMES = "none"
 RATE_DIGITS = 6
 FACT_COLUMNS = 4
@@ -67,7 +67,7 @@ def _take(given: Any) -> None:
     """Reads the file where it was not read yet; what is wrong is said in a sentence."""
     try:
         head = read_head(given, MAX_UNPACKED_BYTES)
-        columns = _columns(head, given.file_id)
+        columns = columns_of(head, given.file_id)
         if columns is None:
             return
         known: Found | None = st.session_state.get(FOUND)
@@ -98,7 +98,7 @@ def _read(given: Any, columns: LogColumns) -> LogFindings:
     return findings
 
 
-def _columns(head: LogHead, file_id: str) -> LogColumns | None:
+def columns_of(head: LogHead, file_id: str) -> LogColumns | None:
     """The columns as recognised, or as chosen here; None while the choice is open."""
     known = head.columns
     with st.expander("Columns", expanded=known is None):
@@ -158,10 +158,11 @@ def _show_found(found: Found, index: int, workload: Workload) -> None:
         if arrivals is not None and arrivals.mean_rps is not None:
             draw.show_chart(figures.rate_over_time(arrivals), "log:rate")
     if findings.bad:
-        _show_bad(findings)
+        show_bad(findings)
 
 
-def _show_bad(findings: LogFindings) -> None:
+def show_bad(findings: LogFindings) -> None:
+    """How many rows were left out, and why."""
     left_out = findings.n_rows - findings.n_used
     st.markdown(f"**{left_out:,} {'row was' if left_out == 1 else 'rows were'} left out**")
     rows = [

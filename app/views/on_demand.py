@@ -97,7 +97,11 @@ def _line(task: Task, seen: Any, words: str) -> None:
     if task.is_done or task.shown is not seen:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        if task.bar is None:
+        stage = task.stage
+        if stage is not None:
+            said = f"{words}: {stage.words}; {how_far(task)}"
+            st.progress(min(max(stage.share, 0.0), 1.0), text=plain(said))
+        elif task.bar is None:
             st.caption(plain(sentence(f"{words}: {how_far(task)}")))
         else:
             bar = task.bar

@@ -15,7 +15,7 @@ from app.solving.desk import Desk
 from app.solving.tasks import Task
 from app.text import number, plain, sentence
 from app.views import answer as draw
-from app.views import on_demand, solve
+from app.views import on_demand, replay_panel, solve
 from ecoserve.errors import EcoServeError, InfeasibleError, SolverError
 from ecoserve.plan import FleetEntry, Plan, SiteDay
 from ecoserve.scenario import Scenario, canonical_json
@@ -27,8 +27,7 @@ METERS = {"it": "IT", "facility": "Facility"}
 CAVEAT = (
     "A mean day as planned: bursts within an hour, and days that differ, are capacity held ready "
     "and not drawn here. What moving work saves counts the electricity of that work above idle, "
-    "at the site that serves it; what the whole lever is worth stands on the Four Rs page. This "
-    "is the plan's promise: it has not been replayed request by request."
+    "at the site that serves it; what the whole lever is worth stands on the Four Rs page."
 )
 
 
@@ -100,6 +99,7 @@ def _show(plan: Plan, task: Task) -> None:
     _table(shown, meter == "facility")
     _work_table(here)
     st.caption(CAVEAT)
+    replay_panel.show()
 
 
 def _choices(plan: Plan) -> tuple[str, str, str]:

@@ -25,7 +25,7 @@ def test_page_says_when_work_runs_and_draws_power_moved_work_and_servers():
     assert len(by_hour) == 24
     assert (by_hour["Servers on"] + by_hour["Parked"]).nunique() == 1
     assert list(work["Workload"]) == ["summaries"]
-    assert "not been replayed" in captions(page)
+    assert "Sends requests one by one" in captions(page)
 
 
 def test_facility_power_is_the_pue_times_that_of_the_servers():

@@ -162,8 +162,8 @@ def test_a_full_queue_says_so_in_a_sentence(one: Manager, tmp_path: Path, monkey
 def test_progress_is_told(one: Manager, tmp_path: Path):
     go = tmp_path / "go"
     ticket = one.ask(Request(key="told", work=jobs.told, arguments=(go,)), "ann")
-    assert eventually(lambda: ticket.searched is not None)
-    assert (ticket.searched.best, ticket.searched.bound, ticket.searched.gap) == (200, 190, 0.05)
+    assert eventually(lambda: ticket.how_far is not None)
+    assert (ticket.how_far.best, ticket.how_far.bound, ticket.how_far.gap) == (200, 190, 0.05)
     go.touch()
     assert ticket.result() == "whole"
 
