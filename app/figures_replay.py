@@ -18,7 +18,6 @@ from plotly.subplots import make_subplots
 from app.figures import (
     BASELINE,
     DEMAND,
-    DEMAND_DARKEST,
     GRID_LINE,
     HALF_PX,
     HATCH,
@@ -203,7 +202,7 @@ def waiting(seen: Replay) -> Chart:
     at, minutes = steps(seen), seen.minutes
     queue = np.asarray(minutes.waiting, dtype=float)
     title = _queue_title(queue, seen)
-    panels = [("in front of replicas", at.most(queue), DEMAND_DARKEST)]
+    panels = [("in front of replicas", at.most(queue), DEMAND)]
     if any(minutes.deferred):
         panels.append(("offline, for a cleaner hour", at.most(minutes.deferred), DEMAND))
     figure = make_subplots(
@@ -232,7 +231,7 @@ def _queue_title(queue: Array, seen: Replay) -> str:
         return "No request waited at the end of a minute"
     hour = seen.start_h + int(queue.argmax()) / MINUTES_PER_HOUR
     at = f"{int(hour) % HOURS_PER_DAY:02d}:{round(hour % 1 * 60) % 60:02d}"
-    return f"At most {most:,} request{'' if most == 1 else 's'} waited for a replica, at {at}"
+    return f"At most {most:,} request{'' if most == 1 else 's'} waited, at {at}"
 
 
 def latency(seen: Replay, slo: Sequence[SloReport]) -> Chart | None:
@@ -253,7 +252,7 @@ def latency(seen: Replay, slo: Sequence[SloReport]) -> Chart | None:
     for k, (name, symbol) in enumerate((("p50", "circle"), ("p90", "diamond"), ("p99", "square"))):
         figure.add_scatter(
             x=[shares[k] for _, shares in rows], y=labels, mode="markers", name=name,
-            marker={"symbol": symbol, "size": 11, "color": DEMAND_DARKEST if k else DEMAND},
+            marker={"symbol": symbol, "size": 11, "color": DEMAND},
             hovertemplate=f"%{{y}}, {name}: %{{x:,.3g}} % of the limit<extra></extra>",
         )  # fmt: skip
     figure.add_vline(x=FULL_SHARE, line={"color": MORE, "width": 2, "dash": "dash"})

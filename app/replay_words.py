@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.log_words import order_words
@@ -175,15 +175,17 @@ def _signed(value: float) -> str:
     return f"{'+' if value >= 0 else MINUS}{number(abs(value), 2)}"
 
 
-def reasons(seen: Replay, named: Named) -> Iterator[str]:
-    """A sentence for each part of a difference beyond the tolerance, the largest first."""
+def reasons(seen: Replay, named: Named) -> list[str]:
+    """Why replay and promise differ beyond the tolerance, a sentence for each cause."""
+    found: dict[str, list[str]] = {}
     for gap in seen.gaps:
-        what = {"facility_energy_kwh": "Electricity", "kgco2e": "Carbon"}.get(gap.quantity)
+        what = {"facility_energy_kwh": "electricity", "kgco2e": "carbon"}.get(gap.quantity)
         for reason in gap.reasons:
-            share = ""
+            part = what or gap.workload
             if what and gap.planned and reason.amount:
-                share = f", {_signed(100.0 * reason.amount / gap.planned)} %"
-            yield f"{what or gap.workload}{share}: {named(sentence(reason.message))}"
+                part = f"{what} {_signed(100.0 * reason.amount / gap.planned)} %"
+            found.setdefault(reason.message, []).append(part)
+    return [sentence(f"{sentence_list(parts)}: {named(why)}") for why, parts in found.items()]
 
 
 def latency_rows(seen: Replay, plan: Plan) -> list[Row]:

@@ -19,7 +19,7 @@ from app.replays import Simulation
 from app.reports_simulate import simulation_record
 from app.safe_csv import safe_csv
 from app.solving.desk import Desk
-from app.text import plain, sentence
+from app.text import in_words, plain, sentence
 from app.views import analyses, on_demand
 from app.views import answer as draw
 from app.views.log_panel import show_bad
@@ -27,7 +27,7 @@ from app.views.replay_closing import show_fix, show_saving
 from app.views.replay_controls import Chosen, chosen
 from app.views.solve import Effort
 from ecoserve.errors import EcoServeError, SolverError
-from ecoserve.runtime.result import PoolReplay
+from ecoserve.runtime.result import PoolReplay, Replay
 from ecoserve.scenario import Scenario
 
 SPLITS = {"workload": "Workload", "side": "Accelerators and host CPUs"}
@@ -130,13 +130,13 @@ def _forget() -> None:
 def _show(found: Simulation, asked: ReplayAsked, choice: Chosen | None) -> None:
     """The finding, promise beside replay with the reasons, pictures, tables, what follows."""
     seen, plan = found.replay, found.plan
-    words = state.readable(replay_words.finding(seen, plan))
-    st.subheader(plain(sentence(words)), anchor=False)
+    named = partial(in_words, names=_names(seen))
+    st.subheader(plain(sentence(named(replay_words.finding(seen, plan)))), anchor=False)
     st.caption(plain(replay_words.conditions(seen, asked)))
     if found.log is not None and found.log.bad:
         st.warning(plain(replay_words.bad_rows_words(found.log)))
     draw.show_table(replay_words.promise_rows(seen, plan), "", wide="What")
-    differ = list(replay_words.reasons(seen, state.readable))
+    differ = replay_words.reasons(seen, named)
     if differ:
         st.markdown("**Where it differs, and why**")
         st.markdown("\n".join(f"- {plain(reason)}" for reason in differ))
@@ -170,6 +170,14 @@ def _pictures(found: Simulation) -> None:
     if lately is not None:
         with latency:
             draw.show_chart(lately, "replay:latency")
+
+
+def _names(seen: Replay) -> dict[str, str]:
+    """Of what the pools run on, by id."""
+    rows = state.catalog()
+    cards = {pool.accelerator for pool in seen.pools if pool.accelerator}
+    names = {card: rows.accelerator(card).name for card in cards}
+    return names | {pool.server: draw.server_name(pool.server) for pool in seen.pools}
 
 
 def _on_what(pool: PoolReplay) -> str:
