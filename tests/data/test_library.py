@@ -22,7 +22,7 @@ from ecoserve.scenario import Scenario, read_scenario
 KILLS = 12
 PRESET = load_presets()["small-assistant"]
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["catalog_db.library"])
+PROCESSES.set_forkserver_preload(["catalog_db.library", __name__])
 
 
 def named(name: str) -> Scenario:

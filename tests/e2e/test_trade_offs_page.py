@@ -12,23 +12,19 @@ from app.solving.tasks import Task
 from app.views import analyses, solve
 from app.views.trade_off_sections import FLEETS, SECTIONS
 from ecoserve.analysis.edits import edited
-from ecoserve.link import encode_link
 from ecoserve.questions import Question
 from ecoserve.scenario import Scenario
+from tests.e2e.scenes import SMALLEST_PRESET, token
 from tests.e2e.test_pages import go, open_page, text_of
-
-QUICKEST = "small-assistant"
-"""The preset that is planned fastest."""
 
 
 def small_scenario() -> Scenario:
     """The page is tested here, not the solver: two accelerators are enough to choose from."""
-    return edited(state.presets()[QUICKEST], {"hardware.accelerators": ["a30", "l4"]})
+    return edited(state.presets()[SMALLEST_PRESET], {"hardware.accelerators": ["a30", "l4"]})
 
 
 def small_page(name: str = "trade_offs") -> AppTest:
-    link = encode_link(small_scenario(), state.presets(), "0", state.catalog().version)
-    return open_page(name, link)
+    return open_page(name, token(small_scenario()))
 
 
 def questions(page: AppTest) -> list[str]:
