@@ -25,7 +25,7 @@ app: catalog
 
 test: check
 	@$(BIN)/python -m tests.e2e.browser --install || true  # without one, the browser tests fail and say so
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(FOR_TEST)
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from catalog_db.reader import ensure_catalog, load_catalog
 from ecoserve import __version__
 from ecoserve.link import encode_link
 from ecoserve.scenario import Scenario
+from tests.e2e.scenes import few_choices, token
 from tests.e2e.test_pages import default, go, open_page, scenario_of, text_of
 
 LEAN = (
@@ -226,7 +227,7 @@ def test_refused_files_leave_those_taken_before():
 
 
 def test_own_server_is_shown_as_such_and_planned_with():
-    page = open_page("hardware")
+    page = open_page("hardware", token(few_choices()))
     upload(page, ("servers.csv", LEAN))
     assert not page.exception
     assert not page.error
