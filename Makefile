@@ -32,9 +32,10 @@ check: $(FOR_TEST)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# All of it, or the parts that are named: make bench PART="planning dashboard".
 bench: $(FOR_TEST)
 	@$(BIN)/python -m tests.e2e.browser --install || true
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(PART)
 
 # The speed and power parameters anew from the catalog's measured points; no change means nothing is amiss.
 calibrate: $(FOR_APP)

@@ -125,7 +125,7 @@ def _change(now: float, then: float | None) -> dict[str, Any]:
 def show_chart(chart: Chart, key: str) -> None:
     """Draws a chart with its description for those who cannot see it."""
     ink = figures.INK.get(st.context.theme.type or "")
-    chart.figure.update_layout(font={"color": ink})
+    chart.figure.layout.font.color = ink
     st.plotly_chart(chart.figure, key=key, alt=chart.alt, config=dict(figures.CONFIG))
 
 

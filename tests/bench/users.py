@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from streamlit.proto.Alert_pb2 import Alert
+from streamlit.proto.AutoRerun_pb2 import AutoRerun
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.Slider_pb2 import Slider
 from websockets.sync.client import connect
 
-ANSWER_LIMIT_S = 60.0
-EARLY_END = ForwardMsg.FINISHED_EARLY_FOR_RERUN
+ANSWER_LIMIT_S, REST_LIMIT_S = 60.0, 120.0
+EARLY_END, WHOLE_PAGE = ForwardMsg.FINISHED_EARLY_FOR_RERUN, ForwardMsg.FINISHED_SUCCESSFULLY
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class Visitor:
         self._slider_name = slider_name
         self._slider: Slider | None = None
         self._fragment = ""
+        self._again: AutoRerun | None = None
         self.n_charts = 0
         self.errors: list[str] = []
 
@@ -47,6 +49,7 @@ class Visitor:
     def open(self) -> None:
         """Loads the page and waits, as the page does, until nothing is worked out any more."""
         self._run(BackMsg())
+        self._follow()
 
     def move(self, value: float) -> float:
         """Moves the slider; seconds until the run that it began has ended."""
@@ -59,26 +62,41 @@ class Visitor:
         started = time.perf_counter()
         self._run(message)
         took = time.perf_counter() - started
+        self._follow()
         if self.n_charts == before:
             self.errors.append("an edit drew no chart")
         return took
 
-    def _run(self, message: BackMsg) -> None:
-        """Sends it and follows the page until it comes to rest."""
-        again: ForwardMsg | None = None
-        message.rerun_script.SetInParent()
-        while True:
-            self._socket.send(message.SerializeToString())
-            again = None
-            for received in self._until_the_end():
-                if received.WhichOneof("type") == "auto_rerun":
-                    again = received
-                self._look_at(received)
-            if again is None:
-                return
-            time.sleep(again.auto_rerun.interval)
+    def _follow(self) -> None:
+        """Looks again as often as the page asks, until it comes to rest."""
+        until = time.monotonic() + REST_LIMIT_S
+        while self._again is not None:
+            if time.monotonic() > until:
+                raise TimeoutError("the page did not come to rest")
+            time.sleep(self._again.interval)
             message = BackMsg()
-            message.rerun_script.fragment_id = again.auto_rerun.fragment_id
+            message.rerun_script.fragment_id = self._again.fragment_id
+            self._run(message, looks_again=True)
+
+    def _run(self, message: BackMsg, *, looks_again: bool = False) -> None:
+        """Sends it and takes all that comes of it.
+
+        A part that asks to be looked at again does so until what is around it is drawn anew.
+        """
+        if not looks_again:
+            self._again = None
+        message.rerun_script.SetInParent()
+        self._socket.send(message.SerializeToString())
+        asked: AutoRerun | None = None
+        for received in self._until_the_end():
+            kind = received.WhichOneof("type")
+            if kind == "new_session":
+                asked = None
+            elif kind == "auto_rerun":
+                self._again = asked = received.auto_rerun
+            elif kind == "script_finished" and received.script_finished == WHOLE_PAGE:
+                self._again = asked
+            self._look_at(received)
 
     def _until_the_end(self) -> Iterator[ForwardMsg]:
         """The messages of a run, and of those that it began itself."""
