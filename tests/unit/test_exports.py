@@ -12,7 +12,15 @@ import pytest
 
 from app.answers import Answer
 from app.exports import comparison_csv, plan_csv, plan_json
-from app.launch import APART, ONLINE_FP8, launch_commands, launch_record, longest_request_tokens
+from app.launch import (
+    APART,
+    CHECKPOINT,
+    ONLINE_FP8,
+    PUBLISHED,
+    launch_commands,
+    launch_record,
+    longest_request_tokens,
+)
 from app.report_html import (
     NOT_STATED,
     Occasion,
@@ -117,6 +125,16 @@ def test_launch_settings_are_those_of_the_pools():
             "--max-model-len": "2048",
         }
         assert (row["replicas"], row["server"]) == (pool.replicas, pool.server)
+
+
+def test_the_command_names_the_published_checkpoint_where_the_catalog_has_it():
+    llms = {"toy": replace(CATALOG.llm("toy"), hub_id="Acme/Toy-1B-Chat")}
+    record = launch_record(PLAN, SCENARIO, replace(CATALOG, llms=llms))
+    for row in record["pools"]:
+        assert shlex.split(row["command"])[2] == row["checkpoint"] == "Acme/Toy-1B-Chat"
+        assert PUBLISHED in row["remarks"]
+        assert CHECKPOINT not in row["remarks"]
+    assert CHECKPOINT in launch_record(PLAN, SCENARIO, CATALOG)["pools"][0]["remarks"]
 
 
 def test_the_context_holds_the_longest_requests_of_the_pools_buckets():
