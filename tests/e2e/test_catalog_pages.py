@@ -227,7 +227,9 @@ def test_refused_files_leave_those_taken_before():
 
 
 def test_own_server_is_shown_as_such_and_planned_with():
-    page = open_page("hardware", token(few_choices()))
+    page = open_page("plan", token(few_choices()))
+    before = page.metric[0].value
+    go(page, "hardware")
     upload(page, ("servers.csv", LEAN))
     assert not page.exception
     assert not page.error
@@ -244,6 +246,7 @@ def test_own_server_is_shown_as_such_and_planned_with():
     go(page, "plan")
     assert not page.exception
     assert "My lean server" in list(page.dataframe[0].value["Kind"])
+    assert float(page.metric[0].value) < float(before)
 
 
 def test_rows_are_taken_off_again_unless_the_scenario_needs_them():

@@ -12,7 +12,10 @@ from app.solving.desk import Desk
 from app.solving.tasks import Task
 from app.views import answer as draw
 from app.views import solve
+from app.views.hours_table import FIGURE, figures_of, table_rows
+from ecoserve.errors import ScenarioError
 from ecoserve.link import decode_link, encode_link
+from ecoserve.operational import hourly_intensity
 from ecoserve.scenario import Scenario
 
 MAIN = Path(app.__file__).parent / "main.py"
@@ -257,6 +260,21 @@ def test_own_hours_are_read_or_refused():
     ).run()
     assert not page.error
     assert len(scenario_of(page).site.custom_gco2e_per_kwh) == 24
+
+
+def test_the_table_of_hours_begins_with_those_in_use_and_says_which_row_has_no_figure():
+    page = open_page("grid_and_site")
+    page.button(key="hours:site:use").click().run()
+    assert not page.error
+    hourly = hourly_intensity(default().site, state.catalog())
+    figures = scenario_of(page).site.custom_gco2e_per_kwh
+    assert figures == pytest.approx(hourly, rel=1e-3)
+    rows = table_rows(figures)
+    assert figures_of(rows) == list(figures)
+    rows[3][FIGURE], rows[5][FIGURE] = None, -1.0
+    with pytest.raises(ScenarioError) as caught:
+        figures_of(rows)
+    assert [p.field.rpartition(", ")[2] for p in caught.value.problems] == ["03:00", "05:00"]
 
 
 def test_hardware_choices_reach_the_scenario():
