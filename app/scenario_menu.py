@@ -45,7 +45,7 @@ def show() -> None:
     _presets()
     st.markdown("**Library of this server**")
     _save()
-    search(state.open_saved, "Open")
+    search(state.open_saved, "Open", off=True)
     st.markdown("**File**")
     _files()
 
@@ -72,8 +72,13 @@ def _save() -> None:
     )
 
 
-def search(take: Callable[[str], None], verb: str, place: str = "menu") -> None:
-    """Finds saved scenarios by name; ``take`` gets the fingerprint of the one that is chosen."""
+def search(
+    take: Callable[[str], None], verb: str, place: str = "menu", *, off: bool = False
+) -> None:
+    """Finds saved scenarios by name; ``take`` gets the fingerprint of the one that is chosen.
+
+    With ``off`` it can be taken off the list too.
+    """
     key = f"{place}:{_page()}:search"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
@@ -95,6 +100,16 @@ def search(take: Callable[[str], None], verb: str, place: str = "menu") -> None:
         st.caption(f"The latest {MAX_FOUND}; more words find fewer.")
     chosen = st.selectbox("Saved scenario", found, format_func=entry_words, key=f"{key}:found")
     st.button(verb, key=f"{key}:take", on_click=take, args=(chosen.fingerprint,), width="stretch")
+    if off:
+        st.button(
+            "Take off the list",
+            key=f"{key}:off",
+            on_click=_take_off,
+            args=(chosen.fingerprint,),
+            width="stretch",
+            help="For everybody who uses this server. Links to it open as before, and saving it "
+            "again lists it again.",
+        )
 
 
 def entry_words(entry: Entry) -> str:
@@ -108,6 +123,17 @@ def _search(key: str) -> None:
         st.session_state[FOUND] = state.library().find(st.session_state[key])
     except LibraryError as error:
         state.complain(str(error))
+
+
+def _take_off(fingerprint: str) -> None:
+    try:
+        state.library().take_off(fingerprint)
+    except LibraryError as error:
+        state.complain(str(error))
+        return
+    found: tuple[Entry, ...] = st.session_state.get(FOUND) or ()
+    st.session_state[FOUND] = tuple(e for e in found if e.fingerprint != fingerprint)
+    state.session().saved.discard(fingerprint)
 
 
 def _files() -> None:
