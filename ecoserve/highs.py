@@ -19,7 +19,7 @@ MAX_VALUE_SCALING = 4
 """HiGHS's own choice of scaling now and then leaves its dual simplex in a loop of refactoring."""
 
 
-def solve(
+def solve_with_highs(
     program: Program,
     limits: Limits | None = None,
     start: Mapping[str, float] | None = None,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import subprocess
-import sys
 
 import highspy
 import numpy as np
@@ -166,29 +164,6 @@ def market_split() -> pulp.LpProblem:
         rhs = float(size.sum() // 2)
         lp.addConstraint(pulp.LpConstraint(expression, pulp.LpConstraintEQ, f"row{row}", rhs))
     return lp
-
-
-WITHOUT_HIGHS = """
-import sys
-sys.modules["highspy"] = None
-import pulp
-from ecoserve.program import Program
-from ecoserve.solver import Limits, climb
-lp = pulp.LpProblem("tiny", pulp.LpMinimize)
-n = lp.add_variable("n", 0, 3, pulp.LpInteger)
-lp += pulp.LpAffineExpression([(n, 1.0)])
-left = pulp.LpAffineExpression([(n, 2.0)])
-lp.addConstraint(pulp.LpConstraint(left, pulp.LpConstraintGE, "row", 3.0))
-found, basis = climb(Program.of(lp), [[n]], Limits())
-print(found.objective, found[n], basis)
-"""
-
-
-def test_without_highs_cbc_answers():
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_HIGHS], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["2.0", "2.0", "None"]
 
 
 def test_where_highs_fails_cbc_answers(monkeypatch: pytest.MonkeyPatch):
