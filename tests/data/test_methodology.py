@@ -15,8 +15,8 @@ from ecoserve.calibration import SMALLEST_BAND
 from ecoserve.catalog import Catalog
 from ecoserve.embodied import RACK_UNITS_OF_A_SERVER
 from ecoserve.fit_points import MIN_POINTS
+from ecoserve.objective import OWN_OPTIMUM_SLACK
 from ecoserve.paper_claims import REGIONS
-from ecoserve.planner import OWN_OPTIMUM_SLACK
 from ecoserve.request_log import BURST_MINUTES, MAX_SPAN_DAYS
 from ecoserve.request_tally import LENGTH_EDGES
 from ecoserve.structure import DUTY_PERIODS

@@ -1,0 +1,111 @@
+"""One structure at one set of prices, and what the solver is asked about it.
+
+The same question is answered from memory. How long to search follows from the effort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ecoserve.errors import SolverError
+from ecoserve.fleet_rule import FREE, FleetRule
+from ecoserve.plan import Plan
+from ecoserve.pricing import Account, Coefficients, dominated_kinds
+from ecoserve.program import Program
+from ecoserve.solver import Limits, Solution, Start, Termination, Watch, climb, solve
+from ecoserve.structure import Memory, Structure
+from ecoserve.terms import FleetTerms
+
+Effort = Literal["quick", "interactive", "report"]
+"""quick: relaxation and repair; interactive: to 1 %; report: to 0.1 %."""
+
+GAP: Mapping[Effort, float] = {"quick": 0.01, "interactive": 0.01, "report": 0.0008}
+"""A report's is a little less than the 0.1 % it promises: tie-break prices come off the bound."""
+NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 150, "report": 400}
+OWN_NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 400, "report": 400}
+"""For a baseline's own optimum, which is asked for once and then remembered."""
+SMALL_PROGRAM = 4000
+"""Columns up to which HiGHS proves an interactive answer in a few seconds."""
+PROOF_TIME_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Answers for one structure at one set of prices."""
+
+    structure: Structure
+    terms: FleetTerms
+    effort: Effort
+    memory: Memory
+    key: str
+    caps: Mapping[str, float]
+    """Most of the day's account, by its entries' names."""
+    rule: FleetRule = FREE
+    watch: Watch = field(default_factory=Watch)
+    start: Plan | None = None
+    """Of a like question."""
+
+    def priced(
+        self, goal: Coefficients, account: Account, rows: Sequence[tuple[Coefficients, float]]
+    ) -> Program:
+        """The structure's rows at today's prices, with caps on the account.
+
+        Kinds of server that another beats in everything priced are closed, which spares the search
+        their twins.
+        """
+        caps = [*rows, *((account[name], most) for name, most in self.caps.items())]
+        problem = self.structure.problem
+        priced = [goal, *(terms for terms, _ in caps)]
+        closed = dominated_kinds(problem, self.terms, priced)
+        structure = self.structure
+        base = structure.program if self.effort == "quick" else structure.program_with_cuts()
+        program = base.with_objective(goal)
+        program = program.with_closed([problem.x[kind] for kind in closed])
+        for terms, at_most in caps:
+            program = program.with_row_at_most("cap", terms, at_most)
+        return self.rule.applied(program, problem, self.terms)
+
+    def solve(
+        self, program: Program, key: str, limits: Limits, first: Mapping[str, float] | None = None
+    ) -> Solution:
+        """The same question is answered from memory; only a quick answer starts from a like one."""
+        asked = f"{key} {self.effort} {limits} {program.fingerprint()}"
+        known = self.memory.answer(asked)
+        if known is not None:
+            return known
+        start = self.memory.start(key) if self.effort == "quick" else None
+        if first is not None:
+            start = Start(values=first)
+        found, basis = self.climb(program, limits, start)
+        if found.is_feasible:
+            self.memory.keep_start(key, Start(values=found.values, basis=basis))
+        stopped = (Termination.TIME_LIMIT, Termination.CANCELLED)
+        if self.effort != "quick" and found.termination not in stopped:
+            self.memory.keep_answer(asked, found)
+        return found
+
+    def climb(self, program: Program, limits: Limits, start: Start | None) -> tuple[Solution, Any]:
+        """The solver's ladder; on large programs HiGHS's own solver is only asked for a report."""
+        if self.rule.fleet is not None:
+            return self._of_held_fleet(program, limits), None
+        affordable = self.effort == "report" or len(program.names) <= SMALL_PROGRAM
+        proof = Limits(gap=limits.gap, time_s=PROOF_TIME_S)
+        return climb(
+            program,
+            self.structure.problem.levels,
+            limits,
+            coarse=list(self.structure.problem.on.values()),
+            kinds=list(self.structure.problem.alike.values()),
+            proof=proof if affordable and self.effort != "quick" else None,
+            start=start,
+            watch=self.watch,
+        )
+
+    def _of_held_fleet(self, program: Program, limits: Limits) -> Solution:
+        """With the servers given there is little left to round: HiGHS's own solver at once."""
+        found = solve(program, Limits(gap=limits.gap, time_s=PROOF_TIME_S))
+        if not found.is_feasible and found.termination is Termination.TIME_LIMIT:
+            raise SolverError("no plan for these servers was found in time", "time_limit")
+        return found
