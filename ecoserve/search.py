@@ -6,11 +6,12 @@ The same question is answered from memory. How long to search follows from the e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ecoserve.errors import SolverError
 from ecoserve.fleet_rule import FREE, FleetRule
+from ecoserve.formulation import with_kinds
 from ecoserve.plan import Plan
 from ecoserve.pricing import Account, Coefficients, dominated_kinds
 from ecoserve.program import Program
@@ -31,6 +32,16 @@ SMALL_PROGRAM = 4000
 PROOF_TIME_S = 60.0
 
 
+def is_small(structure: Structure) -> bool:
+    """Whether it knows few kinds of server and its program is small: then a search is short."""
+    return structure.kinds is not None and len(structure.program.names) <= SMALL_PROGRAM
+
+
+def effort_for(structure: Structure, asked: Effort) -> Effort:
+    """A report's where the search is short: what it finds decides which queues are judged next."""
+    return "report" if is_small(structure) else asked
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """Answers for one structure at one set of prices."""
@@ -47,8 +58,26 @@ class Search:
     start: Plan | None = None
     """Of a like question."""
 
+    def quick(self) -> Search:
+        """The same search for an answer at once."""
+        return replace(self, effort="quick")
+
+    def narrowed(self, kinds: frozenset[str]) -> Search:
+        """The same search among these kinds of server only."""
+        structure = self.structure.narrowed(kinds)
+        return replace(
+            self,
+            structure=structure,
+            terms=with_kinds(self.terms, kinds),
+            key=f"{self.key} {sorted(kinds)}",
+            effort=effort_for(structure, self.effort),
+        )
+
     def priced(
-        self, goal: Coefficients, account: Account, rows: Sequence[tuple[Coefficients, float]]
+        self,
+        goal: Coefficients,
+        account: Account,
+        rows: Sequence[tuple[Coefficients, float]] = (),
     ) -> Program:
         """The structure's rows at today's prices, with caps on the account.
 
@@ -68,21 +97,22 @@ class Search:
         return self.rule.applied(program, problem, self.terms)
 
     def solve(
-        self, program: Program, key: str, limits: Limits, first: Mapping[str, float] | None = None
+        self, program: Program, key: str, limits: Limits, first: Start | None = None
     ) -> Solution:
         """The same question is answered from memory; only a quick answer starts from a like one."""
         asked = f"{key} {self.effort} {limits} {program.fingerprint()}"
         known = self.memory.answer(asked)
         if known is not None:
             return known
-        start = self.memory.start(key) if self.effort == "quick" else None
-        if first is not None:
-            start = Start(values=first)
+        start = first
+        if start is None and self.effort == "quick":
+            start = self.memory.start(key)
         found, basis = self.climb(program, limits, start)
+        found = replace(found, began_hurried=first is not None and first.is_hurried)
         if found.is_feasible:
             self.memory.keep_start(key, Start(values=found.values, basis=basis))
-        stopped = (Termination.TIME_LIMIT, Termination.CANCELLED)
-        if self.effort != "quick" and found.termination not in stopped:
+        stopped = found.is_hurried or found.termination is Termination.CANCELLED
+        if self.effort != "quick" and not stopped:
             self.memory.keep_answer(asked, found)
         return found
 

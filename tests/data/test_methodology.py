@@ -15,6 +15,7 @@ from ecoserve.calibration import SMALLEST_BAND
 from ecoserve.catalog import Catalog
 from ecoserve.embodied import RACK_UNITS_OF_A_SERVER
 from ecoserve.fit_points import MIN_POINTS
+from ecoserve.narrowing import NEAR
 from ecoserve.objective import OWN_OPTIMUM_SLACK
 from ecoserve.paper_claims import REGIONS
 from ecoserve.request_log import BURST_MINUTES, MAX_SPAN_DAYS
@@ -41,6 +42,7 @@ CELLS = ", ".join(f"{edge:,.0f}" for edge in LENGTH_EDGES[1:6])
         f"the cap ({power_calibration.CAP_RATIO:g})",
         f"draws the cap from {power.COMPUTE_FULL_RATIO:g} of the peak",
         f"| {RACK_UNITS_OF_A_SERVER:g}U of height",
+        f"costs more than {100 * NEAR:g} % above a known answer",
         f"the least-carbon plan within {100 * OWN_OPTIMUM_SLACK:g} % of its own optimum",
         "at {}, {} and {} gCO2e/kWh".format(*(name.removeprefix("paper_") for name in REGIONS)),
         "intensity, rates and latency limits by {:g} and {:g}".format(*SPANS["carbon intensity"]),
