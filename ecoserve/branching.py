@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,6 +47,12 @@ PASSED_OVER = 0.95
 """Of the gap; the rest is left for tie-break prices, which the account takes off the bound."""
 FEW = 3.0
 """Up to so many of something in the relaxation, answers that keep to one kind of it are tried."""
+MANY = 12
+"""Of all kinds in an answer; beyond it, trading one for another matters little."""
+TRADING = 0.05
+"""Gap above which it is tried."""
+TRADES = 10
+"""The most promising ones, which are searched."""
 FAR = 0.1
 """Gap above which they are worth it."""
 INTEGRALITY = 1e-6
@@ -162,8 +168,10 @@ class BranchAndBound:
         had_start = bool(self._best)
         if limits.nodes != 0 or not had_start:
             self._first_answers(root)
-        if not had_start and self._is_far() and 0 < root.point[self._kinds].sum() <= FEW:
+        if not had_start and self._is_far(FAR) and 0 < root.point[self._kinds].sum() <= FEW:
             self._try_each_alone(root)
+        if limits.nodes != 0 and self._is_far(TRADING):
+            self._swap_kinds(root)
         return self._result(self._search(root, limits))
 
     def _first_answers(self, root: _Node) -> None:
@@ -173,8 +181,8 @@ class BranchAndBound:
         if not self._watch.is_cancelled():
             self._look_elsewhere([root])
 
-    def _is_far(self) -> bool:
-        return relative_gap(self.objective, self.bound) > max(self._gap, FAR)
+    def _is_far(self, least: float) -> bool:
+        return relative_gap(self.objective, self.bound) > max(self._gap, least)
 
     def _try_each_alone(self, root: _Node) -> None:
         """The kind whose relaxation alone is best, as many of it as that takes; polished."""
@@ -200,6 +208,55 @@ class BranchAndBound:
         except _NumericalTroubleError:
             return None
         return whole if whole is not None and whole.bound < at_most else None
+
+    def _swap_kinds(self, root: _Node) -> None:
+        """Trades one of a kind in the answer for as many of another as that takes, while it pays.
+
+        Each trade is judged by its relaxation, the most promising are searched.
+        """
+        improved = True
+        while improved and self._is_open():
+            improved = any(self._pays(trade) for trade in sorted(self._trades(root))[:TRADES])
+
+    def _pays(self, trade: _Node) -> bool:
+        """Whether an answer with these counts beats the best; near the relaxation, then anywhere."""
+        before = self.objective
+        if trade.bound < before and not self._watch.is_cancelled():
+            self._polish(trade)
+            if self.objective >= before:
+                self._sub_mip(trade.lower, trade.upper)
+        return self.objective < before
+
+    def _is_open(self) -> bool:
+        return bool(self._best) and relative_gap(self.objective, self.bound) > self._gap
+
+    def _trades(self, root: _Node) -> Iterator[_Node]:
+        """The answer's counts of kinds with one less of a kind, and with others in its place."""
+        names = self._program.names
+        counts = np.array([round(self._best[names[self._whole[kind]]]) for kind in self._kinds])
+        if counts.sum() > MANY:
+            return
+        for given in np.flatnonzero(counts):
+            for taken in range(len(self._kinds)):
+                trade = self._trade(root, counts, int(given), taken)
+                if trade is not None:
+                    yield trade
+
+    def _trade(self, root: _Node, counts: Array, given: int, taken: int) -> _Node | None:
+        """One ``given`` less, and of ``taken`` as many more as that takes."""
+        held = counts.copy()
+        held[given] -= 1
+        lower, upper = root.lower.copy(), root.upper.copy()
+        lower[self._kinds] = upper[self._kinds] = held
+        kind = self._kinds[taken]
+        if taken != given:
+            lower[kind], upper[kind] = held[taken] + 1, root.upper[kind]
+        self._highs.setBasis(root.basis)
+        some = self._attempt(lower, upper)
+        if some is None or taken == given:
+            return some
+        lower[kind] = upper[kind] = math.ceil(some.point[kind] - INTEGRALITY)
+        return self._attempt(lower, upper)
 
     def _search(self, root: _Node, limits: Limits) -> Termination:
         heap = [root]

@@ -19,7 +19,7 @@ from ecoserve.pricing import (
     objective_terms,
     price_account,
 )
-from ecoserve.search import GAP, NODES, OWN_NODES, Search
+from ecoserve.search import GAP, NODES, Search
 from ecoserve.solver import Limits, Solution, Start
 from ecoserve.starting import start_values
 
@@ -65,7 +65,7 @@ def _least_of_one(search: Search, name: str) -> Solution:
 def _limits(search: Search, *, staged: bool) -> Limits:
     gap, nodes = GAP[search.effort], NODES[search.effort]
     if staged:
-        gap, nodes = min(gap, OWN_OPTIMUM_SLACK), OWN_NODES[search.effort]
+        gap = min(gap, OWN_OPTIMUM_SLACK)
     if search.start is not None or search.caps:
         nodes = max(1, nodes)  # a start alone is no answer
     return Limits(gap=gap, nodes=nodes)

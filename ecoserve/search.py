@@ -23,11 +23,12 @@ Effort = Literal["quick", "interactive", "report"]
 
 GAP: Mapping[Effort, float] = {"quick": 0.01, "interactive": 0.01, "report": 0.0008}
 """A report's is a little less than the 0.1 % it promises: tie-break prices come off the bound."""
-NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 150, "report": 400}
-OWN_NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 400, "report": 400}
-"""For a baseline's own optimum, which is asked for once and then remembered."""
-SMALL_PROGRAM = 4000
-"""Columns up to which HiGHS proves an interactive answer in a few seconds."""
+NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 100, "report": 400}
+"""Of our own search, which finds good fleets and bounds early."""
+PROOF_NODES: Mapping[Effort, int | None] = {"quick": 0, "interactive": 300, "report": None}
+"""Of HiGHS's own solver after it, whose cuts close what is left."""
+PROOF_COLUMNS = 20_000
+"""Beyond it that takes minutes, and is left to a report."""
 PROOF_TIME_S = 60.0
 
 
@@ -87,11 +88,11 @@ class Search:
         return found
 
     def climb(self, program: Program, limits: Limits, start: Start | None) -> tuple[Solution, Any]:
-        """The solver's ladder; on large programs HiGHS's own solver is only asked for a report."""
+        """The solver's ladder."""
         if self.rule.fleet is not None:
             return self._of_held_fleet(program, limits), None
-        affordable = self.effort == "report" or len(program.names) <= SMALL_PROGRAM
-        proof = Limits(gap=limits.gap, time_s=PROOF_TIME_S)
+        affordable = self.effort == "report" or len(program.names) <= PROOF_COLUMNS
+        proof = Limits(gap=limits.gap, nodes=PROOF_NODES[self.effort], time_s=PROOF_TIME_S)
         return climb(
             program,
             self.structure.problem.levels,

@@ -109,14 +109,30 @@ def climb(
     if proof is None or is_done or found.termination is Termination.CANCELLED:
         return found, tree.basis
     try:
-        proven = solve(program, proof, found.values or None, watch)
+        proven = solve(program, proof, found.values or None, _from(found, watch))
     except SolverError:
         if not found.is_feasible:
             raise
         return found, tree.basis  # its gap stays what it is
-    best = min((found, proven), key=lambda answer: answer.objective)
-    bound = max(found.bound, proven.bound)
-    return replace(best, bound=bound, termination=proven.termination), tree.basis
+    best = _better(found, proven)
+    return replace(best, termination=proven.termination), tree.basis
+
+
+def _better(found: Solution, later: Solution) -> Solution:
+    """The better of two answers to one program, with the better of what was proven."""
+    best = min((found, later), key=lambda answer: answer.objective)
+    return replace(best, bound=min(best.objective, max(found.bound, later.bound)))
+
+
+def _from(found: Solution, watch: Watch) -> Watch:
+    """Tells of a later search what it adds to ``found``."""
+
+    def report(progress: Progress) -> None:
+        is_better = progress.is_better and progress.best.objective < found.objective
+        best = _better(found, progress.best)
+        watch.report(replace(progress, best=best, is_better=is_better))
+
+    return Watch(report=report, is_cancelled=watch.is_cancelled)
 
 
 def tightened(program: Program, counted: Sequence[Counted]) -> Program:
