@@ -15,7 +15,7 @@ from ecoserve.plan import FleetEntry, Plan, Status
 from ecoserve.pools import late_requests, pool_rows, slo_reports
 from ecoserve.scenario import Scenario
 from ecoserve.scope import direct_kgco2e_per_year, market_kgco2e_per_year
-from ecoserve.solver import Solution, Termination
+from ecoserve.solver import Solution
 from ecoserve.structure import Structure
 from ecoserve.terms import FleetTerms
 from ecoserve.units import kg_from_g
@@ -75,7 +75,7 @@ def assembled(
             reports=reports,
             late=late_requests(operation, terms),
             held=bool(attempt.held),
-            stopped_by_time=solution.termination is Termination.TIME_LIMIT,
+            stopped_by_time=solution.is_hurried,
             own_gap=solution.own_gap,
             own_slack=OWN_OPTIMUM_SLACK,
         ),

@@ -8,7 +8,8 @@ miss an SLO, the pool sizes are held and the program is solved again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ecoserve.account import read_operation
@@ -17,13 +18,15 @@ from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, SolverError
 from ecoserve.fleet_rule import FREE, FleetRule
 from ecoserve.infeasible import explanation
-from ecoserve.objective import account_caps, objective_weights
+from ecoserve.narrowing import narrow
+from ecoserve.objective import OWN_OPTIMUM_SLACK, account_caps, objective_weights
 from ecoserve.optimum import least
 from ecoserve.plan import Plan
 from ecoserve.pools import slo_reports
+from ecoserve.pricing import account_value, price_account
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
-from ecoserve.search import Effort, Search
+from ecoserve.search import Effort, Search, effort_for
 from ecoserve.solver import Termination, Watch
 from ecoserve.structure import Memory, Structure, build_structure, structure_key, with_held
 
@@ -56,17 +59,15 @@ def plan_fleet(
     :class:`~ecoserve.errors.SolverError` when the solver stops without an answer.
     """
 
-    def solved(start: Plan | None) -> Attempt:
-        return solve_fleet(
-            scenario, catalog, effort, least_carbon_tie_break=least_carbon_tie_break,
-            restriction=restriction, memory=memory, rule=rule, watch=watch, start=start,
-        )  # fmt: skip
-
-    best = solved(start)
+    asked = _Asked(
+        scenario, catalog, effort, least_carbon_tie_break, memory or Memory(), restriction, rule,
+        watch or Watch(), start,
+    )  # fmt: skip
+    best = _solved(asked)
     plan = assembled(scenario, catalog, best, least_carbon=least_carbon_tie_break)
     busy = _without_idle_servers(plan)
     if effort == "quick" and rule == FREE and busy is not None:
-        again = solved(busy)
+        again = _solved(replace(asked, start=busy))
         if again.solution.objective < best.solution.objective:
             return assembled(scenario, catalog, again, least_carbon=least_carbon_tie_break)
     return plan
@@ -84,45 +85,25 @@ def solve_fleet(
     catalog: Catalog,
     effort: Effort = "interactive",
     *,
-    least_carbon_tie_break: bool = False,
-    restriction: Restriction = ANYWHERE,
     memory: Memory | None = None,
-    rule: FleetRule = FREE,
-    watch: Watch | None = None,
-    start: Plan | None = None,
 ) -> Attempt:
-    """What :func:`plan_fleet` makes its plan of, with the program behind it."""
-    check_scenario(scenario, catalog)
+    """What :func:`plan_fleet` makes its plan of, with the program of every kind behind it."""
     asked = _Asked(
-        effort, least_carbon_tie_break, memory or Memory(), restriction, rule, watch or Watch(),
-        start,
-    )  # fmt: skip
-    first = _attempt(scenario, catalog, {}, asked)
-    if not first.solution.is_feasible:
-        if rule != FREE:
-            raise InfeasibleError("no such fleet serves this traffic within its limits")
-        if first.solution.termination is not Termination.INFEASIBLE:
-            raise SolverError("no fleet was found in time; allow fewer kinds", "time_limit")
-        raise explanation(first.structure.program, first.terms)
-    attempts = [first]
-    while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
-        held = {**attempts[-1].held, **news}
-        try:
-            attempt = _attempt(scenario, catalog, held, asked, first.structure)
-        except InfeasibleError:  # at the sizes held; the rounds before it stand
-            break
-        if not attempt.solution.is_feasible:
-            break
-        attempts.append(attempt)
-    best = min(attempts, key=lambda a: (len(_late_workloads(a)), a.solution.objective))
-    bound = min(attempt.solution.bound for attempt in attempts)
-    return replace(best, solution=replace(best.solution, bound=bound))
+        scenario, catalog, effort, False, memory or Memory(), ANYWHERE, FREE, Watch(), None
+    )
+    best = _solved(asked)
+    if best.structure.kinds is None:
+        return best
+    structure = _structure(asked, best.held)
+    return replace(best, structure=structure, terms=structure.terms_for(scenario, catalog))
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """How to look for an answer."""
+    """A question and how to look for its answer."""
 
+    scenario: Scenario
+    catalog: Catalog
     effort: Effort
     tie_break: bool
     memory: Memory
@@ -132,34 +113,100 @@ class _Asked:
     start: Plan | None
 
 
-def _attempt(
-    scenario: Scenario,
-    catalog: Catalog,
-    held: Mapping[str, int],
-    asked: _Asked,
-    base: Structure | None = None,
-) -> Attempt:
-    key = structure_key(scenario, catalog, held, asked.restriction)
+def _solved(asked: _Asked) -> Attempt:
+    """The best of the rounds; its bound holds for all of them."""
+    check_scenario(asked.scenario, asked.catalog)
+    first = _attempt(asked, {}, _structure(asked, {}))
+    if not first.solution.is_feasible:
+        if asked.rule != FREE:
+            raise InfeasibleError("no such fleet serves this traffic within its limits")
+        if first.solution.termination is not Termination.INFEASIBLE:
+            raise SolverError("no fleet was found in time; allow fewer kinds", "time_limit")
+        raise explanation(first.structure.program, first.terms)
+    attempts, bases = [first], _bases(asked, first)
+    while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
+        again = _again(asked, {**attempts[-1].held, **news}, bases)
+        if again is None:  # at the sizes held; the rounds before it stand
+            break
+        attempts.append(again)
+    best = min(attempts, key=lambda a: (len(_late_workloads(a)), a.solution.objective))
+    bound = min(attempt.solution.bound for attempt in attempts)
+    hurried = any(attempt.solution.is_hurried for attempt in attempts)
+    return replace(best, solution=replace(best.solution, bound=bound, began_hurried=hurried))
+
+
+def _bases(asked: _Asked, first: Attempt) -> list[tuple[Structure, float]]:
+    """What to look for later answers in, and up to which objective it has them all.
+
+    First among the kinds that an answer near the ``first`` could pay for, then among all.
+    """
+    everything = (first.structure, math.inf)
+    if asked.rule != FREE:
+        return [everything]
+    weights = objective_weights(asked.scenario)
+    account = price_account(first.structure.problem, first.terms)
+    known = account_value(account, weights, first.solution.values)
+    few = narrow(first.structure.problem, first.terms, account, weights, known)
+    if few is None:
+        return [everything]
+    return [(first.structure.narrowed(few.kinds), few.up_to), everything]
+
+
+def _again(
+    asked: _Asked, held: Mapping[str, int], bases: Sequence[tuple[Structure, float]]
+) -> Attempt | None:
+    """The answer at these pool sizes; None where nothing serves at them."""
+    for base, up_to in bases:
+        try:
+            attempt = _attempt(asked, held, _structure(asked, held, base))
+        except InfeasibleError:
+            continue
+        if attempt.solution.is_feasible and _reach(asked, attempt) <= up_to:
+            return attempt
+    return None
+
+
+def _reach(asked: _Asked, attempt: Attempt) -> float:
+    """The most that the objective may be of what a plan at these sizes was chosen among."""
+    weights = objective_weights(asked.scenario)
+    account = price_account(attempt.structure.problem, attempt.terms)
+    own = account_value(account, weights, attempt.solution.values)
+    return own * (1.0 + OWN_OPTIMUM_SLACK) if asked.tie_break else own
+
+
+def _structure(asked: _Asked, held: Mapping[str, int], base: Structure | None = None) -> Structure:
+    key = _key(asked, held, base)
     structure = asked.memory.structure(key)
     if structure is None:
         if base is None:
-            structure = build_structure(scenario, catalog, held, asked.restriction)
+            structure = build_structure(asked.scenario, asked.catalog, held, asked.restriction)
         else:
-            structure = with_held(base, scenario, catalog, held)
+            structure = with_held(base, asked.scenario, asked.catalog, held)
         asked.memory.keep_structure(key, structure)
-    terms = structure.terms_for(scenario, catalog)
+    return structure
+
+
+def _key(asked: _Asked, held: Mapping[str, int], among: Structure | None) -> str:
+    key = structure_key(asked.scenario, asked.catalog, held, asked.restriction)
+    kinds = None if among is None else among.kinds
+    return key if kinds is None else f"{key} {sorted(kinds)}"
+
+
+def _attempt(asked: _Asked, held: Mapping[str, int], structure: Structure) -> Attempt:
+    key = _key(asked, held, structure)
+    terms = structure.terms_for(asked.scenario, asked.catalog)
     search = Search(
         structure=structure,
         terms=terms,
-        effort=asked.effort,
+        effort=effort_for(structure, asked.effort),
         memory=asked.memory,
         key=key if asked.rule == FREE else f"{key} {asked.rule}",
-        caps=account_caps(scenario),
+        caps=account_caps(asked.scenario),
         rule=asked.rule,
         watch=asked.watch,
         start=asked.start,
     )
-    solution = least(search, objective_weights(scenario), least_carbon=asked.tie_break)
+    solution = least(search, objective_weights(asked.scenario), least_carbon=asked.tie_break)
     operation = read_operation(structure.problem, terms, solution)
     return Attempt(
         structure=structure, terms=terms, solution=solution, operation=operation, held=dict(held)

@@ -16,6 +16,7 @@ from ecoserve.solver import (
     BranchAndBound,
     Limits,
     Progress,
+    Proof,
     Solution,
     Start,
     Termination,
@@ -180,7 +181,12 @@ def test_where_highs_fails_cbc_answers(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_proof_closes_the_gap_that_the_search_leaves(seed: int):
     program = Cover(seed)
-    found, _ = climb(Program.of(program.lp), program.levels, Limits(nodes=0), proof=Limits())
+    found, _ = climb(
+        Program.of(program.lp),
+        program.levels,
+        Limits(nodes=0),
+        proof=Proof(limits=Limits(), above=0.0),
+    )
     assert found.gap <= 1e-6
     assert program.worth(found) == pytest.approx(program.highs().objective, rel=1e-6)
 
