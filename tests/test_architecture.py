@@ -20,6 +20,7 @@ SOLVER_FILES = tuple(
     for name in (
         "highs",
         "branching",
+        "live",
         "cuts",
         "relaxation",
         "cbc",
