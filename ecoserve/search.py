@@ -26,7 +26,7 @@ GAP: Mapping[Effort, float] = {"quick": 0.01, "interactive": 0.01, "report": 0.0
 """A report's is a little less than the 0.1 % it promises: tie-break prices come off the bound."""
 NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 100, "report": 400}
 """Of our own search, which finds good fleets and bounds early."""
-PROOF_NODES: Mapping[Effort, int | None] = {"quick": 0, "interactive": 300, "report": None}
+PROOF_NODES: Mapping[Effort, int | None] = {"quick": 0, "interactive": 450, "report": None}
 """Of HiGHS's own solver after it, whose cuts close what is left."""
 SMALL_PROGRAM = 4000
 """Columns up to which that takes a few seconds."""
