@@ -22,7 +22,7 @@ from ecoserve.pricing import (
     objective_terms,
     price_account,
 )
-from ecoserve.search import GAP, NODES, OWN_NODES, Search, is_small
+from ecoserve.search import GAP, NODES, Search, is_small
 from ecoserve.solver import Limits, Solution, Start
 from ecoserve.starting import start_values
 
@@ -46,7 +46,7 @@ class _Asked:
         effort = self.search.effort
         gap, nodes = GAP[effort], NODES[effort]
         if self.staged:
-            gap, nodes = min(gap, OWN_OPTIMUM_SLACK), OWN_NODES[effort]
+            gap = min(gap, OWN_OPTIMUM_SLACK)
         if self.search.start is not None or self.search.caps:
             nodes = max(1, nodes)  # a start alone is no answer
         return Limits(gap=gap, nodes=nodes)

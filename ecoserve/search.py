@@ -15,7 +15,7 @@ from ecoserve.formulation import with_kinds
 from ecoserve.plan import Plan
 from ecoserve.pricing import Account, Coefficients, dominated_kinds
 from ecoserve.program import Program
-from ecoserve.solver import Limits, Solution, Start, Termination, Watch, climb, solve
+from ecoserve.solver import Limits, Proof, Solution, Start, Termination, Watch, climb, solve
 from ecoserve.structure import Memory, Structure
 from ecoserve.terms import FleetTerms
 
@@ -24,11 +24,16 @@ Effort = Literal["quick", "interactive", "report"]
 
 GAP: Mapping[Effort, float] = {"quick": 0.01, "interactive": 0.01, "report": 0.0008}
 """A report's is a little less than the 0.1 % it promises: tie-break prices come off the bound."""
-NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 150, "report": 400}
-OWN_NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 400, "report": 400}
-"""For a baseline's own optimum, which is asked for once and then remembered."""
+NODES: Mapping[Effort, int] = {"quick": 0, "interactive": 100, "report": 400}
+"""Of our own search, which finds good fleets and bounds early."""
+PROOF_NODES: Mapping[Effort, int | None] = {"quick": 0, "interactive": 450, "report": None}
+"""Of HiGHS's own solver after it, whose cuts close what is left."""
 SMALL_PROGRAM = 4000
-"""Columns up to which HiGHS proves an interactive answer in a few seconds."""
+"""Columns up to which that takes a few seconds."""
+PROOF_COLUMNS = 20_000
+"""Columns beyond which it takes minutes, and is left to a report."""
+MUCH_OPEN = 0.02
+"""Gap above which an interactive answer of a program in between is worth it."""
 PROOF_TIME_S = 60.0
 
 
@@ -117,21 +122,31 @@ class Search:
         return found
 
     def climb(self, program: Program, limits: Limits, start: Start | None) -> tuple[Solution, Any]:
-        """The solver's ladder; on large programs HiGHS's own solver is only asked for a report."""
+        """The solver's ladder."""
         if self.rule.fleet is not None:
             return self._of_held_fleet(program, limits), None
-        affordable = self.effort == "report" or len(program.names) <= SMALL_PROGRAM
-        proof = Limits(gap=limits.gap, time_s=PROOF_TIME_S)
         return climb(
             program,
             self.structure.problem.levels,
             limits,
             coarse=list(self.structure.problem.on.values()),
             kinds=list(self.structure.problem.alike.values()),
-            proof=proof if affordable and self.effort != "quick" else None,
+            proof=self._proof(program, limits),
             start=start,
             watch=self.watch,
         )
+
+    def _proof(self, program: Program, limits: Limits) -> Proof | None:
+        """When HiGHS's own solver goes on where the tree has stopped, and for how long."""
+        if self.effort == "quick":
+            return None
+        is_report, columns = self.effort == "report", len(program.names)
+        if not is_report and columns > PROOF_COLUMNS:
+            return None
+        above = limits.gap if is_report or columns <= SMALL_PROGRAM else MUCH_OPEN
+        nodes = PROOF_NODES[self.effort]
+        wanted = Limits(gap=limits.gap, nodes=nodes, time_s=PROOF_TIME_S)
+        return Proof(limits=wanted, above=above)
 
     def _of_held_fleet(self, program: Program, limits: Limits) -> Solution:
         """With the servers given there is little left to round: HiGHS's own solver at once."""

@@ -11,7 +11,7 @@ answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ecoserve.answer import (
@@ -34,6 +34,7 @@ __all__ = [
     "BranchAndBound",
     "Limits",
     "Progress",
+    "Proof",
     "Solution",
     "Start",
     "Termination",
@@ -44,6 +45,16 @@ __all__ = [
     "solve_with_cbc",
     "tightened",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """When HiGHS's own solver goes on where branch and bound has stopped."""
+
+    limits: Limits
+    above: float
+    """Gap that branch and bound must leave for it."""
+
 
 LAST_RESORT_S = 30.0
 """For another solver where branch and bound found nothing at all, or failed."""
@@ -85,7 +96,7 @@ def climb(
     *,
     coarse: Sequence[Any] | None = None,
     kinds: Sequence[Any] = (),
-    proof: Limits | None = None,
+    proof: Proof | None = None,
     start: Start | None = None,
     watch: Watch | None = None,
 ) -> tuple[Solution, Any]:
@@ -93,30 +104,53 @@ def climb(
 
     Step by step: relaxation and repair, the neighbourhood of the relaxation, branch and bound over
     ``levels``, with ``coarse`` and ``kinds`` (see :class:`BranchAndBound`), then, where a ``proof``
-    is asked for and the gap is still open, HiGHS's own solver. Each step only replaces an answer by
-    a better one. Where HiGHS fails, CBC answers to the same gap.
+    is asked for and more is open than it bears with, HiGHS's own solver. Each step only replaces an
+    answer by a better one. Where HiGHS fails, CBC answers to the same gap.
     """
     watch = watch or Watch()
     try:
         tree = BranchAndBound(program, levels, coarse, kinds)
         found = tree.run(limits, start, watch)
     except SolverError as trouble:
-        wanted = proof or Limits(gap=limits.gap)  # nodes are those of our own search
+        wanted = proof.limits if proof else Limits(gap=limits.gap)  # nodes are our own search's
         return _stand_in(program, wanted, watch, trouble), None
-    if found.termination is Termination.NODE_LIMIT and not found.is_feasible:
-        proof = proof or Limits(gap=limits.gap, time_s=LAST_RESORT_S)
-    is_done = found.gap <= limits.gap or found.termination is Termination.INFEASIBLE
-    if proof is None or is_done or found.termination is Termination.CANCELLED:
+    if not _goes_on(found, limits, proof):
         return found, tree.basis
+    last = Limits(gap=limits.gap, time_s=LAST_RESORT_S)
     try:
-        proven = solve(program, proof, found.values or None, watch)
+        wanted = proof.limits if proof else last
+        proven = solve(program, wanted, found.values or None, _from(found, watch))
     except SolverError:
         if not found.is_feasible:
             raise
         return found, tree.basis  # its gap stays what it is
-    best = min((found, proven), key=lambda answer: answer.objective)
-    bound = max(found.bound, proven.bound)
-    return replace(best, bound=bound, termination=proven.termination), tree.basis
+    best = _better(found, proven)
+    return replace(best, termination=proven.termination), tree.basis
+
+
+def _goes_on(found: Solution, limits: Limits, proof: Proof | None) -> bool:
+    if found.termination in (Termination.INFEASIBLE, Termination.CANCELLED):
+        return False
+    if not found.is_feasible:
+        return proof is not None or found.termination is Termination.NODE_LIMIT
+    return proof is not None and found.gap > max(limits.gap, proof.above)
+
+
+def _better(found: Solution, later: Solution) -> Solution:
+    """The better of two answers to one program, with the better of what was proven."""
+    best = min((found, later), key=lambda answer: answer.objective)
+    return replace(best, bound=min(best.objective, max(found.bound, later.bound)))
+
+
+def _from(found: Solution, watch: Watch) -> Watch:
+    """Tells of a later search what it adds to ``found``."""
+
+    def report(progress: Progress) -> None:
+        is_better = progress.is_better and progress.best.objective < found.objective
+        best = _better(found, progress.best)
+        watch.report(replace(progress, best=best, is_better=is_better))
+
+    return Watch(report=report, is_cancelled=watch.is_cancelled)
 
 
 def tightened(program: Program, counted: Sequence[Counted]) -> Program:

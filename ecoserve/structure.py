@@ -265,6 +265,7 @@ def price_terms(
     """
     sites = site_terms(scenario, catalog)
     needs = [demand.peak_ratio for demand in demands if demand.is_online]
+    known = {} if made is None else made
     parks = scenario.levers.park and scenario.hardware.offer == "purchase"
     return FleetTerms(
         demands=tuple(demands),
@@ -274,9 +275,7 @@ def price_terms(
         utilisation=eligible.utilisation,
         sites=sites,
         servers=tuple(
-            kind
-            for kind in _kinds(scenario, catalog, {} if made is None else made)
-            if kinds is None or kind.id in kinds
+            k for k in _kinds(scenario, catalog, known) if kinds is None or k.id in kinds
         ),
         limits=tuple(
             CountLimit(server_id=row.server, at_least=row.min_count, at_most=row.max_count)

@@ -19,7 +19,8 @@ SOLVER_FILES = tuple(
     f"ecoserve/{name}.py"
     for name in (
         "highs",
-        "nodes",
+        "branching",
+        "live",
         "cuts",
         "relaxation",
         "cbc",
