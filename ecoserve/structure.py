@@ -82,10 +82,8 @@ class Structure:
         """The same without other kinds of server, nor what runs on none of these."""
         terms = with_kinds(self.terms, kinds)
         problem = fleet_problem(terms)
-        return replace(
-            self, options=terms.services, problem=problem, program=Program.of(problem.lp),
-            terms=terms, kinds=kinds, _cuts=[],
-        )  # fmt: skip
+        base = replace(self, problem=problem, program=Program.of(problem.lp), _cuts=[])
+        return replace(base, options=terms.services, terms=terms, kinds=kinds)
 
     def program_with_cuts(self) -> Program:
         """With rows that hold for whole servers only; made once, for searches that need proof."""
@@ -215,9 +213,9 @@ def with_held(
     held: Mapping[str, int],
     kinds: frozenset[str] | None = None,
 ) -> Structure:
-    """The same scenario's structure at other pool sizes; raises as :func:`build_structure` does.
+    """The same scenario's structure at other pool sizes, of these ``kinds`` of server only.
 
-    ``kinds`` names the only kinds of server to keep.
+    Raises as :func:`build_structure` does.
     """
     options = base.options if kinds is None else with_kinds(base.terms, kinds).services
     return _structure(scenario, catalog, held, base.demands, options, base._made, kinds)
