@@ -123,9 +123,9 @@ def _solved(asked: _Asked) -> Attempt:
         if first.solution.termination is not Termination.INFEASIBLE:
             raise SolverError("no fleet was found in time; allow fewer kinds", "time_limit")
         raise explanation(first.structure.program, first.terms)
-    attempts, bases = [first], _bases(asked, first)
+    attempts, choices = [first], _choices(asked, first)
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
-        again = _again(asked, {**attempts[-1].held, **news}, bases)
+        again = _again(asked, {**attempts[-1].held, **news}, first.structure, choices)
         if again is None:  # at the sizes held; the rounds before it stand
             break
         attempts.append(again)
@@ -135,30 +135,31 @@ def _solved(asked: _Asked) -> Attempt:
     return replace(best, solution=replace(best.solution, bound=bound, began_hurried=hurried))
 
 
-def _bases(asked: _Asked, first: Attempt) -> list[tuple[Structure, float]]:
-    """What to look for later answers in, and up to which objective it has them all.
+def _choices(asked: _Asked, first: Attempt) -> list[tuple[frozenset[str] | None, float]]:
+    """Kinds to look for later answers among, and up to which objective no other is needed.
 
-    First among the kinds that an answer near the ``first`` could pay for, then among all.
+    First those that an answer near the ``first`` could pay for, then all.
     """
-    everything = (first.structure, math.inf)
-    if asked.rule != FREE:
-        return [everything]
-    weights = objective_weights(asked.scenario)
-    account = price_account(first.structure.problem, first.terms)
-    known = account_value(account, weights, first.solution.values)
-    few = narrow(first.structure.problem, first.terms, account, weights, known)
-    if few is None:
-        return [everything]
-    return [(first.structure.narrowed(few.kinds), few.up_to), everything]
+    few = None
+    if asked.rule == FREE:
+        problem, terms = first.structure.problem, first.terms
+        weights = objective_weights(asked.scenario)
+        account = price_account(problem, terms)
+        known = account_value(account, weights, first.solution.values)
+        few = narrow(problem, terms, account, weights, known)
+    return [(None, math.inf)] if few is None else [(few.kinds, few.up_to), (None, math.inf)]
 
 
 def _again(
-    asked: _Asked, held: Mapping[str, int], bases: Sequence[tuple[Structure, float]]
+    asked: _Asked,
+    held: Mapping[str, int],
+    base: Structure,
+    choices: Sequence[tuple[frozenset[str] | None, float]],
 ) -> Attempt | None:
     """The answer at these pool sizes; None where nothing serves at them."""
-    for base, up_to in bases:
+    for kinds, up_to in choices:
         try:
-            attempt = _attempt(asked, held, _structure(asked, held, base))
+            attempt = _attempt(asked, held, _structure(asked, held, base, kinds))
         except InfeasibleError:
             continue
         if attempt.solution.is_feasible and _reach(asked, attempt) <= up_to:
@@ -167,33 +168,38 @@ def _again(
 
 
 def _reach(asked: _Asked, attempt: Attempt) -> float:
-    """The most that the objective may be of what a plan at these sizes was chosen among."""
+    """The most that the objective may be of what an answer at these sizes was chosen among."""
+    if not asked.tie_break:
+        return attempt.solution.objective
     weights = objective_weights(asked.scenario)
     account = price_account(attempt.structure.problem, attempt.terms)
-    own = account_value(account, weights, attempt.solution.values)
-    return own * (1.0 + OWN_OPTIMUM_SLACK) if asked.tie_break else own
+    return account_value(account, weights, attempt.solution.values) * (1.0 + OWN_OPTIMUM_SLACK)
 
 
-def _structure(asked: _Asked, held: Mapping[str, int], base: Structure | None = None) -> Structure:
-    key = _key(asked, held, base)
+def _structure(
+    asked: _Asked,
+    held: Mapping[str, int],
+    base: Structure | None = None,
+    kinds: frozenset[str] | None = None,
+) -> Structure:
+    key = _key(asked, held, kinds)
     structure = asked.memory.structure(key)
     if structure is None:
         if base is None:
             structure = build_structure(asked.scenario, asked.catalog, held, asked.restriction)
         else:
-            structure = with_held(base, asked.scenario, asked.catalog, held)
+            structure = with_held(base, asked.scenario, asked.catalog, held, kinds)
         asked.memory.keep_structure(key, structure)
     return structure
 
 
-def _key(asked: _Asked, held: Mapping[str, int], among: Structure | None) -> str:
+def _key(asked: _Asked, held: Mapping[str, int], kinds: frozenset[str] | None) -> str:
     key = structure_key(asked.scenario, asked.catalog, held, asked.restriction)
-    kinds = None if among is None else among.kinds
     return key if kinds is None else f"{key} {sorted(kinds)}"
 
 
 def _attempt(asked: _Asked, held: Mapping[str, int], structure: Structure) -> Attempt:
-    key = _key(asked, held, structure)
+    key = _key(asked, held, structure.kinds)
     terms = structure.terms_for(asked.scenario, asked.catalog)
     search = Search(
         structure=structure,

@@ -209,11 +209,18 @@ def build_structure(
 
 
 def with_held(
-    base: Structure, scenario: Scenario, catalog: Catalog, held: Mapping[str, int]
+    base: Structure,
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    kinds: frozenset[str] | None = None,
 ) -> Structure:
-    """The same scenario's structure at other pool sizes; raises as :func:`build_structure` does."""
-    parts = (base.demands, base.options, base._made, base.kinds)
-    return _structure(scenario, catalog, held, *parts)
+    """The same scenario's structure at other pool sizes; raises as :func:`build_structure` does.
+
+    ``kinds`` names the only kinds of server to keep.
+    """
+    options = base.options if kinds is None else with_kinds(base.terms, kinds).services
+    return _structure(scenario, catalog, held, base.demands, options, base._made, kinds)
 
 
 def _structure(
