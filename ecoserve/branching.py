@@ -14,15 +14,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import highspy
 import numpy as np
 from numpy.typing import NDArray
 
 from ecoserve.answer import Limits, Solution, Start, Termination, Watch, relative_gap
 from ecoserve.errors import SolverError
 from ecoserve.gains import Gains
-from ecoserve.live import INTEGRALITY, NOTHING_BETTER, Node, NumericalTroubleError
-from ecoserve.neighbourhood import TRADING, Neighbourhood
+from ecoserve.neighbourhood import INTEGRALITY, TRADING, Neighbourhood
+from ecoserve.nodes import Node, NumericalTroubleError
 from ecoserve.program import Program
 
 Array = NDArray[np.float64]
@@ -33,8 +32,6 @@ NODES_BETWEEN_LOOKS = 24
 """How often the search looks for an answer near where it is."""
 TRIED_OUT = 8
 """Columns tried out before one is chosen; of those never branched on the most promising."""
-TRIAL_ITERATIONS = 50
-"""Simplex steps of a trial: what is left to gain after them rarely changes the order."""
 PASSED_OVER = 0.95
 """Of the gap; the rest is left for tie-break prices, which the account takes off the bound."""
 FEW = 3.0
@@ -52,7 +49,7 @@ class BranchAndBound(Neighbourhood):
     later level only counts where all earlier ones are whole. Every column of a group stands in some
     level by itself too. ``coarse`` columns stay near the relaxation where an answer is looked for;
     those of the first level unless given. ``kinds`` are columns of which small answers often need
-    one only: where few are needed, each is tried alone.
+    one only: where few are needed, each is tried alone, and those of an answer are traded.
     """
 
     def __init__(
@@ -66,8 +63,13 @@ class BranchAndBound(Neighbourhood):
         self._gains = Gains(len(self._whole))
         self._passed_over = math.inf
         """The least bound of the parts left out because it is good enough."""
-        self.basis: highspy.HighsBasis | None = None
+        self.basis: Any = None
         """Of the relaxation, for a later :class:`Start`."""
+
+    @property
+    def nodes(self) -> int:
+        """Relaxations solved so far, trials not counted."""
+        return self._relaxed.count
 
     def run(
         self, limits: Limits, start: Start | None = None, watch: Watch | None = None
@@ -80,7 +82,7 @@ class BranchAndBound(Neighbourhood):
         """
         self._watch = watch or Watch()
         if start is not None and start.basis is not None:
-            self._highs.setBasis(start.basis)
+            self._relaxed.begin_at(start.basis)
         root = self._root()
         if root is None:
             return self._result(Termination.INFEASIBLE)
@@ -99,7 +101,7 @@ class BranchAndBound(Neighbourhood):
 
     def _search(self, root: Node, limits: Limits) -> Termination:
         heap = [root]
-        next_look = self._nodes + NODES_BETWEEN_LOOKS
+        next_look = self._relaxed.count + NODES_BETWEEN_LOOKS
         while heap:
             node = heapq.heappop(heap)
             self._raise_bound(node.bound)
@@ -113,9 +115,9 @@ class BranchAndBound(Neighbourhood):
                 if not self._keep(node.point):
                     heapq.heappush(heap, replace(node, is_solved=False))
                 continue
-            if self._nodes >= next_look:
+            if self._relaxed.count >= next_look:
                 self._look_elsewhere([node, *heap])
-                next_look = self._nodes + NODES_BETWEEN_LOOKS
+                next_look = self._relaxed.count + NODES_BETWEEN_LOOKS
             for child in self._children(node, column):
                 heapq.heappush(heap, child)
         if not self._best:
@@ -126,12 +128,12 @@ class BranchAndBound(Neighbourhood):
     def _why_stop(self, node: Node, limits: Limits) -> Termination | None:
         """Cancellation, the node limit or numerical trouble, if there is an answer to stop with."""
         cancelled = self._watch.is_cancelled()
-        spent = limits.nodes is not None and self._nodes >= limits.nodes
+        spent = limits.nodes is not None and self._relaxed.count >= limits.nodes
         if self._best and (cancelled or spent or not node.is_solved):
             return Termination.CANCELLED if cancelled else Termination.NODE_LIMIT
         if cancelled:
             raise SolverError("the search was stopped before it had an answer", "cancelled")
-        if limits.nodes is not None and self._nodes >= max(limits.nodes, FRUITLESS_NODES):
+        if limits.nodes is not None and self._relaxed.count >= max(limits.nodes, FRUITLESS_NODES):
             return Termination.NODE_LIMIT
         if not node.is_solved:
             raise SolverError("a relaxation gave no answer", "numerical trouble")
@@ -149,15 +151,22 @@ class BranchAndBound(Neighbourhood):
             return math.inf
         return self.objective - PASSED_OVER * self._gap * abs(self.objective)
 
+    def _root(self) -> Node | None:
+        lower, upper = self._program.lower[self._whole], self._program.upper[self._whole]
+        try:
+            return self._relaxed.root(lower, upper)
+        except NumericalTroubleError as trouble:
+            raise SolverError("a relaxation gave no answer", "numerical trouble") from trouble
+
     def _children(self, node: Node, column: int) -> list[Node]:
         found = []
         for side, (lower, upper) in enumerate(node.halves(column)):
-            self._highs.setBasis(node.basis)
+            self._relaxed.begin_at(node.basis)
             good_enough = self._good_enough()
             try:
-                child = self._node(lower, upper, good_enough)
+                child = self._relaxed.solve(lower, upper, good_enough)
             except NumericalTroubleError:
-                open_still = replace(node, serial=self._nodes, lower=lower, upper=upper)
+                open_still = replace(node, serial=self._relaxed.count, lower=lower, upper=upper)
                 found.append(replace(open_still, is_solved=False))
                 continue
             gain = (good_enough if child is None else child.bound) - node.bound
@@ -166,7 +175,7 @@ class BranchAndBound(Neighbourhood):
                 found.append(child)
             elif child is not None:
                 self._passed_over = min(self._passed_over, child.bound)
-            elif self._highs.getModelStatus() == highspy.HighsModelStatus.kObjectiveBound:
+            elif self._relaxed.stopped_at_most:
                 self._passed_over = min(self._passed_over, good_enough)
         return found
 
@@ -191,11 +200,7 @@ class BranchAndBound(Neighbourhood):
         good_enough = self._good_enough()
         for column in columns:
             for side, (lower, upper) in enumerate(node.halves(column)):
-                self._highs.setBasis(node.basis)
-                self._highs.changeColsBounds(len(self._whole), self._whole, lower, upper)
-                self._highs.setOptionValue("objective_bound", good_enough)
-                self._run_within(TRIAL_ITERATIONS)
-                nothing = self._highs.getModelStatus() in NOTHING_BETTER
-                reached = self._highs.getInfo().objective_function_value
-                gain = (good_enough if nothing else min(reached, good_enough)) - node.bound
+                self._relaxed.begin_at(node.basis)
+                reached = self._relaxed.trial(lower, upper, good_enough)
+                gain = min(math.inf if reached is None else reached, good_enough) - node.bound
                 self._gains.add(side, int(column), gain, node.point[column])

@@ -1,4 +1,8 @@
-"""Answers in the neighbourhood of a relaxation or of another answer."""
+"""The best answer of a search, and where to look for better ones. Knows no domain words.
+
+Answers lie near relaxations (rounded, or in a small part of the program around them) and near other
+answers (one of a kind traded for others).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecoserve.answer import relative_gap
+from ecoserve.answer import Progress, Solution, Start, Termination, Watch, relative_gap
 from ecoserve.gains import branching_units
 from ecoserve.highs import expect_ok, model_of, read, small_search
-from ecoserve.live import INTEGRALITY, LiveProgram, Node, NumericalTroubleError
+from ecoserve.nodes import Node, Nodes, NumericalTroubleError
 from ecoserve.program import Program
 
 Array = NDArray[np.float64]
@@ -27,15 +31,12 @@ TRADING = 0.05
 """Gap above which it is tried."""
 TRADES = 10
 """The most promising ones, which are searched."""
+INTEGRALITY = 1e-6
+"""How far from a whole number a value may be and still count as one."""
 
 
-class Neighbourhood(LiveProgram):
-    """Looks for answers by rounding, by searches of a small part and by trades.
-
-    ``coarse`` columns stay near the relaxation where an answer is looked for; those of the first
-    level unless given. ``kinds`` are columns of which small answers often need one only: where few
-    are needed, each is tried alone, and those in an answer are traded for others.
-    """
+class Neighbourhood:
+    """The best answer so far; arguments as in :class:`~ecoserve.branching.BranchAndBound`."""
 
     def __init__(
         self,
@@ -44,23 +45,42 @@ class Neighbourhood(LiveProgram):
         coarse: Sequence[Any] | None = None,
         kinds: Sequence[Any] = (),
     ) -> None:
-        super().__init__(program, levels)
+        units = branching_units(program, levels)
+        sums = [group for _, group in units if len(group) > 1]
+        self._program = program.with_sums(sums)
+        self._n_given = len(program.names)
+        last = iter(range(self._n_given, self._n_given + len(sums)))
+        places = [group[0] if len(group) == 1 else next(last) for _, group in units]
+        self._whole = np.array(places, dtype=np.int32)
+        self._level = np.array([level for level, _ in units])
+        self._is_sum = self._whole >= self._n_given
+        at = {int(place): i for i, place in enumerate(self._whole)}
+        self._members = {
+            i: [at[m] for m in group] for i, (_, group) in enumerate(units) if len(group) > 1
+        }
         near = {
             group
             for _, group in branching_units(program, levels[:1] if coarse is None else [coarse])
         }
         self._coarse = np.array([(int(place),) in near for place in self._whole], dtype=bool)
         names = {column.name for column in kinds}
-        self._kinds = [
-            i for i, place in enumerate(self._whole) if self._program.names[place] in names
-        ]
+        self._kinds = [i for i, place in enumerate(places) if self._program.names[place] in names]
+        self._relaxed = Nodes(self._program, self._whole, len(program.row_lower))
+        self._best: dict[str, float] = {}
+        self._gap = 0.0
         self._looked: set[tuple[tuple[float, ...], ...]] = set()
         self._polishes = True
+        self._watch = Watch()
+        self.objective = math.inf
+        self.bound = -math.inf
+
+    def _is_far(self, least: float) -> bool:
+        return relative_gap(self.objective, self.bound) > max(self._gap, least)
 
     def _first_answers(self, root: Node) -> None:
-        self._highs.setBasis(root.basis)
+        self._relaxed.begin_at(root.basis)
         self._repair(root)
-        self._highs.setBasis(root.basis)
+        self._relaxed.begin_at(root.basis)
         if not self._watch.is_cancelled():
             self._look_elsewhere([root])
 
@@ -99,7 +119,7 @@ class Neighbourhood(LiveProgram):
         fixed = self._attempt(node.lower, node.upper)
         if fixed is None:
             return
-        reduced = np.asarray(self._highs.getSolution().col_dual)[self._whole]
+        reduced = self._relaxed.reduced_prices
         open_ = (fixed.point > INTEGRALITY) | self._coarse | self._is_sum
         rank = np.argsort(np.where(open_, np.inf, np.abs(reduced)))
         closed = ~open_
@@ -137,16 +157,56 @@ class Neighbourhood(LiveProgram):
         others = [other for other in self._kinds if other != kind]
         lower, upper = root.lower.copy(), root.upper.copy()
         upper[others] = lower[others]
-        self._highs.setBasis(root.basis)
+        self._relaxed.begin_at(root.basis)
         try:
-            some = self._node(lower, upper, at_most)
+            some = self._relaxed.solve(lower, upper, at_most)
             if some is None or some.bound >= at_most:
                 return None
             lower[kind] = math.ceil(some.point[kind] - INTEGRALITY)
-            whole = self._node(lower, upper, at_most)
+            whole = self._relaxed.solve(lower, upper, at_most)
         except NumericalTroubleError:
             return None
         return whole if whole is not None and whole.bound < at_most else None
+
+    def _attempt(self, lower: Array, upper: Array) -> Node | None:
+        """The relaxation within these bounds; None where nothing better can be or is found."""
+        try:
+            return self._relaxed.solve(lower, upper, self.objective)
+        except NumericalTroubleError:
+            return None
+
+    def _keep(self, point: Array) -> bool:
+        """Fixes the whole columns at these values and keeps the answer if it is the best.
+
+        False where numerical trouble hides what it is worth.
+        """
+        whole = np.round(point)
+        for place, members in self._members.items():
+            whole[place] = whole[members].sum()
+        try:
+            fixed = self._relaxed.solve(whole, whole, self.objective)
+        except NumericalTroubleError:
+            return False
+        if fixed is not None and fixed.bound < self.objective:
+            self.objective = fixed.bound
+            values = self._relaxed.values[: self._n_given]
+            self._best = dict(zip(self._program.names[: self._n_given], values, strict=True))
+            self._tell(is_better=True)
+        return True
+
+    def _try_start(self, start: Start, root: Node) -> None:
+        names = self._program.names
+        point = np.array([start.values.get(names[i], 0.0) for i in self._whole])
+        self._keep(np.clip(point, root.lower, root.upper))
+
+    def _tell(self, *, is_better: bool) -> None:
+        best = self._result(Termination.OTHER)
+        self._watch.report(Progress(best=best, nodes=self._relaxed.count, is_better=is_better))
+
+    def _result(self, termination: Termination) -> Solution:
+        return Solution(
+            termination=termination, values=self._best, objective=self.objective, bound=self.bound
+        )
 
     def _swap_kinds(self, root: Node) -> None:
         """Trades one of a kind in the answer for as many of another as that takes, while it pays.
@@ -190,7 +250,7 @@ class Neighbourhood(LiveProgram):
         kind = self._kinds[taken]
         if taken != given:
             lower[kind], upper[kind] = held[taken] + 1, root.upper[kind]
-        self._highs.setBasis(root.basis)
+        self._relaxed.begin_at(root.basis)
         some = self._attempt(lower, upper)
         if some is None or taken == given:
             return some

@@ -19,8 +19,7 @@ SOLVER_FILES = tuple(
     f"ecoserve/{name}.py"
     for name in (
         "highs",
-        "branching",
-        "live",
+        "nodes",
         "cuts",
         "relaxation",
         "cbc",

@@ -11,6 +11,7 @@ import pulp
 import pytest
 
 from ecoserve.errors import SolverError
+from ecoserve.nodes import Nodes
 from ecoserve.program import Program
 from ecoserve.solver import (
     BranchAndBound,
@@ -370,14 +371,14 @@ def test_a_relaxation_in_numerical_trouble_leaves_the_answer_feasible_and_the_bo
     seed: int, monkeypatch: pytest.MonkeyPatch
 ):
     cover, calls = Cover(seed), itertools.count()
-    relax = BranchAndBound._relax
+    relax = Nodes._relax
 
-    def troubled(self: BranchAndBound, *bounds: object) -> highspy.HighsModelStatus:
+    def troubled(self: Nodes, *bounds: object) -> highspy.HighsModelStatus:
         status = relax(self, *bounds)
         return highspy.HighsModelStatus.kUnknown if next(calls) % 3 == 2 else status
 
     optimum = cover.worth(cover.highs())
-    monkeypatch.setattr(BranchAndBound, "_relax", troubled)
+    monkeypatch.setattr(Nodes, "_relax", troubled)
     try:
         found = cover.search(Limits(gap=1e-6))
     except SolverError:
