@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app import figures
@@ -156,6 +157,22 @@ def set_line(coefficients: str, answer: Answer, unit: MassUnit) -> str:
     """Total and saving under another set of embodied coefficients."""
     total = unit.text(answer.plan.kgco2e_per_year)
     return f"with {coefficients}: {total}CO2e per year, {saving_phrase(answer)}"
+
+
+def saving_interval(answers: Sequence[Answer]) -> str:
+    """The least and the most that is saved, of answers under several sets; "" with less than two.
+
+    Each set plans its own fleet and its own baseline.
+    """
+    savings = [answer.saving for answer in answers if answer.saving is not None]
+    if len(savings) < 2:
+        return ""
+    least, most = min(savings), max(savings)
+    low, high = (
+        f"{percent(abs(ratio))} {'less' if ratio >= 0 else 'more'}" for ratio in (least, most)
+    )
+    span = high if low == high else f"{low} to {high}"
+    return f"{span} carbon than {answers[0].other_name} over all coefficient sets"
 
 
 def picture(answer: Answer) -> Chart:

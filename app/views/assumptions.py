@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import assumption_words, state
-from app.answers import set_line, view_unit
+from app.answers import saving_interval, set_line, view_unit
 from app.methodology import methodology
 from app.solving.desk import Desk
 from app.state import Answer
@@ -55,7 +55,10 @@ def under_other_sets(place: DeltaGenerator, answer: Answer) -> None:
         found = on_demand.planned(SETS, key, lambda desk: _under(others, answer, desk))
         if found is not None:
             lines = "; ".join(_set_lines(found, answer))
-            st.caption(plain(f"Embodied coefficients {used}. Planned anew {lines}."))
+            known = [answer, *(other for other in found.values() if isinstance(other, Answer))]
+            interval = saving_interval(known)
+            span = f"{interval[:1].upper()}{interval[1:]}. " if interval else ""
+            st.caption(plain(f"{span}Embodied coefficients {used}. Planned anew {lines}."))
 
 
 def known_under_other_sets(answer: Answer) -> Callable[[], tuple[str, ...]]:

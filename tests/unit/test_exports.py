@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from app.answers import Answer
+from app.answers import Answer, saving_interval
 from app.exports import comparison_csv, plan_csv, plan_json
 from app.launch import (
     APART,
@@ -219,3 +219,20 @@ def test_the_report_runs_no_text_of_the_users():
 def test_sources_name_what_they_are_of():
     (source,) = sources_used(PLAN, SCENARIO, CATALOG)
     assert {"embodied carbon", "grid and site", "hardware", "prices"} <= set(source.what_for)
+
+
+def test_the_saving_has_an_interval_over_the_sets_of_coefficients():
+    other = ANSWER.other
+    assert other is not None
+
+    def saving(ratio: float) -> Answer:
+        part = replace(
+            ANSWER.plan.carbon_parts[0], kgco2e_per_year=(1 - ratio) * other.kgco2e_per_year
+        )
+        return replace(ANSWER, plan=replace(ANSWER.plan, carbon_parts=(part,)))
+
+    words = saving_interval([saving(0.2), saving(0.1), saving(-0.05)])
+    name = ANSWER.other_name
+    plain_words = words.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert plain_words == f"5.00 % more to 20.0 % less carbon than {name} over all coefficient sets"
+    assert saving_interval([saving(0.2)]) == ""
