@@ -39,6 +39,8 @@ from ecoserve.units import DAYS_PER_YEAR
 FleetWords = Callable[[Sequence[FleetEntry]], str]
 FIRST_CUT = 0.10
 """The share of carbon whose price the title tells."""
+FRACTIONS = "in fractions of servers"
+"""Of what only the relaxation says; whole fleets may do worse."""
 NO_MORE = 5e-4
 """Below this ratio a fleet costs as much as another."""
 ROW_PX = 30
@@ -84,13 +86,15 @@ def front_finding(bound: Sequence[FrontPoint], fleets: Sequence[FleetPoint] = ()
         words = f"The least-carbon fleet emits {percent(saved, 2)} less than the cheapest"
         costs = f"costs {percent(more, 2)} more" if more >= NO_MORE else "costs as much"
         return f"{words} and {costs}{open_}"
+    if fleets:
+        return "One whole fleet is both the cheapest and the one with the least carbon"
     if len(bound) == 1:
-        return "The cheapest fleet is also the one with the least carbon"
+        return f"The cheapest fleet is also the one with the least carbon, {FRACTIONS}"
     share, more = first_cut(bound)
     if share < FIRST_CUT:
         saved, costs = percent(share, 2), percent(more, 2)
-        return f"All the carbon that money can save is {saved}, for {costs} more"
-    return f"The first {percent(share, 2)} of carbon costs {percent(more, 2)} more"
+        return f"All the carbon that money can save is {saved}, for {costs} more, {FRACTIONS}"
+    return f"The first {percent(share, 2)} of carbon costs {percent(more, 2)} more, {FRACTIONS}"
 
 
 def is_one_fleet(fleets: Sequence[FleetPoint]) -> bool:

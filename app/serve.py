@@ -40,6 +40,7 @@ SETTINGS: dict[str, object] = {
 
 THEME: dict[str, object] = {
     "theme.baseRadius": "0.3rem",
+    "theme.headingFontSizes": ["2.25rem", "1.5rem", "1.25rem"],
     "theme.showWidgetBorder": True,
     "theme.light.primaryColor": "#007A5A",
     "theme.light.backgroundColor": "#FFFFFF",

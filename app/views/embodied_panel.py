@@ -38,7 +38,7 @@ def show() -> tuple[Footprint, MassUnit] | None:
 
     Returns that set's footprint and the unit of the pictures; None where there is none to show.
     """
-    st.markdown("##### Where does it come from?")
+    st.markdown("## Where does it come from?")
     product_id = _product()
     chosen = state.scenario().policy.coefficients
     try:
@@ -204,7 +204,7 @@ def _part_table(row: Footprint) -> None:
     """The parts with their arithmetic and sources, in few columns whose text wraps."""
     name = product_name(row.id)
     whole = f"{number(row.total_kgco2e)} kgCO2e"
-    st.markdown(f"##### {plain(f'Who says so: {name} under {row.coefficients}, {whole}')}")
+    st.markdown(f"### {plain(f'Who says so: {name} under {row.coefficients}, {whole}')}")
     st.table(
         [_part_cells(part) for part in sorted(row.parts, key=lambda p: (p.side, -p.kgco2e))],
         border="horizontal",

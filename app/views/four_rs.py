@@ -47,7 +47,7 @@ def page() -> None:
 
 def show(found: Fall, scenario: Scenario, task: Task) -> None:
     """Finding, chart and table."""
-    st.subheader(plain(sentence(figures.waterfall_title(found.steps))), anchor=False)
+    st.header(plain(sentence(figures.waterfall_title(found.steps))), anchor=False)
     st.markdown(plain(certainty(found)))
     with st.container():
         on_demand.better(task)

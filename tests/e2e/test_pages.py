@@ -45,7 +45,7 @@ def scenario_of(page: AppTest) -> Scenario:
 
 
 def text_of(page: AppTest) -> str:
-    return "\n".join(element.value for element in [*page.markdown, *page.subheader])
+    return "\n".join(element.value for element in [*page.markdown, *page.header])
 
 
 def captions(page: AppTest) -> str:

@@ -50,7 +50,7 @@ FRONT = tuple(
 def test_the_first_tenth_of_carbon_is_priced_on_the_front() -> None:
     assert figures_trade_offs.first_cut(FRONT) == pytest.approx((0.1, 0.02))
     finding = read(figures_trade_offs.front_finding(FRONT))
-    assert finding == "The first 10 % of carbon costs 2.0 % more"
+    assert finding == "The first 10 % of carbon costs 2.0 % more, in fractions of servers"
 
 
 def test_where_there_is_less_to_save_all_of_it_is_priced() -> None:
