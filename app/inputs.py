@@ -27,7 +27,7 @@ def header(title: str) -> None:
         st.markdown(f"**{plain(scenario.name)}**", width="stretch")
         _result_line()
         scenario_menu.undo_buttons()
-        with st.popover("Scenario"):
+        with st.popover("Scenario", key=scenario_menu.key()):
             text("Name", "name", scenario.name)
             scenario_menu.show()
         with st.popover("Copy link"):
