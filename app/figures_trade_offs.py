@@ -107,8 +107,12 @@ def carbon_against_cost(
     fleets: Sequence[FleetPoint],
     marked: Sequence[MarkedPlan],
     words: FleetWords,
+    least_kgco2e_per_year: float = 0.0,
 ) -> Chart:
-    """The front as a dashed line, whole fleets with what is open below them, and marked plans."""
+    """The front as a dashed line, whole fleets with what is open below them, and marked plans.
+
+    ``least_kgco2e_per_year`` is what was proven of all fleets, whatever they cost.
+    """
     plans = [m.plan for m in marked] + [point.plan for point in fleets]
     largest = max([bound[0].kgco2e_per_year, *(plan.kgco2e_per_year for plan in plans)])
     unit = mass_unit(largest)
@@ -125,7 +129,8 @@ def carbon_against_cost(
         "<br>the next tonne less: %{customdata[0]}<extra></extra>",
     )
     if fleets:
-        _fleet_points(figure, bound, fleets, unit, words)
+        open_kg = [left_open_kgco2e(point, bound, least_kgco2e_per_year) for point in fleets]
+        _fleet_points(figure, fleets, open_kg, unit, words)
     for mark in marked:
         _marked_point(figure, mark, unit, words)
     title = front_finding(bound, fleets)
@@ -152,8 +157,8 @@ def _price_words(usd_per_t: float) -> str:
 
 def _fleet_points(
     figure: go.Figure,
-    bound: Sequence[FrontPoint],
     fleets: Sequence[FleetPoint],
+    open_kgco2e: Sequence[float],
     unit: MassUnit,
     words: FleetWords,
 ) -> None:
@@ -165,7 +170,7 @@ def _fleet_points(
         marker={"color": faded(OURS, 0.35), "size": 10, "line": {"color": OURS, "width": 1.5}},
         error_y={
             "type": "data", "symmetric": False, "array": [0.0] * len(fleets), "thickness": 1.5,
-            "arrayminus": [unit.value(left_open_kgco2e(p, bound)) for p in fleets],
+            "arrayminus": [unit.value(kg) for kg in open_kgco2e],
             "color": OURS, "width": 5,
         },
         customdata=[[wrap(words(p.plan.fleet), 60), percent(p.gap, 2)] for p in fleets],
@@ -174,12 +179,16 @@ def _fleet_points(
     )  # fmt: skip
 
 
-def left_open_kgco2e(point: FleetPoint, bound: Sequence[FrontPoint]) -> float:
+def left_open_kgco2e(
+    point: FleetPoint, bound: Sequence[FrontPoint], least_kgco2e_per_year: float = 0.0
+) -> float:
     """Carbon a year by which a better fleet at the same cost might be below this one.
 
-    What the solver left open, all of it taken as carbon, but nothing below the front.
+    What the solver left open, all of it taken as carbon, but nothing below the front, nor below
+    what was proven of all fleets.
     """
-    falling, floor = point.kgco2e_per_year, _floor(bound, point.usd_per_h)
+    falling = point.kgco2e_per_year
+    floor = max(_floor(bound, point.usd_per_h), least_kgco2e_per_year)
     price, open_per_day = point.carbon_price_usd_per_t, point.plan.objective - point.plan.bound
     open_kg = np.inf
     if price is None:

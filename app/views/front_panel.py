@@ -15,6 +15,7 @@ from app.versus import DEFAULT_BASELINE
 from app.views import answer as draw
 from app.views import solve
 from app.views.analyses import Found
+from app.views.known_plan import least_kgco2e_per_year
 from app.views.trade_off_parts import Row, certainty, fleet_words, say, table
 from ecoserve.analysis.pareto import FleetPoint, FrontPoint, Pareto
 from ecoserve.plan import Plan
@@ -53,7 +54,8 @@ def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None) -> No
     marked = [MarkedPlan(label="this plan", plan=answer.plan, is_ours=True)]
     if answer.other is not None:
         marked.append(MarkedPlan(label=answer.other_name, plan=answer.other, is_ours=False))
-    chart = figures.carbon_against_cost(bound, fleets, marked, fleet_words)
+    least = least_kgco2e_per_year(answer.plan, answer.scenario)
+    chart = figures.carbon_against_cost(bound, fleets, marked, fleet_words, least)
     draw.show_chart(chart, "front")
     say(_bound_words(bound, answer))
     if found is not None:
