@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from app import scenario_menu, state
+from app.scenario_words import OBJECTIVES
 from app.text import mass_unit, plain
 from ecoserve.scenario_parts import Site
 
@@ -340,14 +341,6 @@ def pue_slider(pue: float, place: str = HOME) -> None:
         step=0.01,
         help="Power usage effectiveness: facility energy divided by IT energy.",
     )
-
-
-OBJECTIVES: Mapping[str, str] = {
-    "carbon": "Least carbon",
-    "cost": "Least cost",
-    "energy": "Least energy",
-    "performance": "Best latency",
-}
 
 
 def objective_choice(value: str) -> None:
