@@ -193,12 +193,14 @@ def _count_change(entry: FleetEntry, last: tuple[FleetEntry, ...]) -> str:
 
 
 def blocked_rows(blocked: Sequence[BlockedSlice]) -> list[dict[str, Any]]:
-    """One row per workload and kind of reason, with the first reason of the kind."""
+    """One row per workload and kind of reason; none where there is one, which the error tells."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for item in blocked:
         kind = item.reason.partition(":")[0] if ":" in item.reason else ""
         reason = state.readable(item.reason)
         reasons.setdefault((item.slice.partition(",")[0], kind), []).append(reason)
+    if len(reasons) == 1:
+        return []
     return [
         {
             "Part of the traffic": f"{workload}, {len(all_of_it):,} length bucket"
