@@ -1,7 +1,7 @@
 """A plan as one HTML file to attach to a decision: nothing in it comes from anywhere else.
 
-Every text goes through the template's escaping; only charts, which escape their own, and the
-library that draws them are put in as they are.
+Every text goes through the template's escaping; only charts, which escape their own, the library
+that draws them and the method, a file of ours, are put in as they are.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from jinja2 import Environment, StrictUndefined
 from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
-from app import answers, assumption_words, figures
+from app import answers, assumption_words, figures, figures_schedule
 from app.answers import Answer
 from app.figures import Chart
+from app.methodology import methodology_html
 from app.scenario_words import difference_rows, path_words, readable, value_words
 from app.sources_used import sources_used
 from app.text import MINUS, duration, limit, number, percent, power, sentence
 from app.why import fleet_whys
 from ecoserve.catalog import Catalog
+from ecoserve.constraints import FAMILIES
 from ecoserve.differences import NAMED_BY, Path, differences
 from ecoserve.plan import Plan, plan_record
 from ecoserve.scenario import Scenario, canonical_json
@@ -95,6 +97,10 @@ def report_html(
         inputs=input_rows(scenario, catalog),
         sources=sources_used(plan, scenario, catalog),
         own_rows=bool(catalog.overlay_figures),
+        methodology=methodology_html(),
+        constraints=[
+            {"Rows": row.name, "For each": row.indices, "Say": row.sentence} for row in FAMILIES
+        ],
     )  # fmt: skip
 
 
@@ -104,7 +110,11 @@ def nearest_preset(scenario: Scenario, presets: Mapping[str, Scenario]) -> str:
 
 
 def _charts(answer: Answer) -> list[Chart]:
-    return [answers.picture(answer), figures.carbon_by_part(answer.plan)]
+    plan = answer.plan
+    days, intensity = plan.site_days, plan.hourly.gco2e_per_kwh
+    title = figures_schedule.power_title(days, intensity, at_meter=False)
+    day = figures_schedule.power_by_hour(days, intensity, title, "workload", at_meter=False)
+    return [answers.picture(answer), figures.carbon_by_part(plan), day]
 
 
 def _drawn(chart: Chart, place: int) -> Row:

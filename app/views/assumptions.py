@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
 from typing import TypeAlias
 
 import streamlit as st
@@ -11,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import assumption_words, state
 from app.answers import set_line, view_unit
+from app.methodology import methodology
 from app.solving.desk import Desk
 from app.state import Answer
 from app.text import plain, sentence
@@ -22,7 +22,6 @@ from ecoserve.scenario import Scenario
 
 SetAnswer: TypeAlias = Answer | EcoServeError
 SETS = "sets"
-METHODOLOGY = resources.files("assets") / "methodology.md"
 
 
 def show(answer: Answer) -> None:
@@ -34,7 +33,7 @@ def show(answer: Answer) -> None:
         ]
         st.markdown("\n".join(f"- {plain(line)}" for line in lines))
     with st.expander("Method"):
-        st.markdown(METHODOLOGY.read_text(encoding="utf-8"))
+        st.markdown(methodology())
         st.markdown("**The rows of the program.** One family a line, for each of its indices.")
         st.table(
             [{"Rows": row.name, "For each": row.indices, "Say": row.sentence} for row in FAMILIES]

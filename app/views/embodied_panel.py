@@ -204,9 +204,12 @@ def _part_table(row: Footprint) -> None:
     """The parts with their arithmetic and sources, in few columns whose text wraps."""
     name = product_name(row.id)
     whole = f"{number(row.total_kgco2e)} kgCO2e"
-    st.markdown(f"### {plain(f'Who says so: {name} under {row.coefficients}, {whole}')}")
+    words, switch = st.columns([3, 1], vertical_alignment="bottom")
+    words.markdown(f"### {plain(f'Who says so: {name} under {row.coefficients}, {whole}')}")
+    with_notes = switch.toggle("Notes", key="in:parts:notes", help="Why each figure is what it is.")
+    parts = sorted(row.parts, key=lambda p: (p.side, -p.kgco2e))
     st.table(
-        [_part_cells(part) for part in sorted(row.parts, key=lambda p: (p.side, -p.kgco2e))],
+        [_part_cells(part, with_notes) for part in parts],
         border="horizontal",
         hide_index=True,
         alt=f"Parts of {name} under set {row.coefficients} with their arithmetic and sources.",
@@ -228,10 +231,10 @@ def _breakdown_part(part: EmbodiedPart) -> BreakdownPart:
     )
 
 
-def _part_cells(part: EmbodiedPart) -> dict[str, str]:
+def _part_cells(part: EmbodiedPart, with_notes: bool) -> dict[str, str]:
     source = state.catalog().sources[part.source_id]
     quality = quality_words(part.quality) + (", yours" if part.is_own else "")
-    note = f"  \n:small[:gray[{plain(part.note)}]]" if part.note else ""
+    note = f"  \n:small[:gray[{plain(part.note)}]]" if part.note and with_notes else ""
     return {
         "Part": f"**{plain(part.part)}**  \n:small[{part.side}]",
         "kgCO2e": f"{number(part.kgco2e)}  \n:small[{_band_words(part)}]",

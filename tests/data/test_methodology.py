@@ -3,54 +3,44 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 
 import pytest
 
-from app.launch import LENGTH_STEP_TOKENS
-from ecoserve import power, power_calibration
+from app.methodology import TEMPLATE, figures, methodology, methodology_html
 from ecoserve.analysis.sensitivity import SPANS
 from ecoserve.baselines import SPLITWISE_TWO
-from ecoserve.calibration import SMALLEST_BAND
 from ecoserve.catalog import Catalog
-from ecoserve.embodied import RACK_UNITS_OF_A_SERVER
-from ecoserve.fit_points import MIN_POINTS
-from ecoserve.paper_claims import REGIONS
-from ecoserve.planner import OWN_OPTIMUM_SLACK
-from ecoserve.request_log import BURST_MINUTES, MAX_SPAN_DAYS
-from ecoserve.request_tally import LENGTH_EDGES
-from ecoserve.structure import DUTY_PERIODS
 
-TEXT = " ".join((resources.files("assets") / "methodology.md").read_text(encoding="utf-8").split())
-WORDS = {3: "three", 5: "five", 10: "ten"}
-CELLS = ", ".join(f"{edge:,.0f}" for edge in LENGTH_EDGES[1:6])
+TEXT = " ".join(methodology().split())
+
+
+def test_every_figure_is_put_in_where_the_text_asks_for_it() -> None:
+    asked = re.findall(r"\{\{ (\w+) \}\}", TEMPLATE.read_text(encoding="utf-8"))
+    assert sorted(set(asked)) == sorted(figures())
+    assert "{{" not in TEXT
 
 
 @pytest.mark.parametrize(
     "sentence",
     [
-        f"the catalog's cells ({CELLS} tokens, then doubling)",
-        f"the busiest {WORDS[BURST_MINUTES]} minutes over the mean of the busiest sixty",
-        f"the time lies more than {MAX_SPAN_DAYS} days from the first",
-        f"above {WORDS[round(LENGTH_EDGES[-1] / 1e6)]} million tokens",
-        f"cut into at most {WORDS[DUTY_PERIODS]} stretches",
-        f"(never below {100 * SMALLEST_BAND:g} %)",
-        f"Speed is fitted from {MIN_POINTS} rows",
-        f"power from {power_calibration.MIN_POINTS} decode or end-to-end rows",
-        f"the floor ({power_calibration.FLOOR_RATIO:.2f} of TDP)",
-        f"the cap ({power_calibration.CAP_RATIO:g})",
-        f"draws the cap from {power.COMPUTE_FULL_RATIO:g} of the peak",
-        f"| {RACK_UNITS_OF_A_SERVER:g}U of height",
-        f"the least-carbon plan within {100 * OWN_OPTIMUM_SLACK:g} % of its own optimum",
-        "at {}, {} and {} gCO2e/kWh".format(*(name.removeprefix("paper_") for name in REGIONS)),
-        "intensity, rates and latency limits by {:g} and {:g}".format(*SPANS["carbon intensity"]),
-        "lifetimes by {:g} and {:g}".format(*SPANS["host life"]),
+        "the catalog's cells (25, 100, 250, 500, 1,000 tokens, then doubling)",
+        "above 10,000,000 tokens, or the time lies more than 400 days from the first",
+        "the floor (0.30 of TDP), the cap (0.985)",
+        "the least-carbon plan within 0.5 % of its own optimum",
+        "at 17, 261 and 501 gCO2e/kWh",
+        "intensity, rates and latency limits by 0.8 and 1.25, lifetimes by 0.75 and 1.5",
         f"| `{SPLITWISE_TWO}` |",
-        f"rounded up to {LENGTH_STEP_TOKENS:,} tokens",
     ],
 )
-def test_figures_of_the_method_are_those_of_the_engine(sentence: str) -> None:
+def test_it_reads_as_it_was_meant_to(sentence: str) -> None:
     assert sentence in TEXT
+
+
+def test_as_html_its_tables_are_tables_and_no_tag_is_left_to_the_reader() -> None:
+    page = methodology_html()
+    assert page.count("<table>") == 2
+    assert "<strong>What is decided.</strong>" in page
+    assert "&lt;accelerator&gt;" in page
 
 
 def test_inputs_that_move_together_move_alike() -> None:

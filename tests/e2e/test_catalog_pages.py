@@ -144,6 +144,9 @@ def test_where_the_carbon_comes_from_under_a_set_of_ones_choice():
     assert sum(kgco2e) == pytest.approx(103.0, abs=0.1)
     assert (parts["How"] != "").all()
     assert parts["Source"].str.contains(r"\]\(https://", regex=True).any()
+    page.toggle(key="in:parts:notes").set_value(True).run()
+    [noted] = [table.value for table in page.table if "How" in table.value.columns]
+    assert noted["How"].str.len().sum() > parts["How"].str.len().sum()
 
 
 def test_server_is_found_by_its_accelerator_and_its_host():
