@@ -87,7 +87,7 @@ def front_finding(bound: Sequence[FrontPoint], fleets: Sequence[FleetPoint] = ()
         costs = f"costs {percent(more, 2)} more" if more >= NO_MORE else "costs as much"
         return f"{words} and {costs}{open_}"
     if fleets:
-        return "One whole fleet is both the cheapest and the one with the least carbon"
+        return "Of the whole fleets found, one has both the least cost and the least carbon"
     if len(bound) == 1:
         return f"The cheapest fleet is also the one with the least carbon, {FRACTIONS}"
     share, more = first_cut(bound)

@@ -18,8 +18,7 @@ from ecoserve.errors import EcoServeError, InfeasibleError, SolverError
 from ecoserve.scenario import Scenario
 
 SEEN_DIFFERENCE = 0.001
-NOTHING = 1e-6
-"""Of the first bar; smaller steps are none."""
+NOTHING = 1e-6  # of the first bar; smaller steps are none
 
 
 @st.fragment

@@ -16,7 +16,7 @@ from app.views import answer as draw
 from app.views import solve
 from app.views.analyses import Found
 from app.views.known_plan import least_kgco2e_per_year
-from app.views.trade_off_parts import Row, certainty, fleet_words, say, table
+from app.views.trade_off_parts import WIDE_GAP, Row, certainty, fleet_words, say, table
 from ecoserve.analysis.pareto import FleetPoint, FrontPoint, Pareto
 from ecoserve.plan import Plan
 from ecoserve.scenario import Scenario
@@ -104,9 +104,10 @@ def _better(fleets: Sequence[FleetPoint], plan: Plan) -> str:
 
 def _advice(fleets: Sequence[FleetPoint]) -> str:
     if figures.is_one_fleet(fleets):
-        return (
-            f"What to do: take {fleet_words(fleets[0].plan.fleet)}: money and carbon agree on it."
-        )
+        fleet = fleet_words(fleets[0].plan.fleet)
+        if max(point.gap for point in fleets) > WIDE_GAP:
+            return f"What to do: search further before you take {fleet}, so far the best in both."
+        return f"What to do: take {fleet}: money and carbon agree on it."
     return (
         "What to do: pick the point whose next step costs more than a tonne is worth to you; the "
         "table has the carbon price at which each fleet was planned."
