@@ -75,14 +75,17 @@ def _plan_tables(comparison: Comparison, unit: MassUnit, words: Words) -> Iterat
     for group in GROUPS:
         keys = [key for key in comparison.plans if group_of(key) == group]
         if keys:
-            rows = [(words(key), *_plan_row(key, comparison, unit)) for key in keys]
+            best = {comparison.best_single: ", the best of one"}
+            rows = [
+                (words(key) + best.get(key, ""), *_plan_row(key, comparison, unit)) for key in keys
+            ]
             yield table(f"{group} ({unit.name} CO2e a year)", HEADS, rows)
 
 
 def _plan_row(key: str, comparison: Comparison, unit: MassUnit) -> tuple[str, ...]:
     plan, savings = comparison.plans[key], comparison.savings
     return (
-        key + (" (best single)" if key == comparison.best_single else ""),
+        key,
         mass(unit, plan.kgco2e_per_year),
         mass(unit, plan.operational_kgco2e_per_year),
         mass(unit, plan.embodied_kgco2e_per_year),

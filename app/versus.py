@@ -73,7 +73,10 @@ def baseline_words(name: str, scenario: Scenario, catalog: Catalog) -> str:
 
 
 def plan_words(key: str, scenario: Scenario, catalog: Catalog, *, column: bool = True) -> str:
-    """What stands under a key of a comparison: our plan, a baseline, an ablation or a what-if."""
+    """What stands under a key of a comparison: our plan, a baseline, an ablation or a what-if.
+
+    Without its ``column`` it is short, for a table in whose title the column stands.
+    """
     if key == OURS:
         return "this plan"
     lever = key.partition(":")[2].replace("_", " ")
@@ -85,7 +88,9 @@ def plan_words(key: str, scenario: Scenario, catalog: Catalog, *, column: bool =
     if name not in baseline_names(scenario, catalog):
         return key.replace("_", " ").replace(":", "")
     words = baseline_words(name, scenario, catalog)
-    return f"{words}, {COLUMN_WORDS[sold]}" if column else words
+    if name.startswith(SINGLE):
+        words = f"only {_short(catalog.accelerator(name.removeprefix(SINGLE)))}"
+    return f"{words}, {COLUMN_WORDS[sold]}" if column else words.removeprefix("the fleet ")
 
 
 def short_words(key: str) -> str:

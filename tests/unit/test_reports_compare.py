@@ -68,7 +68,7 @@ def shown(comparison: Comparison) -> str:
         ("ecoserve", "this plan"),
         ("performance", "the fleet chosen for latency, as sold"),
         ("cost:same", "the fleet chosen for cost, same choices"),
-        ("single:big", "the best fleet of one accelerator (Big), as sold"),
+        ("single:big", "only Big, as sold"),
         ("given:mine:same", "your fleet mine, same choices"),
         ("only:phases_apart", "only phases apart"),
         ("without:park", "all levers but park"),
@@ -102,7 +102,7 @@ def test_people_see_every_group_step_and_world(comparison: Comparison):
     for key in comparison.plans:
         assert key in text
     cost = next(line for line in text.splitlines() if " cost " in line)
-    assert cost.split("  ")[0].strip() == "the fleet chosen for cost"
+    assert cost.split("  ")[0].strip() == "chosen for cost"
     rightsize = next(line for line in text.splitlines() if line.strip().startswith("rightsize"))
     assert rightsize.split()[:3] == ["rightsize", "8,000", "0"]
     reuse = next(line for line in text.splitlines() if line.strip().startswith("reuse"))
