@@ -71,6 +71,7 @@ def test_the_page_hands_out_its_files_by_keyboard(app_server: AppServer, page: P
     expect(menu).to_be_visible()
     expect(page.get_by_text("A better answer is being worked out")).to_have_count(0)
     expect(page.get_by_text("Embodied coefficients pcf. Planned")).to_be_visible()
+    expect(page.get_by_text("so far by quick answers")).to_have_count(0)
     menu.focus()
     page.keyboard.press("Enter")
     files = {}
