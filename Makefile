@@ -25,16 +25,17 @@ app: catalog
 
 test: check
 	@$(BIN)/python -m tests.e2e.browser --install || true  # without one, the browser tests fail and say so
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(FOR_TEST)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# All of it, or the parts that are named: make bench PART="planning dashboard".
 bench: $(FOR_TEST)
 	@$(BIN)/python -m tests.e2e.browser --install || true
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(PART)
 
 # The speed and power parameters anew from the catalog's measured points; no change means nothing is amiss.
 calibrate: $(FOR_APP)

@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 
 from app.text import MassUnit, mass_unit, number, percent, times
 from ecoserve.plan import Plan
+from ecoserve.units import g_from_kg
 
 OPERATIONAL = "#E69F00"
 EMBODIED = "#0072B2"
@@ -147,13 +148,32 @@ def _reason(plan: Plan, other: Plan, saved: float) -> str:
 
 
 def _largest_difference(plan: Plan, other: Plan, saved: float) -> tuple[str, float]:
+    """What differs most; between other sites the electricity itself is one of the causes.
+
+    Their operational carbon is then split: at our intensity, and what theirs adds to it.
+    """
     ours, theirs = plan.carbon_by("kind", "side"), other.carbon_by("kind", "side")
-    gains = {
-        segment.words: theirs.get(f"{segment.kind} {segment.side}", 0.0)
-        - ours.get(f"{segment.kind} {segment.side}", 0.0)
-        for segment in SEGMENTS
-    }
+    cleaner, gains = 1.0, {}
+    grams = _gco2e_per_kwh(plan), _gco2e_per_kwh(other)
+    if _sites(plan) != _sites(other) and all(grams):
+        cleaner = grams[0] / grams[1]
+        words = f"by the grid, {grams[0]:,.0f} instead of {grams[1]:,.0f} gCO2e/kWh"
+        gains[words] = other.operational_kgco2e_per_year * (1.0 - cleaner)
+    for segment in SEGMENTS:
+        key = f"{segment.kind} {segment.side}"
+        at_ours = cleaner if segment.kind == "operational" else 1.0
+        gains[segment.words] = theirs.get(key, 0.0) * at_ours - ours.get(key, 0.0)
     return max(gains.items(), key=lambda item: item[1] if saved > 0 else -item[1])
+
+
+def _sites(plan: Plan) -> set[str]:
+    return {entry.site for entry in plan.fleet}
+
+
+def _gco2e_per_kwh(plan: Plan) -> float:
+    """What a kWh at the meter carries on the mean."""
+    kwh = plan.facility_kwh_per_year
+    return g_from_kg(plan.operational_kgco2e_per_year) / kwh if kwh else 0.0
 
 
 def _stacked(
@@ -175,7 +195,8 @@ def _stacked(
         )
     subtitle = f"{unit.name}CO2e per year, the whole fleet"
     dress(figure, title, subtitle, height)
-    figure.update_layout(
+    lay_out(
+        figure,
         annotations=notes,
         barmode="stack",
         bargap=0.35,
@@ -274,8 +295,7 @@ def carbon_by_part(plan: Plan, shown: int = 14) -> Chart:
     total = unit.text(plan.kgco2e_per_year)
     subtitle = f"{unit.name}CO2e per year; the bars add up to {total}"
     dress(figure, title, subtitle, height=110 + 26 * max(2, len(labels)))
-    figure.update_yaxes(autorange="reversed", ticks="")
-    figure.update_xaxes(rangemode="tozero")
+    lay_out(figure, yaxis={"autorange": "reversed", "ticks": ""}, xaxis={"rangemode": "tozero"})
     words = ", ".join(
         f"{label} {number(v)} {unit.name}" for label, v in zip(labels, values, strict=True)
     )
@@ -322,7 +342,8 @@ def dress(
     lines = textwrap.wrap(title, int(width_px / TITLE_LETTER_PX)) or [""]
     below = textwrap.wrap(subtitle, int(width_px / SUBTITLE_LETTER_PX)) or [""]
     more_px = TITLE_LINE_PX * (len(lines) - 1) + SUBTITLE_LINE_PX * (len(below) - 1)
-    figure.update_layout(
+    lay_out(
+        figure,
         title={
             "text": "<br>".join(safe(line) for line in lines),
             "subtitle": {"text": "<br>".join(below), "font": {"size": 13}},
@@ -341,8 +362,21 @@ def dress(
         showlegend=False,
         separators=".,",
     )
-    figure.update_xaxes(automargin=True, zeroline=False, gridcolor=GRID_LINE, tickformat=",")
-    figure.update_yaxes(automargin=True, zeroline=False, tickformat=",")
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+        axis.automargin, axis.zeroline, axis.tickformat = True, False, ","
+    for axis in figure.select_xaxes():
+        axis.gridcolor = GRID_LINE
+
+
+def lay_out(figure: go.Figure, **changes: Any) -> None:
+    """As ``figure.update_layout`` in a tenth of its time; merges one level deep, no deeper."""
+    for name, value in changes.items():
+        if isinstance(value, dict):
+            part = figure.layout[name]
+            for inner, given in value.items():
+                part[inner] = given
+        else:
+            figure.layout[name] = value
 
 
 def safe(words: str) -> str:

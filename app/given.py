@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ecoserve.catalog import Catalog
 from ecoserve.errors import Problem, ScenarioError, UnknownIdError
@@ -13,6 +14,11 @@ from ecoserve.scenario import MAX_GIVEN_FLEETS, Scenario, read_scenario
 COLUMNS = ("name", "server", "count")
 MAX_BYTES = 100_000
 MAX_COUNT = 1_000_000
+
+Row = tuple[str, str, str, str]
+"""Where it stands, and what is in its columns, as text."""
+Fleets = dict[str, dict[str, int]]
+"""Counts by fleet and server."""
 
 
 def with_given(scenario: Scenario, file: Path, catalog: Catalog) -> Scenario:
@@ -34,11 +40,28 @@ def with_given_text(scenario: Scenario, text: str, file_name: str, catalog: Cata
     """The same from the text of a file."""
     fleets = _read(text, file_name, catalog)
     data = scenario.model_dump(mode="json")
-    data["given"] += [
+    data["given"] += _as_data(fleets)
+    return read_scenario(data, catalog)
+
+
+def with_given_rows(scenario: Scenario, rows: Iterable[Row], catalog: Catalog) -> Scenario:
+    """The scenario with the rows' fleets in place of its own; none of them empties the list.
+
+    Raises :class:`ScenarioError` with everything that is wrong, row by row.
+    """
+    fleets, problems = _fleets(rows, "the table", catalog)
+    if problems:
+        raise ScenarioError(problems)
+    data = scenario.model_dump(mode="json")
+    data["given"] = _as_data(fleets)
+    return read_scenario(data, catalog)
+
+
+def _as_data(fleets: Fleets) -> list[dict[str, Any]]:
+    return [
         {"name": name, "servers": [{"server": s, "count": n} for s, n in servers.items()]}
         for name, servers in fleets.items()
     ]
-    return read_scenario(data, catalog)
 
 
 def _text_of(file: Path) -> str:
@@ -59,30 +82,41 @@ def _decoded(content: bytes, file_name: str) -> str:
         raise _trouble(file_name, "is not UTF-8 text; save it as 'CSV UTF-8'") from error
 
 
-def _read(text: str, file_name: str, catalog: Catalog) -> dict[str, dict[str, int]]:
+def _read(text: str, file_name: str, catalog: Catalog) -> Fleets:
     """Counts by fleet and server, in the order of the file."""
     reader = csv.reader(text.splitlines())
     head = [cell.strip().lower() for cell in next(reader, [])]
     if missing := [name for name in COLUMNS if name not in head]:
         raise _trouble(file_name, f"has no column {', '.join(missing)}; needs name, server, count")
-    fleets: dict[str, dict[str, int]] = {}
-    problems: list[Problem] = []
-    for row in reader:
-        cells = dict(zip(head, (cell.strip() for cell in row), strict=False))
-        if not any(cells.values()):
-            continue
-        name, server, count = (cells.get(column, "") for column in COLUMNS)
-        fleet = fleets.setdefault(name, {})
-        found = list(_problems(name, server, count, fleet, catalog))
-        problems += [Problem(f"{file_name} line {reader.line_num}", text) for text in found]
-        fleet[server] = 0 if found else int(count)
+    fleets, problems = _fleets(_rows(reader, head, file_name), file_name, catalog)
     if not fleets:
         problems.append(Problem(file_name, "has no rows; give one per fleet and kind of server"))
-    if len(fleets) > MAX_GIVEN_FLEETS:
-        problems.append(Problem(file_name, f"has {len(fleets)} fleets; at most {MAX_GIVEN_FLEETS}"))
     if problems:
         raise ScenarioError(problems)
     return fleets
+
+
+def _rows(reader: Any, head: Sequence[str], file_name: str) -> Iterator[Row]:
+    for row in reader:
+        cells = dict(zip(head, (cell.strip() for cell in row), strict=False))
+        name, server, count = (cells.get(column, "") for column in COLUMNS)
+        yield f"{file_name} line {reader.line_num}", name, server, count
+
+
+def _fleets(rows: Iterable[Row], whole: str, catalog: Catalog) -> tuple[Fleets, list[Problem]]:
+    """Counts by fleet and server in the order of the rows, and what is wrong with them."""
+    fleets: Fleets = {}
+    problems: list[Problem] = []
+    for where, name, server, count in rows:
+        if not any((name, server, count)):
+            continue
+        fleet = fleets.setdefault(name, {})
+        found = list(_problems(name, server, count, fleet, catalog))
+        problems += [Problem(where, text) for text in found]
+        fleet[server] = 0 if found else int(count)
+    if len(fleets) > MAX_GIVEN_FLEETS:
+        problems.append(Problem(whole, f"has {len(fleets)} fleets; at most {MAX_GIVEN_FLEETS}"))
+    return fleets, problems
 
 
 def _problems(

@@ -22,9 +22,14 @@ VLLM = "vllm"
 LENGTH_STEP_TOKENS = 1024
 """Context lengths are rounded up to it."""
 SIXTEEN_BITS = ("bf16", "fp16")
+PLACEHOLDER = "MODEL"
+PUBLISHED = (
+    "Each command names the publisher's checkpoint on Hugging Face. Put your own directory in its"
+    " place where the servers have no way there, or where yours is another."
+)
 CHECKPOINT = (
-    "MODEL stands for your checkpoint of the model named above each command, a directory or a name"
-    " on a hub; the catalog names no file."
+    "MODEL stands for your checkpoint of the model named above the command, a directory or a name"
+    " on a hub; the catalog names none."
 )
 CONTEXT = (
     "--max-model-len holds the longest requests of the pool's length buckets. Where the model's own"
@@ -86,6 +91,7 @@ def _pool(pool: Pool, scenario: Scenario, catalog: Catalog) -> Record:
         "model": llm.name,
         "model_id": llm.id,
         "model_aliases": list(llm.aliases),
+        "checkpoint": llm.hub_id or PLACEHOLDER,
         "tensor_parallel_size": pool.tp,
         "checkpoint_dtype": llm.native_dtype,
         "dtype": _dtype(pool, llm, catalog),
@@ -142,7 +148,7 @@ def _arguments(pool: Pool, settings: Record) -> list[str]:
     """The command of one replica; none for a stack that is not vLLM."""
     if not pool.stack.startswith(VLLM):
         return []
-    words = ["vllm", "serve", "MODEL", "--served-model-name", settings["model_id"]]
+    words = ["vllm", "serve", settings["checkpoint"], "--served-model-name", settings["model_id"]]
     words += ["--tensor-parallel-size", str(pool.tp), "--dtype", settings["dtype"]]
     if _is_quantised_on_loading(settings):
         words += ["--quantization", "fp8"]
@@ -160,7 +166,7 @@ def _remarks(pool: Pool, settings: Record) -> Iterator[str]:
     if not pool.stack.startswith(VLLM):
         yield NO_COMMAND.format(stack=pool.stack)
         return
-    yield CHECKPOINT
+    yield CHECKPOINT if settings["checkpoint"] == PLACEHOLDER else PUBLISHED
     yield CONTEXT
     if _is_quantised_on_loading(settings):
         yield ONLINE_FP8

@@ -17,6 +17,7 @@ from ecoserve.scenario import Scenario, canonical_json
 MAX_IDS = 12
 MAX_FILE_MB = 1
 FOUND = "library:found"
+MENU = "menu"
 
 
 def undo_buttons() -> None:
@@ -45,7 +46,7 @@ def show() -> None:
     _presets()
     st.markdown("**Library of this server**")
     _save()
-    search(state.open_saved, "Open")
+    search(_open_saved, "Open", off=True)
     st.markdown("**File**")
     _files()
 
@@ -57,6 +58,23 @@ def _presets() -> None:
 
 def _load_preset(name: str) -> None:
     state.replace(state.presets()[name])
+    _close()
+
+
+def _open_saved(fingerprint: str) -> None:
+    state.open_saved(fingerprint)
+    _close()
+
+
+def _close() -> None:
+    """The menu is drawn anew, and so closed: whoever opens a scenario wants to see its plan."""
+    revisions = state.session().revisions
+    revisions[MENU] = revisions.get(MENU, 0) + 1
+
+
+def key() -> str:
+    """Of the menu; another one is drawn closed."""
+    return f"menu:{_page()}:{state.session().revisions.get(MENU, 0)}"
 
 
 def _save() -> None:
@@ -72,8 +90,13 @@ def _save() -> None:
     )
 
 
-def search(take: Callable[[str], None], verb: str, place: str = "menu") -> None:
-    """Finds saved scenarios by name; ``take`` gets the fingerprint of the one that is chosen."""
+def search(
+    take: Callable[[str], None], verb: str, place: str = "menu", *, off: bool = False
+) -> None:
+    """Finds saved scenarios by name; ``take`` gets the fingerprint of the one that is chosen.
+
+    With ``off`` it can be taken off the list too.
+    """
     key = f"{place}:{_page()}:search"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
@@ -95,6 +118,16 @@ def search(take: Callable[[str], None], verb: str, place: str = "menu") -> None:
         st.caption(f"The latest {MAX_FOUND}; more words find fewer.")
     chosen = st.selectbox("Saved scenario", found, format_func=entry_words, key=f"{key}:found")
     st.button(verb, key=f"{key}:take", on_click=take, args=(chosen.fingerprint,), width="stretch")
+    if off:
+        st.button(
+            "Take off the list",
+            key=f"{key}:off",
+            on_click=_take_off,
+            args=(chosen.fingerprint,),
+            width="stretch",
+            help="For everybody who uses this server. Links to it open as before, and saving it "
+            "again lists it again.",
+        )
 
 
 def entry_words(entry: Entry) -> str:
@@ -108,6 +141,17 @@ def _search(key: str) -> None:
         st.session_state[FOUND] = state.library().find(st.session_state[key])
     except LibraryError as error:
         state.complain(str(error))
+
+
+def _take_off(fingerprint: str) -> None:
+    try:
+        state.library().take_off(fingerprint)
+    except LibraryError as error:
+        state.complain(str(error))
+        return
+    found: tuple[Entry, ...] = st.session_state.get(FOUND) or ()
+    st.session_state[FOUND] = tuple(e for e in found if e.fingerprint != fingerprint)
+    state.session().saved.discard(fingerprint)
 
 
 def _files() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -110,7 +111,7 @@ def scenario() -> Scenario:
     return session().scenario
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def presets() -> dict[str, Scenario]:
     """The scenarios that travel with the planner, by name."""
     return load_presets()
@@ -151,7 +152,7 @@ def catalog_path() -> Path:
     return own.path if own.path.exists() else laid_over(own.overlay)
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def shared_catalog() -> Path:
     """The database that all visitors share."""
     return ensure_catalog(overlay=named_overlay())
@@ -162,7 +163,10 @@ def laid_over(overlay: Overlay) -> Path:
     return ensure_catalog(overlay=overlay.over(named_overlay()))
 
 
-@st.cache_resource(show_spinner="Reading the catalog", max_entries=MAX_CATALOGS)
+@lru_cache(MAX_CATALOGS)
 def read_catalog(path: Path) -> Catalog:
-    """Read once per server; the file of a catalog with a visitor's rows is named by its content."""
+    """Read once per server; the file of a catalog with a visitor's rows is named by its content.
+
+    A page asks for it dozens of times, so finding it must cost nothing.
+    """
     return load_catalog(path)

@@ -1,10 +1,11 @@
 """Saved scenarios: a DuckDB file of their own, one row per scenario, which is never changed.
 
 A scenario is kept under its fingerprint, so saving it twice keeps it once; its name is part of it.
-Nothing is updated or deleted. Every call opens the file, does one transaction and closes it: DuckDB
-lets a single process have a file open for writing, so a server that kept it open would shut out a
-second one. Who finds it taken tries again for a few seconds. What a call has returned is on disk,
-and a process that is killed leaves either the whole row or none of it.
+Nothing is updated or deleted: what is taken off the list gets a mark, saving it again another one,
+and links to it open as before. Every call opens the file, does one transaction and closes it:
+DuckDB lets a single process have a file open for writing, so a server that kept it open would shut
+out a second one. Who finds it taken tries again for a few seconds. What a call has returned is on
+disk, and a process that is killed leaves either the whole row or none of it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,18 @@ CREATE TABLE scenarios (
     saved_at TIMESTAMP NOT NULL
 );
 """
+_MARKS = """
+CREATE TABLE IF NOT EXISTS marks (
+    fingerprint VARCHAR NOT NULL,
+    is_listed BOOLEAN NOT NULL,
+    marked_at TIMESTAMP NOT NULL
+);
+"""
+"""The last mark of a scenario counts; without one it is listed."""
+_HAS_MARKS = "SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = 'marks'"
+_UNLISTED = (
+    "SELECT fingerprint FROM marks GROUP BY fingerprint HAVING NOT arg_max(is_listed, marked_at)"
+)
 _SETTINGS = {**SETTINGS, "memory_limit": "128MB", "threads": "1"}
 _FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 _TAKEN = "Could not set lock"
@@ -150,19 +163,29 @@ class Library:
                 values = (fingerprint, scenario.name, text, engine_version, catalog_version, now)
                 connection.execute("INSERT INTO scenarios VALUES (?, ?, ?, ?, ?, ?)", list(values))
                 known = _rows(connection, "WHERE fingerprint = ?", fingerprint)
+            elif fingerprint in _unlisted(connection):
+                _mark(connection, fingerprint, is_listed=True)
             return _entry(known[0])
 
+    def take_off(self, fingerprint: str) -> None:
+        """Finds it no more; links to it open as before, and saving it again lists it again."""
+        with self._opened(for_writing=True) as connection:
+            known = _rows(connection, "WHERE fingerprint = ?", fingerprint)
+            if known and fingerprint not in _unlisted(connection):
+                _mark(connection, fingerprint, is_listed=False)
+
     def find(self, words: str = "", limit: int = MAX_FOUND) -> tuple[Entry, ...]:
-        """Scenarios whose name has every word, or with this fingerprint; the latest first."""
+        """Those listed whose name has every word, or with this fingerprint; the latest first."""
         if not self.path.exists():
             return ()
         wanted = words[:MAX_SEARCH_CHARS].lower().split()
         tests = " AND ".join("(contains(lower(name), ?) OR fingerprint = ?)" for _ in wanted)
-        where = f"WHERE {tests}" if tests else ""
         order = f"ORDER BY saved_at DESC, fingerprint LIMIT {min(limit, MAX_FOUND)}"
         values = [word for word in wanted for _ in range(2)]
         with self._opened() as connection:
-            return tuple(_entry(row) for row in _rows(connection, f"{where} {order}", *values))
+            listed = f"fingerprint NOT IN ({_UNLISTED})" if _has_marks(connection) else "true"
+            clause = " ".join([f"WHERE {listed}", f"AND {tests}" if tests else "", order])
+            return tuple(_entry(row) for row in _rows(connection, clause, *values))
 
     def open(self, fingerprint: str) -> SavedScenario:
         """The scenario with this fingerprint.
@@ -260,6 +283,23 @@ def _check_readable(text: str) -> None:
 
 def _rows(connection: duckdb.DuckDBPyConnection, clause: str, *values: str) -> list[Record]:
     return records(connection, f"SELECT * FROM scenarios {clause}", values)
+
+
+def _has_marks(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Files made before anything could be taken off have no table for it."""
+    [found] = records(connection, _HAS_MARKS)
+    return bool(found["n"])
+
+
+def _unlisted(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    found = records(connection, _UNLISTED) if _has_marks(connection) else []
+    return frozenset(row["fingerprint"] for row in found)
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, fingerprint: str, *, is_listed: bool) -> None:
+    connection.execute(_MARKS)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    connection.execute("INSERT INTO marks VALUES (?, ?, ?)", [fingerprint, is_listed, now])
 
 
 def _entry(row: Record) -> Entry:

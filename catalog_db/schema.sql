@@ -253,6 +253,7 @@ CREATE TABLE llms (
     prefill_head_dim DOUBLE CHECK (prefill_head_dim BETWEEN 16 AND 1024),
     attention_layers INTEGER CHECK (attention_layers >= 1),
     native_dtype VARCHAR NOT NULL CHECK (native_dtype IN ('bf16', 'fp16', 'fp8', 'mxfp4')),
+    hub_id VARCHAR CHECK (regexp_full_match(hub_id, '[A-Za-z0-9._-]+/[A-Za-z0-9._-]+')),
     source_id VARCHAR NOT NULL REFERENCES sources (id),
     quality VARCHAR NOT NULL CHECK (quality IN ('measured', 'manufacturer', 'modelled', 'assumed')),
     note VARCHAR NOT NULL,
@@ -277,6 +278,7 @@ COMMENT ON COLUMN llms.mla IS 'multi-head latent attention: one compressed vecto
 COMMENT ON COLUMN llms.prefill_head_dim IS 'values per head that attention of a prompt multiplies, mean of keys and values; empty: head_dim';
 COMMENT ON COLUMN llms.attention_layers IS 'layers that attend to the whole context; empty: all';
 COMMENT ON COLUMN llms.native_dtype IS 'format the weights are published in';
+COMMENT ON COLUMN llms.hub_id IS 'its publisher''s checkpoint on Hugging Face, tuned to chat where there is one; empty: none is named';
 COMMENT ON COLUMN llms.params_b IS '1e9 parameters, every expert and the embeddings';
 COMMENT ON COLUMN llms.active_b IS '1e9 parameters active per token, the input embedding included';
 

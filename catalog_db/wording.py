@@ -44,6 +44,10 @@ PHRASES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         r"regexp_full_match\([a-z0-9_]+, '\[a-z0-9_\]\+'\)",
         lambda _: "lowercase letters, digits and underscores only",
     ),
+    (
+        r"regexp_full_match\([a-z0-9_]+, '\[A-Za-z0-9._-\]\+/\[A-Za-z0-9._-\]\+'\)",
+        lambda _: "an organisation and a name such as Qwen/Qwen3-8B",
+    ),
     (r"regexp_full_match\([a-z0-9_]+, '20\[0-9\]\{2\}'\)", lambda _: "a year such as 2026"),
     (r"\(len\([a-z0-9_]+\) IN \((\d+), (\d+)\)\)", lambda m: f"{m[1]} or {m[2]} values"),
     (r"\(list_min\(.+\) >= (\S+)\)", lambda m: f"no value below {m[1]}"),

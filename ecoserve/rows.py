@@ -235,6 +235,8 @@ class Llm(Row):
     attention_layers: int | None = None
     """Layers that attend to the whole context; None: all. The cache is counted for all."""
     native_dtype: str
+    hub_id: str | None = None
+    """Its publisher's checkpoint on Hugging Face, by which engines load it; None: none is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

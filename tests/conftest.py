@@ -1,4 +1,4 @@
-"""Shared by all tests: hypothesis profiles and the golden switch."""
+"""Shared by all tests: hypothesis profiles, their order and the golden switch."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the golden files instead of comparing with them; review the diff",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that drive a browser first, unit tests last, so that two workers end together."""
+    long = {item.path for item in items if "browser" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: (item.path not in long, item.path.parent.name != "e2e"))
 
 
 @pytest.fixture

@@ -127,6 +127,10 @@ class Task:
             self.shown = best
             self._changed.notify_all()
 
+    def known(self, request: Request) -> Any | None:
+        """For the work: the answer kept for whoever asks again, if there is one."""
+        return self._manager.known(request.key)
+
     def ask(self, request: Request) -> Any:
         """For the work: an answer, whole. Raises what was raised in its place."""
         (ticket,) = self.ask_all([request])

@@ -17,7 +17,7 @@ from app.solving.questions import Found
 from app.text import mass_unit, number, percent, plain, sentence
 from app.versus import COLUMN_WORDS, baseline_words, split_key
 from app.views import answer as draw
-from app.views import on_demand
+from app.views import given_table, on_demand
 from ecoserve.errors import Problem, ScenarioError
 from ecoserve.plan import Plan, Status
 from ecoserve.scenario import Scenario
@@ -27,7 +27,7 @@ UPLOAD = "own-fleets"
 
 def show(scenario: Scenario, plan: Plan) -> None:
     """The table, once it is asked for; a change of scenario asks anew."""
-    st.markdown("##### All baselines")
+    st.markdown("### All baselines")
     own_fleets(scenario)
     why = "Plans what else people would buy: each as sold, and with every lever this plan has."
     if not on_demand.wanted("baselines", "Plan all baselines", why):
@@ -50,14 +50,15 @@ def show(scenario: Scenario, plan: Plan) -> None:
 
 def own_fleets(scenario: Scenario) -> None:
     """Where a visitor hands in fleets of their own, or takes them out again."""
-    with st.popover("Your own fleets"):
-        st.caption("A CSV file with the columns name, server, count; one row per kind of server.")
+    with st.expander("Your own fleets"):
+        st.caption(
+            "One row per fleet and kind of server: rows of one name make one fleet. Or a CSV file "
+            "with the columns name, server, count, whose fleets are added."
+        )
+        given_table.show(scenario)
         st.file_uploader(
             "Fleets", type="csv", key=UPLOAD, on_change=_take_fleets, label_visibility="collapsed"
         )
-        for fleet in scenario.given:
-            servers = ", ".join(f"{row.count:,} x {row.server}" for row in fleet.servers)
-            st.markdown(plain(f"{fleet.name}: {servers}"))
         if scenario.given:
             st.button("Take them out", on_click=state.edit, args=({"given": []},))
 

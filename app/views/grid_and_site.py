@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
@@ -11,7 +11,7 @@ import streamlit as st
 from app import figures_traffic, inputs, state
 from app.text import number, plain
 from app.views import answer as draw
-from app.views import sites_panel
+from app.views import hours_table, sites_panel
 from ecoserve.notes import LARGEST_DIFFERENCE
 from ecoserve.operational import hourly_intensity, market_based_kgco2e, site_pue
 from ecoserve.rows import Row
@@ -34,7 +34,7 @@ def page() -> None:
         inputs.intensity_slider(sum(hourly) / 24, place)
         inputs.pue_slider(site_pue(site, catalog), place)
         prices(place)
-        own_hours(place)
+        own_hours(place, hourly)
         contracts(place)
         sites_panel.room(place)
     with chart:
@@ -144,20 +144,22 @@ def prices(place: str) -> None:
     )
 
 
-def own_hours(place: str) -> None:
-    """Twenty-four figures of the user's own."""
+def own_hours(place: str, hourly: Sequence[float]) -> None:
+    """Twenty-four figures of the user's own: as a table that begins with those in use, or typed."""
     figures_now = inputs.site_at(place).custom_gco2e_per_kwh
     name = "own_hours" if place == inputs.HOME else f"{place}.own_hours"
     key = inputs.bound(name, " ".join(f"{value:g}" for value in figures_now))
-    st.text_area(
-        "Own figures by hour, g/kWh",
-        key=key,
-        height=90,
-        max_chars=400,
-        placeholder="24 figures, from midnight, set apart by blanks",
-        on_change=inputs.take,
-        args=(key, partial(own_hours_changes, place)),
-    )
+    with st.expander("Own figures by hour", expanded=len(figures_now) > 1):
+        hours_table.show(place, hourly)
+        st.text_area(
+            "Or all at once, g/kWh",
+            key=key,
+            height=90,
+            max_chars=400,
+            placeholder="24 figures, from midnight, set apart by blanks",
+            on_change=inputs.take,
+            args=(key, partial(own_hours_changes, place)),
+        )
 
 
 def own_hours_changes(place: str, entry: str) -> inputs.Changes:

@@ -81,17 +81,24 @@ def answering(scenario: Scenario, baseline: str) -> Task:
 def answer_in_steps(desk: Desk, scenario: Scenario, baseline: str) -> Answer:
     """Quick answers side by side, shown at once; the proof behind them.
 
-    Stopped on the way, it gives the best there is by then. Raises InfeasibleError when nothing can
-    serve the traffic.
+    What was proven before is the answer at once. Stopped on the way, it gives the best there is by
+    then. Raises InfeasibleError when nothing can serve the traffic.
     """
+    proofs = (
+        desk.plan_request(scenario, "interactive"),
+        desk.baseline_request(scenario, baseline, "interactive"),
+    )
+    known_plan, known_other = map(desk.task.known, proofs)
+    if known_plan is not None and known_other is not None:
+        return _answer(scenario, baseline, known_plan, known_other)
     best = first = answer(desk, scenario, baseline, "quick")
     desk.task.show(first)
-    (ours,) = desk.task.ask_all([desk.plan_request(scenario, "interactive")])
+    (ours,) = desk.task.ask_all(proofs[:1])
     plan: Plan = ours.result()
     best = _answer(scenario, baseline, plan, Found(first.other, first.other_name, first.reason))
     if desk.task.is_stopped:
         return best
-    (theirs,) = desk.task.ask_all([desk.baseline_request(scenario, baseline, "interactive")])
+    (theirs,) = desk.task.ask_all(proofs[1:])
     return _answer(scenario, baseline, plan, theirs.result())
 
 

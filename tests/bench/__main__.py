@@ -1,6 +1,7 @@
 """`make bench`: times planning and the page, and says how accurate speed and power are.
 
-Machines are noisy: read ratios.
+Of its parts only those that are named run: `make bench PART="planning dashboard"`. Machines are
+noisy: read ratios.
 """
 
 from __future__ import annotations
@@ -9,24 +10,34 @@ import json
 import platform
 import subprocess
 import sys
-import tempfile
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
-from tests.bench.page import measure
+from tests.bench.dashboard_rows import dashboard_table
+from tests.bench.replay_rows import replay_tables
 from tests.bench.solver_rows import solver_table
 
 RUNS = 3
 
 
 def main() -> None:
-    """Runs everything and prints the table."""
+    """Runs the parts that are named, or all, and prints a table of each."""
+    wanted = sys.argv[1:] or list(PARTS)
+    unknown = [part for part in wanted if part not in PARTS]
+    if unknown:
+        sys.exit(f"No part {', '.join(unknown)}; there are {', '.join(PARTS)}.")
     console = Console(width=110)
+    for part in wanted:
+        console.print(PARTS[part]())
+    console.print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {_python()}")
+
+
+def _planning_table() -> Table:
     runs = [_measured("planning") for _ in range(RUNS)]
     table = Table("what", "measured", "wanted", title="EcoServe planner, default preset")
     for name in runs[0]["plans"]:
@@ -38,20 +49,13 @@ def main() -> None:
     table.add_row("start: imports", f"{median(run['import_s'] for run in runs):.2f} s", "")
     table.add_row("start: catalog built", f"{median(run['catalog_s'] for run in runs):.2f} s", "")
     table.add_row("planning process, peak", f"{max(r['peak_mb'] for r in runs):.0f} MB", "500 MB")
+    return table
+
+
+def _catalog_table() -> Table:
+    table = Table("what", "measured", "wanted", title="Catalog")
     _add_catalog(table)
-    with tempfile.TemporaryDirectory() as folder:
-        ours, trivial = measure(Path(folder))
-    table.add_row("slider to chart, trivial page", f"{trivial.median_s:.2f} s", "")
-    ratio = ours.median_s / trivial.median_s
-    table.add_row(
-        "slider to chart, Plan page", f"{ours.median_s:.2f} s = {ratio:.1f} x", "3 x trivial"
-    )
-    table.add_row("slider to proof, Plan page", f"{median(ours.settled):.2f} s", "")
-    table.add_row("dashboard server, memory", f"{ours.peak_mb:.0f} MB", "500 MB")
-    console.print(table)
-    console.print(_speed_tables(_measured("speed")))
-    console.print(solver_table(_measured))
-    console.print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {_python()}")
+    return table
 
 
 def _add_catalog(table: Table) -> None:
@@ -106,6 +110,16 @@ def _measured(program: str, *row: str) -> dict[str, Any]:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+PARTS: Mapping[str, Callable[[], RenderableType]] = {
+    "planning": _planning_table,
+    "catalog": _catalog_table,
+    "dashboard": lambda: dashboard_table(_measured("dashboard")),
+    "accuracy": lambda: _speed_tables(_measured("speed")),
+    "replay": lambda: replay_tables(_measured),
+    "solver": lambda: solver_table(_measured),
+}
 
 
 if __name__ == "__main__":

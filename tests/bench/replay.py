@@ -1,8 +1,8 @@
 """Replays in a process of their own; prints one JSON object.
 
-    python -m tests.bench.replay speed            requests/s on the Azure conversation log
-    python -m tests.bench.replay memory ROWS      peak memory with a log of so many rows
-    python -m tests.bench.replay preset NAME [H]  promise beside replay, drawn and from both logs
+python -m tests.bench.replay speed            requests/s on the Azure conversation log
+python -m tests.bench.replay memory ROWS      peak memory with a log of so many rows
+python -m tests.bench.replay preset NAME [H]  promise beside replay, drawn and from both logs
 """
 
 from __future__ import annotations
@@ -130,9 +130,7 @@ def _preset(catalog: Catalog, name: str, hours: str = "24") -> dict[str, Any]:
     plan = plan_fleet(scenario, catalog)
     demands = workload_demands(scenario, catalog)
     duration_s = 3600.0 * float(hours)
-    own = OwnTraffic(
-        demands=demands, scenario=scenario, start_h=0.0, duration_s=duration_s, seed=0
-    )
+    own = OwnTraffic(demands=demands, scenario=scenario, start_h=0.0, duration_s=duration_s, seed=0)
     rows = [{"traffic": "drawn", **_beside(plan, scenario, catalog, own, duration_s)}]
     for file, likes in ((CONVERSATION, "code"), (CODE, "chat")):
         if (LOGS / file).exists():

@@ -22,7 +22,7 @@ from ecoserve.scenario import Scenario, read_scenario
 KILLS = 12
 PRESET = load_presets()["small-assistant"]
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["catalog_db.library"])
+PROCESSES.set_forkserver_preload(["catalog_db.library", __name__])
 
 
 def named(name: str) -> Scenario:
@@ -63,6 +63,26 @@ def test_search_takes_every_word_in_any_case_and_the_latest_come_first(kept: Lib
     assert [e.name for e in kept.find("", limit=2)] == ["100 renewable", "Batch in Oslo"]
     assert [e.name for e in kept.find(named("Chat in Rome").fingerprint())] == ["Chat in Rome"]
     assert kept.find("%") == kept.find("' OR 1=1 --") == ()
+
+
+def test_what_is_taken_off_is_found_no_more_but_opens_and_is_listed_again_once_saved(kept: Library):
+    mine, other = named("Mine"), named("Other")
+    for scenario in (mine, other):
+        kept.save(scenario, "1", "2")
+    kept.take_off(mine.fingerprint())
+    kept.take_off(mine.fingerprint())
+    kept.take_off("0" * 12)
+    assert [entry.name for entry in kept.find()] == ["Other"]
+    assert kept.find("mine") == kept.find(mine.fingerprint()) == ()
+    assert kept.open(mine.fingerprint()).scenario == mine
+    kept.save(mine, "3", "4")
+    [again] = kept.find("mine")
+    assert again.engine_version == "1"
+    with duckdb.connect(str(kept.path), read_only=True) as connection:
+        assert connection.execute("SELECT is_listed FROM marks ORDER BY marked_at").fetchall() == [
+            (False,),
+            (True,),
+        ]
 
 
 def test_a_library_without_a_file_is_empty_and_stays_unmade(kept: Library):

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 import app
 from tests.e2e.accessibility import grave_violations
 from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
+from tests.e2e.scenes import few_choices, token
 
 PROOF_LIMIT_MS = 90_000
 """A search is stopped after this time at the latest."""
@@ -21,6 +22,9 @@ FINISHED = "Replica pools"
 MAIN = Path(app.__file__).parent / "main.py"
 PAGES = ("", *re.findall(r'url_path="([^"]+)"', MAIN.read_text("utf-8")))
 """The addresses of all pages; that of the plan is the server's own."""
+_RED = "+getComputedStyle(document.querySelector('.stApp')).backgroundColor.match(/\\d+/)[0]"
+LIGHT, DARK = f"() => {_RED} > 200", f"() => {_RED} < 60"
+"""The page's ground has changed to the scheme that the visitor's system asks for."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +32,12 @@ def _patient() -> Iterator[None]:
     expect.set_options(timeout=PAGE_LIMIT_MS)
     yield
     expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def few(app_server: AppServer) -> str:
+    """The address of a plan that is proven at once."""
+    return f"{app_server.url}/?s={token(few_choices())}"
 
 
 def open_plan(page: Page, address: str) -> None:
@@ -59,11 +69,11 @@ def copied_link(page: Page) -> str:
 
 
 def test_moved_intensity_changes_the_plan_and_its_link_gives_it_back(
-    app_server: AppServer, page: Page, browser: Browser
+    app_server: AppServer, page: Page, browser: Browser, few: str
 ):
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    open_plan(page, app_server.url)
+    open_plan(page, few)
     before = figures_of(page)
 
     page.get_by_role("radio", name="17", exact=True).click()
@@ -97,9 +107,9 @@ def test_slider_moves_with_the_keyboard_and_the_last_value_wins(app_server: AppS
 
 
 def test_controls_on_two_pages_show_the_scenario_after_a_walk_through_the_menu(
-    app_server: AppServer, page: Page
+    page: Page, few: str
 ):
-    open_plan(page, app_server.url)
+    open_plan(page, few)
     mean = page.get_by_role("slider", name="The same at all hours, g/kWh")
     pue = page.get_by_role("slider", name="PUE")
     by_hour = page.get_by_role("radio", name="By hour")
@@ -120,8 +130,8 @@ def test_controls_on_two_pages_show_the_scenario_after_a_walk_through_the_menu(
     expect(by_hour).to_be_checked()
 
 
-def test_every_page_opens_from_the_menu_and_keeps_an_edit(app_server: AppServer, page: Page):
-    open_plan(page, app_server.url)
+def test_pages_open_from_the_menu_and_keep_an_edit(page: Page, few: str):
+    open_plan(page, few)
     page.get_by_role("link", name="Traffic").click()
     rate = page.get_by_role("spinbutton", name="Mean rate over the day, requests/s")
     rate.fill("20")
@@ -135,26 +145,27 @@ def test_every_page_opens_from_the_menu_and_keeps_an_edit(app_server: AppServer,
     expect(rate).to_have_value("20")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_themes_draw_every_page_from_this_server_alone_without_grave_barriers(
-    app_server: AppServer, browser: Browser, scheme: str
+def test_every_page_is_drawn_in_both_themes_from_this_server_alone_without_grave_barriers(
+    app_server: AppServer, browser: Browser
 ):
-    visitor = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    visitor = browser.new_context(color_scheme="light")
     page = visitor.new_page()
     hosts: set[str] = set()
     said: list[str] = []
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
     page.on("console", lambda line: said.append(line.text) if _is_of_a_page(line) else None)
     page.on("pageerror", lambda error: said.append(str(error)))
+    scene = token(few_choices())
     for path in PAGES:
-        page.goto(f"{app_server.url}/{path}")
+        page.emulate_media(color_scheme="light")
+        page.goto(f"{app_server.url}/{path}?s={scene}")
         expect(page.get_by_role("button", name="Copy link")).to_be_visible()
-        expect(page.locator(".js-plotly-plot").first).to_be_visible()
-        expect(page.get_by_test_id("stException")).to_have_count(0)
-        assert grave_violations(page) == [], f"on /{path}, {scheme}"
-    ground = page.locator(".stApp").evaluate("e => getComputedStyle(e).backgroundColor")
-    red = int(ground.removeprefix("rgb(").split(",")[0])
-    assert red > 200 if scheme == "light" else red < 60
+        for scheme, ground in (("light", LIGHT), ("dark", DARK)):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.wait_for_function(ground)
+            expect(page.locator(".js-plotly-plot").first).to_be_visible()
+            expect(page.get_by_test_id("stException")).to_have_count(0)
+            assert grave_violations(page) == [], f"on /{path}, {scheme}"
     assert hosts == {urlsplit(app_server.url).netloc}
     assert said == []
     visitor.close()
@@ -182,10 +193,12 @@ OWN_SERVER = (
 )
 
 
-def test_own_server_from_a_csv_file_is_bought_by_the_plan(app_server: AppServer, page: Page):
+def test_own_server_from_a_csv_file_is_bought_by_the_plan(
+    app_server: AppServer, page: Page, few: str
+):
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    page.goto(f"{app_server.url}/hardware")
+    page.goto(few.replace("/?", "/hardware?"))
     drop = page.get_by_test_id("stFileUploader").locator("input[type=file]")
     drop.set_input_files(
         {

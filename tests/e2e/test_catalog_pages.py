@@ -18,6 +18,7 @@ from catalog_db.reader import ensure_catalog, load_catalog
 from ecoserve import __version__
 from ecoserve.link import encode_link
 from ecoserve.scenario import Scenario
+from tests.e2e.scenes import few_choices, token
 from tests.e2e.test_pages import default, go, open_page, scenario_of, text_of
 
 LEAN = (
@@ -229,7 +230,9 @@ def test_refused_files_leave_those_taken_before():
 
 
 def test_own_server_is_shown_as_such_and_planned_with():
-    page = open_page("hardware")
+    page = open_page("plan", token(few_choices()))
+    before = page.metric[0].value
+    go(page, "hardware")
     upload(page, ("servers.csv", LEAN))
     assert not page.exception
     assert not page.error
@@ -246,6 +249,7 @@ def test_own_server_is_shown_as_such_and_planned_with():
     go(page, "plan")
     assert not page.exception
     assert "My lean server" in list(page.dataframe[0].value["Kind"])
+    assert float(page.metric[0].value) < float(before)
 
 
 def test_rows_are_taken_off_again_unless_the_scenario_needs_them():

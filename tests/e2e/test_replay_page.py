@@ -6,10 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import state
-from app.views import analyses, replay_controls
+from app.views import replay_controls
 from ecoserve.link import encode_link
 from ecoserve.scenario import Scenario
-from tests.e2e.test_pages import captions, open_page, text_of
+from tests.e2e.test_pages import captions, open_page
 
 HEAD = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
 LOG = HEAD + "".join(f"{2 * i},{100 + i % 50},{50 + i % 20}\n" for i in range(120))

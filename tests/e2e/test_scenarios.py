@@ -83,6 +83,17 @@ def test_a_saved_scenario_is_found_by_its_name_and_opened(kept: Library):
     assert scenario_of(page) == default()
 
 
+def test_a_saved_scenario_is_taken_off_the_list(kept: Library):
+    entries = [kept.save(small(name), "1", "2") for name in ("Old", "New")]
+    page = open_with()
+    page.text_input(key="menu:traffic:search").set_value(" ").run()
+    page.selectbox(key="menu:traffic:search:found").set_value(entries[0]).run()
+    press(page, "Take off the list")
+    assert [entry.name for entry in kept.find()] == ["New"]
+    assert len(page.selectbox(key="menu:traffic:search:found").options) == 1
+    assert said(page) == ""
+
+
 def test_saving_keeps_the_scenario_under_its_name_once(kept: Library):
     page = open_with()
     page.text_input(key="in:traffic:name").set_value("Mine").run()

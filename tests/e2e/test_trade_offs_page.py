@@ -12,17 +12,19 @@ from app.solving.tasks import Task
 from app.views import analyses, solve
 from app.views.trade_off_sections import FLEETS, SECTIONS
 from ecoserve.analysis.edits import edited
-from ecoserve.link import encode_link
 from ecoserve.questions import Question
+from ecoserve.scenario import Scenario
+from tests.e2e.scenes import SMALLEST_PRESET, token
 from tests.e2e.test_pages import go, open_page, text_of
 
-QUICKEST = "small-assistant"
-"""The preset that is planned fastest."""
+
+def small_scenario() -> Scenario:
+    """The page is tested here, not the solver: two accelerators are enough to choose from."""
+    return edited(state.presets()[SMALLEST_PRESET], {"hardware.accelerators": ["a30", "l4"]})
 
 
 def small_page(name: str = "trade_offs") -> AppTest:
-    preset = state.presets()[QUICKEST]
-    return open_page(name, encode_link(preset, state.presets(), "0", state.catalog().version))
+    return open_page(name, token(small_scenario()))
 
 
 def questions(page: AppTest) -> list[str]:
@@ -116,7 +118,7 @@ def test_a_busy_server_is_told_and_the_question_can_be_asked_again(monkeypatch):
 
 
 def test_plans_of_an_analysis_that_broke_off_are_not_made_again(monkeypatch):
-    catalog, scenario = state.catalog(), state.presets()[QUICKEST]
+    catalog, scenario = state.catalog(), small_scenario()
     asked = Question(scenario=scenario, label="once")
     manager = solve.tasks().manager
     desk = Desk(catalog, state.catalog_path(), Task(manager, "somebody", "analysis", ""))
@@ -131,10 +133,7 @@ def test_plans_of_an_analysis_that_broke_off_are_not_made_again(monkeypatch):
 
 
 def test_the_plan_page_says_why_each_member_of_the_fleet_is_there_and_why_no_other():
-    preset = state.presets()[QUICKEST]
-    few = edited(preset, {"hardware.accelerators": ["a30", "l4"]})
-    link = encode_link(few, state.presets(), "0", state.catalog().version)
-    page = open_page("plan", link)
+    page = small_page("plan")
     assert [why[:21] for why in page.dataframe[0].value["Why"]] == ["Serves all of assista"]
     assert "Without its accelerator" not in page.dataframe[0].value["Why"][0]
     ask(page, "why-not")

@@ -10,9 +10,17 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from app.answers import Answer
+from app.answers import Answer, saving_interval
 from app.exports import comparison_csv, plan_csv, plan_json
-from app.launch import APART, ONLINE_FP8, launch_commands, launch_record, longest_request_tokens
+from app.launch import (
+    APART,
+    CHECKPOINT,
+    ONLINE_FP8,
+    PUBLISHED,
+    launch_commands,
+    launch_record,
+    longest_request_tokens,
+)
 from app.report_html import (
     NOT_STATED,
     Occasion,
@@ -119,6 +127,16 @@ def test_launch_settings_are_those_of_the_pools():
         assert (row["replicas"], row["server"]) == (pool.replicas, pool.server)
 
 
+def test_the_command_names_the_published_checkpoint_where_the_catalog_has_it():
+    llms = {"toy": replace(CATALOG.llm("toy"), hub_id="Acme/Toy-1B-Chat")}
+    record = launch_record(PLAN, SCENARIO, replace(CATALOG, llms=llms))
+    for row in record["pools"]:
+        assert shlex.split(row["command"])[2] == row["checkpoint"] == "Acme/Toy-1B-Chat"
+        assert PUBLISHED in row["remarks"]
+        assert CHECKPOINT not in row["remarks"]
+    assert CHECKPOINT in launch_record(PLAN, SCENARIO, CATALOG)["pools"][0]["remarks"]
+
+
 def test_the_context_holds_the_longest_requests_of_the_pools_buckets():
     pool = PLAN.pools[0]
     (bucket,) = CATALOG.length_mix("one").buckets
@@ -201,3 +219,20 @@ def test_the_report_runs_no_text_of_the_users():
 def test_sources_name_what_they_are_of():
     (source,) = sources_used(PLAN, SCENARIO, CATALOG)
     assert {"embodied carbon", "grid and site", "hardware", "prices"} <= set(source.what_for)
+
+
+def test_the_saving_has_an_interval_over_the_sets_of_coefficients():
+    other = ANSWER.other
+    assert other is not None
+
+    def saving(ratio: float) -> Answer:
+        part = replace(
+            ANSWER.plan.carbon_parts[0], kgco2e_per_year=(1 - ratio) * other.kgco2e_per_year
+        )
+        return replace(ANSWER, plan=replace(ANSWER.plan, carbon_parts=(part,)))
+
+    words = saving_interval([saving(0.2), saving(0.1), saving(-0.05)])
+    name = ANSWER.other_name
+    plain_words = words.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert plain_words == f"5.00 % more to 20.0 % less carbon than {name} over all coefficient sets"
+    assert saving_interval([saving(0.2)]) == ""

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.given import with_given
+from app.given import with_given, with_given_rows
+from app.views.editing import rows_now
+from app.views.given_table import COUNT, FLEET, SERVER, table_rows, text_rows
 from ecoserve.errors import ScenarioError
 from tests.builders import given_fleet, tiny_catalog, tiny_scenario
 
@@ -87,3 +89,43 @@ def test_a_name_that_is_there_already_is_refused(tmp_path: Path):
     file = written(tmp_path, "name,server,count\nmine,own_4x_big,1\n")
     with pytest.raises(ScenarioError, match="names of given fleets must differ; twice: mine"):
         with_given(own, file, CATALOG)
+
+
+def test_the_table_takes_the_place_of_the_fleets_there_are():
+    own = tiny_scenario(given=[given_fleet("old", own_4x_big=9, own_2x_small=1)])
+    rows = table_rows(own)
+    assert with_given_rows(own, text_rows(rows), CATALOG) == own
+    rows[0][COUNT] = 4.0  # as an editor may hand it over
+    rows[1] = {FLEET: None, SERVER: None, COUNT: float("nan")}
+    rows.append({FLEET: " new ", SERVER: "own_2x_small", COUNT: 3})
+    found = with_given_rows(own, text_rows(rows), CATALOG)
+    fleets = [given_fleet("old", own_4x_big=4), given_fleet("new", own_2x_small=3)]
+    assert found == tiny_scenario(given=fleets)
+    assert with_given_rows(own, (), CATALOG) == tiny_scenario()
+
+
+def test_entries_that_come_with_the_press_of_the_button_count(monkeypatch: pytest.MonkeyPatch):
+    edits = {
+        "edited_rows": {1: {COUNT: 7}},
+        "added_rows": [{FLEET: "new"}],
+        "deleted_rows": [0],
+    }
+    monkeypatch.setattr("streamlit.session_state", {"table": edits})
+    rows = [{FLEET: "a", COUNT: 1}, {FLEET: "b", COUNT: 2}]
+    assert rows_now(rows, "table") == [{FLEET: "b", COUNT: 7}, {FLEET: "new"}]
+    assert rows_now(rows, "another") == rows
+    assert rows[1][COUNT] == 2
+
+
+def test_every_wrong_row_of_the_table_is_told():
+    rows = [
+        {FLEET: "a", SERVER: "own_4x_big", COUNT: None},
+        {FLEET: None, SERVER: "own_4x_bug", COUNT: 2},
+    ]
+    with pytest.raises(ScenarioError) as caught:
+        with_given_rows(tiny_scenario(), text_rows(rows), CATALOG)
+    told = [str(problem) for problem in caught.value.problems]
+    assert [words.partition(":")[0] for words in told] == ["Row 1", "Row 2", "Row 2"]
+    assert "whole number" in told[0]
+    assert "no name" in told[1]
+    assert "own_4x_big" in told[2]
