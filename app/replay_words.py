@@ -18,7 +18,7 @@ from ecoserve.runtime.result import Gap, PoolReplay, Quantiles, Replay, Workload
 Row = dict[str, Any]
 Named = Callable[[str], str]
 """Puts names in the place of ids."""
-AS_PLANNED = 0.005
+AS_PLANNED, NEARLY_ALL = 0.005, 0.999
 ROUTINGS = {
     "packed": "Fullest pools and replicas first, as the plan counts",
     "plan": "By the plan's shares, within a pool the fullest replica first",
@@ -96,8 +96,16 @@ def _decisive(workload: WorkloadReplay, plan: Plan) -> tuple[str, SloReport | No
 
 
 def _share(ratio: float | None) -> str:
-    """As exact as it matters near the whole."""
-    return percent(ratio, 4 if ratio is not None and ratio > 0.999 else 3) if ratio else "none"
+    """No rounding to the whole.
+
+    >>> _share(1.0), _share(0.99987).replace("\\u202f", " "), _share(0.0)
+    ('all', 'more than 99.9 %', 'none')
+    """
+    if not ratio:
+        return "none"
+    if ratio > NEARLY_ALL:
+        return "all" if ratio == 1.0 else f"more than {percent(NEARLY_ALL)}"
+    return percent(ratio)
 
 
 def conditions(seen: Replay, asked: ReplayAsked) -> str:

@@ -40,7 +40,7 @@ WHAT = (
 
 def show() -> None:
     """The controls, the button, and what the last replay of this scenario came to."""
-    st.markdown("##### Would it hold?")
+    st.markdown("### Would it hold?")
     st.caption(WHAT)
     choice = chosen()
     scenario = state.scenario()
@@ -131,7 +131,7 @@ def _show(found: Simulation, asked: ReplayAsked, choice: Chosen | None) -> None:
     """The finding, promise beside replay with the reasons, pictures, tables, what follows."""
     seen, plan = found.replay, found.plan
     named = partial(in_words, names=_names(seen))
-    st.subheader(plain(sentence(named(replay_words.finding(seen, plan)))), anchor=False)
+    st.markdown(f"#### {plain(sentence(named(replay_words.finding(seen, plan))))}")
     st.caption(plain(replay_words.conditions(seen, asked)))
     if found.log is not None and found.log.bad:
         st.warning(plain(replay_words.bad_rows_words(found.log)))
@@ -143,7 +143,7 @@ def _show(found: Simulation, asked: ReplayAsked, choice: Chosen | None) -> None:
     if not seen.meets_slos:
         show_fix(found, asked, choice, on_disk)
     _pictures(found)
-    st.markdown("##### Latency and pools")
+    st.markdown("#### Latency and pools")
     draw.show_table(replay_words.latency_rows(seen, plan), "")
     draw.show_table(replay_words.pool_rows(seen, _on_what), "", wide="Pool")
     for remark in replay_words.left_out_words(found)[1 if found.log and found.log.bad else 0 :]:
