@@ -180,7 +180,8 @@ def _deadline_row(workload: WorkloadReplay) -> Row:
 
 
 def _signed(value: float) -> str:
-    return f"{'+' if value >= 0 else MINUS}{number(abs(value), 2)}"
+    sign = "+" if value > 0 else MINUS
+    return f"{sign if value else ''}{number(abs(value), 2)}"
 
 
 def reasons(seen: Replay, named: Named) -> list[str]:

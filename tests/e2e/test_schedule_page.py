@@ -1,10 +1,15 @@
 """The schedule page through Streamlit's own test driver."""
 
+from pathlib import Path
+
 import pytest
+from playwright.sync_api import Page, expect
 
 from app import state
 from app.views import solve
 from ecoserve.link import encode_link
+from tests.e2e.accessibility import grave_violations
+from tests.e2e.conftest import PAGE_LIMIT_MS, AppServer
 from tests.e2e.test_pages import captions, go, open_page
 
 
@@ -57,3 +62,24 @@ def test_traffic_that_nobody_can_serve_is_told():
     assert page.error
     assert not page.get("plotly_chart")
     assert "no fleet to schedule" in captions(page)
+
+
+def test_a_log_is_uploaded_and_replayed_in_a_browser(
+    app_server: AppServer, page: Page, tmp_path: Path
+):
+    log = tmp_path / "mine.csv"
+    rows = (f"{2 * i},{100 + i % 50},{50 + i % 20}\n" for i in range(90))
+    log.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n" + "".join(rows), encoding="utf-8")
+    page.set_default_timeout(PAGE_LIMIT_MS)
+    small, presets = state.presets()["small-assistant"], state.presets()
+    token = encode_link(small, presets, "0", state.catalog().version)
+    page.goto(f"{app_server.url}/schedule?s={token}")
+    page.get_by_text("A request log", exact=True).click()
+    expect(page.get_by_text("the first 24 h are replayed")).to_be_visible(timeout=PAGE_LIMIT_MS)
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").first.set_input_files(log)
+    page.get_by_role("button", name="Replay the log").click()
+    held = page.get_by_role("heading", name="All targets held: ")
+    expect(held).to_be_visible(timeout=PAGE_LIMIT_MS)
+    expect(page.get_by_text("90 requests in 3 minutes from")).to_be_visible()
+    expect(page.get_by_role("button", name="Replay as JSON")).to_be_visible(timeout=PAGE_LIMIT_MS)
+    assert not grave_violations(page)
