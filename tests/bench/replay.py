@@ -78,6 +78,7 @@ def _chat_alone() -> Scenario:
 
 def _timed(plan: Plan, scenario: Scenario, catalog: Catalog, speed: float) -> dict[str, float]:
     traffic = _of_log(CONVERSATION, scenario, catalog, "chat", speed=speed, scale=1.0)
+    n_pools = max(sum(pool.replicas for pool in plan.pools), 1)
     wall, cpu = time.perf_counter(), time.process_time()
     seen = replay(plan, scenario, catalog, traffic(), Settings(start_h=BUSY_H))
     wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
@@ -85,7 +86,7 @@ def _timed(plan: Plan, scenario: Scenario, catalog: Catalog, speed: float) -> di
     busy = [pool.batch for pool in seen.pools if pool.role != "prefill"]
     return {
         "speed": speed, "requests": n, "per_s": n / wall_s, "per_cpu_s": n / cpu_s,
-        "batch": max(busy),
+        "batch": max(busy), "replicas": n_pools,
     }  # fmt: skip
 
 

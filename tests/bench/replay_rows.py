@@ -24,7 +24,8 @@ def replay_tables(measured: Callable[..., Found]) -> Group:
 
 def _speed(measured: Callable[..., Found]) -> Table:
     table = Table(
-        "Azure conversation log, 19,366 requests", "requests/s", "wanted", "per CPU s", "batch",
+        "Azure conversation log, 19,366 requests", "requests per CPU s", "wanted", "per s of wall time",
+        "batch",
         title="Replay: speed and memory",
     )  # fmt: skip
     found = measured("replay", "speed")
@@ -32,10 +33,11 @@ def _speed(measured: Callable[..., Found]) -> Table:
         table.add_row(NO_LOGS, "", "", "", "")
     for row in found["rows"]:
         wanted = WANTED_PER_S[row["speed"]]
-        missed = " (missed)" if row["per_s"] < wanted else ""
+        missed = " (missed)" if row["per_cpu_s"] < wanted else ""
         table.add_row(
-            f"{row['fleet']}, {row['speed']:g} x its rate", f"{row['per_s']:,.0f}{missed}",
-            f"{wanted:,}", f"{row['per_cpu_s']:,.0f}", f"{row['batch']:.1f}",
+            f"{row['fleet']}, {row['speed']:g} x its rate",
+            f"{row['per_cpu_s']:,.0f}{missed}", f"{wanted:,}", f"{row['per_s']:,.0f}",
+            f"{row['batch']:.1f}",
         )  # fmt: skip
     few, many = (measured("replay", "memory", str(n)) for n in (FEW_ROWS, MANY_ROWS))
     grown = f"{many['peak_mb']:.0f} MB; {FEW_ROWS:,} rows: {few['peak_mb']:.0f} MB"
