@@ -24,7 +24,7 @@ def replay_tables(measured: Callable[..., Found]) -> Group:
 
 def _speed(measured: Callable[..., Found]) -> Table:
     table = Table(
-        "Azure conversation log, 19,366 requests", "requests per CPU s", "wanted", "per s of wall time",
+        "Azure conversation log, 19,366 requests", "requests per CPU s", "wanted", "per s",
         "batch",
         title="Replay: speed and memory",
     )  # fmt: skip
