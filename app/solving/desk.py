@@ -151,6 +151,7 @@ class Desk:
             key=(work.__name__, __version__, self.catalog.version, *identity),
             work=work,
             arguments=(self.path, *arguments),
+            lane="long",
             limit_s=REPLAY_LIMIT_S,
             is_whole=never,
         )

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from app.solving.manager import Manager
     from app.solving.process import Worker
 
-Lane = Literal["first", "later"]
-"""``first``: somebody looks at an empty page; ``later``: something is shown already."""
+Lane = Literal["first", "later", "long"]
+"""``first``: somebody looks at an empty page; ``later``: something is shown already; ``long``: it
+takes minutes, so it has a worker of its own, where it keeps no plan waiting."""
 
 ENDINGS = {
     CANCELLED: "Cancelled.",
@@ -73,6 +74,8 @@ class Job:
 class Slot:
     """A place for a worker; empty until there is work for it."""
 
+    is_long: bool = False
+    """Whether it is for long work alone."""
     worker: Worker | None = None
     job: Job | None = None
     ready_at: float | None = None

@@ -17,7 +17,7 @@ from app.solving.queue import FairQueue
 from ecoserve.errors import EcoServeError, SolverError
 
 MAX_WORKERS = 2
-MAX_WAITING: dict[Lane, int] = {"first": 40, "later": 20}
+MAX_WAITING: dict[Lane, int] = {"first": 40, "later": 20, "long": 10}
 """Somebody's first answer is a plan and its baseline."""
 MAX_KEPT = 512
 TICK_S = 0.1
@@ -32,7 +32,10 @@ GONE_S = 5.0
 
 
 class Manager:
-    """Gives requests to at most ``n_workers`` processes, by turns of their owners."""
+    """Gives requests to at most ``n_workers`` processes, by turns of their owners.
+
+    One more process does what takes long.
+    """
 
     def __init__(
         self,
@@ -46,8 +49,9 @@ class Manager:
     ) -> None:
         """``is_here`` says whether an owner still waits; workers begin with ``imports``."""
         self._lock = threading.RLock()
-        self._slots = [Slot() for _ in range(n_workers)]
-        self._queues: dict[Lane, FairQueue[Job]] = {"first": FairQueue(), "later": FairQueue()}
+        self._slots = [*(Slot() for _ in range(n_workers)), Slot(is_long=True)]
+        self._most_later = max(1, n_workers - 1)
+        self._queues: dict[Lane, FairQueue[Job]] = {lane: FairQueue() for lane in MAX_WAITING}
         self._jobs: dict[Hashable, Job] = {}
         self._kept: OrderedDict[Hashable, tuple[Any, EcoServeError | None]] = OrderedDict()
         self._ids = itertools.count(1)
@@ -84,7 +88,8 @@ class Manager:
         """Starts the workers, so that the first visitor finds them ready."""
         with self._lock:
             for slot in self._slots:
-                self._fill(slot)
+                if not slot.is_long:
+                    self._fill(slot)
 
     def close(self) -> None:
         """Ends all workers; who waits is told that it was cancelled."""
@@ -106,7 +111,10 @@ class Manager:
     def place_of(self, job: Job | None) -> int:
         """See :attr:`Ticket.place`."""
         with self._lock:
-            waiting = self._waiting()
+            if job is None:
+                return 0
+            mine = self._queues["long"].in_order()
+            waiting = mine if job.request.lane == "long" else self._waiting()
             return waiting.index(job) + 1 if job in waiting else 0
 
     def stop(self, ticket: Ticket) -> None:
@@ -152,17 +160,20 @@ class Manager:
         return job
 
     def _waiting(self) -> list[Job]:
-        return [*self._queues["first"].in_order(), *self._queues["later"].in_order()]
+        return [job for queue in self._queues.values() for job in queue.in_order()]
 
     def _hand_out(self) -> None:
         """Gives work to free workers. One of them is kept for first answers."""
         while not self._is_closed:
-            free = [slot for slot in self._slots if slot.job is None]
+            idle = [slot for slot in self._slots if slot.job is None]
+            free = [slot for slot in idle if not slot.is_long]
             at_later = [s for s in self._slots if s.job and s.job.request.lane == "later"]
             if free and self._queues["first"]:
                 self._start(free[0], self._queues["first"].pop())
-            elif free and self._queues["later"] and len(at_later) < max(1, len(self._slots) - 1):
+            elif free and self._queues["later"] and len(at_later) < self._most_later:
                 self._start(free[-1], self._queues["later"].pop())
+            elif len(idle) > len(free) and self._queues["long"]:
+                self._start(idle[-1], self._queues["long"].pop())
             else:
                 return
 
@@ -213,7 +224,7 @@ class Manager:
                 self._finish(job, None, ending(job.why if job.stop_at is not None else DIED))
             if self._is_closed:
                 return
-            if was_killed:  # by our own hand: the next job shall find it ready
+            if was_killed and not slot.is_long:  # by our own hand: the next job shall find it ready
                 self._fill(slot)
             self._hand_out()
 

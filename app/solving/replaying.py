@@ -139,8 +139,9 @@ class _Bar:
         """See :data:`~ecoserve.runtime.replay.Progress`."""
         if self._total_s is not None:
             self._share = min(1.0, now_s / self._total_s)
-        words = f"{requests:,} requests, {now_s / SECONDS_PER_HOUR:.1f} h replayed"
-        if self._n != 1:
-            words = f"replay {self._round}{f' of {self._n}' if self._n else ''}, {words}"
+        words = f"{requests:,} requests in {now_s / SECONDS_PER_HOUR:.1f} h so far"
+        which = "" if self._n == 1 else f" no. {self._round}{f' of {self._n}' if self._n else ''}"
         whole = self._n or 1
-        self._bench.tell((min(self._round, whole) - 1 + self._share) / whole, words)
+        self._bench.tell(
+            (min(self._round, whole) - 1 + self._share) / whole, f"Replay{which}: {words}"
+        )

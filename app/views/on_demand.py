@@ -99,7 +99,7 @@ def _line(task: Task, seen: Any, words: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         stage = task.stage
         if stage is not None:
-            said = f"{words}: {stage.words}; {how_far(task)}"
+            said = f"{stage.words}; {how_far(task)}"
             st.progress(min(max(stage.share, 0.0), 1.0), text=plain(said))
         elif task.bar is None:
             st.caption(plain(sentence(f"{words}: {how_far(task)}")))

@@ -107,7 +107,7 @@ def _found(asked: ReplayAsked, scenario: Scenario, choice: Chosen | None) -> Sim
         _last().pop(scenario.fingerprint(), None)
         st.rerun()
     if not task.is_done:
-        on_demand.follow(task, "Replaying")
+        on_demand.follow(task, "The plan is finished first")
         return None
     again = choice is not None and choice.asked == asked
     begin = partial(_begin, choice) if again and choice is not None else _forget

@@ -100,6 +100,16 @@ def test_first_answers_go_before_later_ones_and_have_a_worker_kept(two: Manager,
     assert proof.result() == "whole"
 
 
+def test_what_takes_long_has_a_worker_of_its_own(one: Manager, tmp_path: Path):
+    go = tmp_path / "go"
+    long = one.ask(until(go, lane="long"), "ann")
+    behind = one.ask(echo("behind", lane="long"), "bob")
+    assert one.ask(echo("proof"), "cora").result() == "proof"
+    assert (long.place, behind.place) == (0, 1)
+    go.touch()
+    assert (long.result(), behind.result()) == ("whole", "behind")
+
+
 def test_equal_questions_share_an_answer_and_it_is_kept(one: Manager, tmp_path: Path):
     go = tmp_path / "go"
     first, second = one.ask(until(go), "ann"), one.ask(until(go), "bob")
