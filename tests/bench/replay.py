@@ -38,7 +38,7 @@ CONVERSATION, CODE = "requests_azure2023_conv.csv", "requests_azure2023_code.csv
 BUSY_H = 15.0
 SPEEDS = (1.0, 10.0)
 REPLICAS = (10, 100, 1_000)
-EVERY_S = 0.02
+EVERY_S = 0.04
 """Between two requests of a long log."""
 
 

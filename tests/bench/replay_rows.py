@@ -12,7 +12,8 @@ from app.presets import load_presets
 
 Found = dict[str, Any]
 WANTED_PER_S = {1.0: 10_000, 10.0: 3_000}
-FEW_ROWS, MANY_ROWS = 10_000, 1_000_000
+FEW_ROWS, MANY_ROWS = 250_000, 1_000_000
+"""The smaller one is longer already than what the reader holds to put rows in order."""
 MOST_GAP = 0.10
 NO_LOGS = "the request logs beside the repository are not on this machine"
 
