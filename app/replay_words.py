@@ -266,10 +266,11 @@ def repair_words(rounds: Sequence[Any], gave_up: str) -> str:
     word = "more" if more >= 0 else "less"
     share = _signed(100.0 * more / first.kgco2e_per_year)
     cost = f"{unit.text(abs(more))}CO2e a year {word} ({share} %)"
+    if not more:
+        cost = "no carbon more, the fleet has the room already"
     if gave_up:
         return (
-            f"Not even {percent(last.headroom)} of headroom keeps all targets, and that already"
-            f" takes {cost}: {gave_up}"
+            f"Not even {percent(last.headroom)} of headroom keeps all targets ({cost}): {gave_up}"
         )
     return f"All targets hold with {percent(last.headroom)} of headroom: {cost}"
 

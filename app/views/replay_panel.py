@@ -131,7 +131,7 @@ def _show(found: Simulation, asked: ReplayAsked, choice: Chosen | None) -> None:
     """The finding, promise beside replay with the reasons, pictures, tables, what follows."""
     seen, plan = found.replay, found.plan
     named = partial(in_words, names=_names(seen))
-    st.markdown(f"#### {plain(sentence(named(replay_words.finding(seen, plan))))}")
+    st.markdown(f"#### {plain(named(replay_words.finding(seen, plan)))}.")
     st.caption(plain(replay_words.conditions(seen, asked)))
     if found.log is not None and found.log.bad:
         st.warning(plain(replay_words.bad_rows_words(found.log)))

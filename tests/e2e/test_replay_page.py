@@ -117,7 +117,7 @@ def test_a_fleet_that_misses_is_planned_with_more_headroom_in_one_step(
     monkeypatch.setattr(replay_closing, "_repaired", repaired)
     at_once = HEAD + "".join(f"{i / 1000},3000,400\n" for i in range(400))
     page = press(upload(opened(assistant()), at_once), "Replay the log")
-    assert finding(page).startswith("Assistant would have missed its target: ")
+    assert finding(page).startswith("assistant would have missed its target: ")
     assert ", because " in finding(page)
     press(page, "Plan with more headroom")
     assert "All targets hold with 32.0 % of headroom: 100 kgCO2e a year more (+10 %)" in (
