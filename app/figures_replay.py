@@ -43,7 +43,7 @@ MINUTES_PER_HOUR = 60
 LEGEND_PX = 34
 STANDING = "on without work, and parked"
 TICK_HOURS = (1, 2, 3, 6, 12, 24)
-MOST_TICKS = 9
+FEWEST_TICKS, MOST_TICKS = 4, 9
 SAME = 0.005
 FULL_SHARE = 100.0
 
@@ -291,7 +291,7 @@ def _over_time(figure: go.Figure, at: Steps, seen: Replay) -> None:
     first, last = seen.start_h, seen.start_h + seen.simulated_s / 3600.0
     every = next((h for h in TICK_HOURS if (last - first) / h <= MOST_TICKS), TICK_HOURS[-1])
     ticks = list(range(math.ceil(first / every) * every, math.floor(last) + 1, every))
-    if len(ticks) < 2:
+    if len(ticks) < FEWEST_TICKS:
         span = last - first
         ticks_at = [first + span * k / 4 for k in range(5)]
         words = [f"{int(h) % 24:02d}:{round(h % 1 * 60) % 60:02d}" for h in ticks_at]

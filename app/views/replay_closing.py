@@ -79,7 +79,7 @@ def show_saving(found: Simulation, asked: ReplayAsked) -> None:
     """What running offline work in clean hours saves, where there is any that may wait."""
     if asked.offline == "at_once" or not any(w.kind == "offline" for w in found.replay.workloads):
         return
-    st.markdown("#### What scheduling by carbon saves")
+    st.markdown("### What scheduling by carbon saves")
     day = replace(asked, log=None, hours=replay_controls.DAY_H, start_h=0.0)
     this = Inquiry(
         question="",

@@ -143,7 +143,7 @@ def _show(found: Simulation, asked: ReplayAsked, choice: Chosen | None) -> None:
     if not seen.meets_slos:
         show_fix(found, asked, choice, on_disk)
     _pictures(found)
-    st.markdown("#### Latency and pools")
+    st.markdown("### Latency and pools")
     draw.show_table(replay_words.latency_rows(seen, plan), "")
     draw.show_table(replay_words.pool_rows(seen, _on_what), "", wide="Pool")
     for remark in replay_words.left_out_words(found)[1 if found.log and found.log.bad else 0 :]:
