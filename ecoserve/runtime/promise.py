@@ -212,7 +212,8 @@ def _why_late(
     if minute_rps > planned_rps:
         words = (
             f"the busiest minute of {workload.name} has {minute_rps:.3g} requests/s, the busiest"
-            f" {BURST_MINUTES} minutes {seen_rps:.3g}; planned for {planned_rps:.3g}, burst included"
+            f" {BURST_MINUTES} minutes {seen_rps:.3g}; planned for {planned_rps:.3g}, burst"
+            " included"
         )
         yield Reason(code="burst", message=words, amount=minute_rps - planned_rps)
     isl = float(demand.fraction @ demand.isl_tokens)

@@ -23,8 +23,8 @@ STEP = 0.85
 """A round plans for so much of the utilisation of the one before."""
 MOST_HEADROOM = 0.9
 NOT_ENOUGH = (
-    f"{MOST_ROUNDS} rounds were not enough; plan for more requests, a higher burst or other lengths,"
-    " as the reasons have it"
+    f"{MOST_ROUNDS} rounds were not enough; plan for more requests, a higher burst or other"
+    " lengths, as the reasons have it"
 )
 
 
