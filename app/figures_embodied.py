@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from app.figures import BASELINE, CLEAR, EMBODIED, HATCH, PANEL_PX, Chart, dress, safe, wrap
 from app.text import MassUnit, mass_unit, number, percent
+from ecoserve.embodied_parts import band_sum
 
 HOST = "#80B8D8"
 """The accelerators' hue at half strength over white: the paler of the two on any ground."""
@@ -36,11 +37,12 @@ class BreakdownPart:
 
     def plus(self, other: BreakdownPart) -> BreakdownPart:
         """Both together; assumed where either is."""
+        both = band_sum((self, other))
         return replace(
             self,
-            kgco2e=self.kgco2e + other.kgco2e,
-            low_kgco2e=self.low_kgco2e + other.low_kgco2e,
-            high_kgco2e=self.high_kgco2e + other.high_kgco2e,
+            kgco2e=both.value,
+            low_kgco2e=both.low,
+            high_kgco2e=both.high,
             assumed=self.assumed or other.assumed,
         )
 
@@ -55,17 +57,17 @@ class Breakdown:
     @property
     def kgco2e(self) -> float:
         """The whole product."""
-        return sum(part.kgco2e for part in self.parts)
+        return band_sum(self.parts).value
 
     @property
     def low_kgco2e(self) -> float:
         """Every figure at its low end."""
-        return sum(part.low_kgco2e for part in self.parts)
+        return band_sum(self.parts).low
 
     @property
     def high_kgco2e(self) -> float:
         """Every figure at its high end."""
-        return sum(part.high_kgco2e for part in self.parts)
+        return band_sum(self.parts).high
 
     def ranked(self) -> list[BreakdownPart]:
         """One row per part and side, the accelerators' first, each side largest first."""

@@ -14,14 +14,16 @@ from ecoserve import fit_points, power, power_calibration
 from ecoserve.analysis.sensitivity import SPANS
 from ecoserve.calibration import SMALLEST_BAND
 from ecoserve.embodied import RACK_UNITS_OF_A_SERVER
+from ecoserve.narrowing import NEAR
+from ecoserve.objective import OWN_OPTIMUM_SLACK
 from ecoserve.paper_claims import REGIONS
-from ecoserve.planner import OWN_OPTIMUM_SLACK
 from ecoserve.request_log import BURST_MINUTES, MAX_SPAN_DAYS
 from ecoserve.request_tally import LENGTH_EDGES
 from ecoserve.runtime.deployment import CHUNK_TOKENS, SMALL_CHUNK_TOKENS
 from ecoserve.runtime.offline import LEAD_S
 from ecoserve.runtime.result import TOLERANCE
 from ecoserve.runtime.sketch import RELATIVE_ERROR
+from ecoserve.search import MUCH_OPEN
 from ecoserve.structure import DUTY_PERIODS
 
 TEMPLATE = resources.files("assets") / "methodology.md"
@@ -44,6 +46,8 @@ def figures() -> Mapping[str, str]:
         "power_cap": f"{power_calibration.CAP_RATIO:g}",
         "compute_full": f"{power.COMPUTE_FULL_RATIO:g}",
         "rack_units": f"{RACK_UNITS_OF_A_SERVER:g}",
+        "near_known": f"{100 * NEAR:g}",
+        "much_open": f"{100 * MUCH_OPEN:g}",
         "own_optimum_slack": f"{100 * OWN_OPTIMUM_SLACK:g}",
         "paper_intensities": f"{', '.join(others)} and {last}",
         "sensitivity_span": "{:g} and {:g}".format(*SPANS["carbon intensity"]),

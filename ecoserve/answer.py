@@ -30,6 +30,8 @@ class Solution:
     bound: float
     own_gap: float = 0.0
     """Gap of an earlier stage that this one was capped by; 0 where there was none."""
+    began_hurried: bool = False
+    """Whether it began from, or was capped by, what a clock stopped."""
 
     @property
     def is_feasible(self) -> bool:
@@ -40,6 +42,11 @@ class Solution:
     def gap(self) -> float:
         """(objective - bound) / |objective|."""
         return relative_gap(self.objective, self.bound)
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether a clock had a say in it, so that another run may answer otherwise."""
+        return self.began_hurried or self.termination is Termination.TIME_LIMIT
 
     def __getitem__(self, column: Any) -> float:
         return self.values.get(column.name, 0.0)
@@ -60,6 +67,8 @@ class Start:
 
     values: Mapping[str, float]
     basis: Any = None
+    is_hurried: bool = False
+    """Whether a clock had a say in the values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from ecoserve.catalog import Catalog, nearest
 from ecoserve.embodied_parts import (
     Amount,
-    Band,
     CoefficientSet,
     EmbodiedPart,
     Side,
     band_of,
+    band_sum,
     build_part,
     die_part,
     figure,
@@ -42,17 +42,17 @@ class Footprint:
     @property
     def total_kgco2e(self) -> float:
         """Sum of the central values."""
-        return sum(part.kgco2e for part in self.parts)
+        return band_sum(self.parts).value
 
     @property
     def low_kgco2e(self) -> float:
         """Sum of the low values: every coefficient at its low end at once."""
-        return sum(part.low_kgco2e for part in self.parts)
+        return band_sum(self.parts).low
 
     @property
     def high_kgco2e(self) -> float:
         """Sum of the high values."""
-        return sum(part.high_kgco2e for part in self.parts)
+        return band_sum(self.parts).high
 
     def side_kgco2e(self, side: Side) -> float:
         """Sum of one side's central values."""
@@ -158,12 +158,12 @@ def _accelerator_parts(accelerator: Accelerator, book: CoefficientSet) -> list[E
     """The parts and, last, assembly and transport as a share of them."""
     parts = _without_empty(_accelerator_components(accelerator, book))
     ratio = book.find("assembly_ratio")
-    uplift = _sum(parts) * band_of(ratio)
+    uplift = band_sum(parts) * band_of(ratio)
     line = build_part(
         "assembly and transport",
         "accelerator",
         uplift,
-        basis=f"{figure(ratio.value)} of {figure(_sum(parts).value)} kgCO2e of parts",
+        basis=f"{figure(ratio.value)} of {figure(band_sum(parts).value)} kgCO2e of parts",
         rows=(ratio,),
         book=book,
     )
@@ -274,11 +274,6 @@ def _own_host_parts(
         yield scaled_part("riser boards", "host", risers, slots, book)
     yield scaled_part("DRAM", "host", book.find("dram_kg_per_gb", dram_type), dram, book)
     yield scaled_part("SSD", "host", book.find("ssd_kg_per_gb"), ssd, book)
-
-
-def _sum(parts: Iterable[EmbodiedPart]) -> Band:
-    whole = Footprint(id="", coefficients="", parts=tuple(parts))
-    return Band(whole.total_kgco2e, whole.low_kgco2e, whole.high_kgco2e)
 
 
 def _without_empty(parts: Iterable[EmbodiedPart]) -> tuple[EmbodiedPart, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from ecoserve.catalog import Catalog
 from ecoserve.rows import (
@@ -47,6 +47,32 @@ class Band:
     def times(self, factor: float) -> Band:
         """All three, so many times."""
         return Band(self.value * factor, self.low * factor, self.high * factor)
+
+
+class Banded(Protocol):
+    """What has a mass with its low and high end."""
+
+    @property
+    def kgco2e(self) -> float:
+        """The central value."""
+
+    @property
+    def low_kgco2e(self) -> float:
+        """Every input at its low end at once."""
+
+    @property
+    def high_kgco2e(self) -> float:
+        """Every input at its high end."""
+
+
+def band_sum(parts: Iterable[Banded]) -> Band:
+    """kgCO2e of all parts together, all at the same end at once."""
+    listed = list(parts)
+    return Band(
+        sum(part.kgco2e for part in listed),
+        sum(part.low_kgco2e for part in listed),
+        sum(part.high_kgco2e for part in listed),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -122,7 +122,7 @@ def define_columns(problem: FleetProblem, terms: FleetTerms) -> None:
                 problem.pools.setdefault(service.pool_id, []).append(service)
     most: dict[str, float] = dict.fromkeys(terms.groups, 0.0)
     for pool_id, group in problem.pools.items():
-        problem.homes[pool_id] = _homes(group[0], terms)
+        problem.homes[pool_id] = homes_of(group[0], terms)
         homes = [terms.groups[home][0] for home in problem.homes[pool_id]]
         busy = _most_replicas(pool_id, group, terms)
         at_most = max(busy, most_linked_replicas(group, terms, homes))
@@ -221,7 +221,7 @@ def runs_on_host(service: Service, server: ServerTerms) -> bool:
     return (device.variant or FULL) == server.variant
 
 
-def _homes(service: Service, terms: FleetTerms) -> list[str]:
+def homes_of(service: Service, terms: FleetTerms) -> list[str]:
     """The groups at the service's site whose servers hold one of its replicas."""
     device = service.device
     return [
@@ -231,3 +231,15 @@ def _homes(service: Service, terms: FleetTerms) -> list[str]:
         and server.accelerator_id == device.accelerator_id
         and device.tp <= server.n_accelerators
     ]
+
+
+def with_kinds(terms: FleetTerms, kinds: frozenset[str]) -> FleetTerms:
+    """The same terms without other kinds of server, nor what runs on none of these."""
+    servers = tuple(kind for kind in terms.servers if kind.id in kinds)
+    some = replace(terms, servers=servers)
+    kept = (s for s in terms.services if homes_of(s, some) or _is_on_a_host(s, servers))
+    return replace(some, services=tuple(kept))
+
+
+def _is_on_a_host(service: Service, servers: Sequence[ServerTerms]) -> bool:
+    return any(runs_on_host(service, server) for server in servers)

@@ -8,7 +8,7 @@ from typing import Any
 
 import highspy
 
-from ecoserve.answer import Limits, Solution, Termination, Watch
+from ecoserve.answer import Limits, Progress, Solution, Termination, Watch
 from ecoserve.errors import SolverError
 from ecoserve.program import Program
 
@@ -19,7 +19,7 @@ MAX_VALUE_SCALING = 4
 """HiGHS's own choice of scaling now and then leaves its dual simplex in a loop of refactoring."""
 
 
-def solve(
+def solve_with_highs(
     program: Program,
     limits: Limits | None = None,
     start: Mapping[str, float] | None = None,
@@ -36,7 +36,7 @@ def solve(
         point.col_value = [start.get(name, 0.0) for name in program.names]
         highs.setSolution(point)
     if watch is not None:
-        _let_cancel(highs, watch)
+        _Watched(watch, program.names).follow(highs)
     highs.run()
     solution = read(highs, program.names)
     if solution.termination is Termination.OTHER:
@@ -45,11 +45,39 @@ def solve(
     return solution
 
 
-def _let_cancel(highs: highspy.Highs, watch: Watch) -> None:
-    def ask(event: Any) -> None:
-        event.data_in.user_interrupt = watch.is_cancelled()
+class _Watched:
+    """Tells a watch of better answers and bounds, and stops the solver where the watch does."""
 
-    highs.cbMipInterrupt.subscribe(ask)
+    def __init__(self, watch: Watch, names: Sequence[str]) -> None:
+        self._watch = watch
+        self._names = names
+        self._best: dict[str, float] = {}
+        self._objective, self._bound = math.inf, -math.inf
+
+    def follow(self, highs: highspy.Highs) -> None:
+        highs.cbMipInterrupt.subscribe(self._asked)
+        highs.cbMipImprovingSolution.subscribe(self._improved)
+
+    def _asked(self, event: Any) -> None:
+        if self._best and event.data_out.mip_dual_bound > self._bound:
+            self._tell(event.data_out, is_better=False)
+        event.data_in.user_interrupt = self._watch.is_cancelled()
+
+    def _improved(self, event: Any) -> None:
+        self._objective = event.data_out.objective_function_value
+        self._best = dict(zip(self._names, event.data_out.mip_solution, strict=True))
+        self._tell(event.data_out, is_better=True)
+
+    def _tell(self, known: Any, *, is_better: bool) -> None:
+        self._bound = max(self._bound, known.mip_dual_bound)
+        best = Solution(
+            termination=Termination.OTHER,
+            values=self._best,
+            objective=self._objective,
+            bound=min(self._bound, self._objective),
+        )
+        nodes = int(known.mip_node_count)
+        self._watch.report(Progress(best=best, nodes=nodes, is_better=is_better))
 
 
 def model_of(program: Program, *, relaxed: bool) -> highspy.HighsLp:

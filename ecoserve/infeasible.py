@@ -32,17 +32,26 @@ def explanation(program: Program, terms: FleetTerms) -> InfeasibleError:
         found = solve(program.loosened(groups), Limits(gap=GAP, time_s=TIME_S))
         blamed = _blamed(found, groups, program, terms)
         if blamed:
-            return no_fleet(blamed)
+            return no_fleet(blamed, is_hurried=found.is_hurried)
     return InfeasibleError(
         "no combination of the allowed servers serves this traffic within its limits; allow more "
         "kinds of hardware, or loosen TTFT or TPOT"
     )
 
 
-def no_fleet(blamed: Sequence[BlockedSlice]) -> InfeasibleError:
-    """The error that names these limits; they are no part of the traffic, so none is listed."""
-    ways = "; ".join(f"{item.slice}: {item.reason}" for item in blamed)
-    return InfeasibleError(f"no fleet keeps every limit. {ways}")
+def no_fleet(blamed: Sequence[BlockedSlice], *, is_hurried: bool = False) -> InfeasibleError:
+    """The error that names these limits; they are no part of the traffic, so none is listed.
+
+    ``is_hurried`` says that a clock stopped the search for the nearest.
+    """
+    told = f"no fleet keeps every limit. {_ways(blamed)}"
+    if is_hurried:
+        told += "; the search was stopped by the clock, a rerun may find nearer ones"
+    return InfeasibleError(told)
+
+
+def _ways(blamed: Sequence[BlockedSlice]) -> str:
+    return "; ".join(f"{item.slice}: {item.reason}" for item in blamed)
 
 
 def cap_missed(name: str, most: float, least: float, bound: float) -> InfeasibleError:
@@ -69,10 +78,8 @@ def _up(value: float, digits: int) -> str:
     return f"{math.ceil(value * scale - NOTICEABLE) / scale:,.{digits}f}"
 
 
-def fitted(
-    program: Program, terms: FleetTerms, nearest: Mapping[str, float]
-) -> Mapping[str, float]:
-    """Values within every site's room, looked for from the ``nearest`` that searches came to.
+def fitted(program: Program, terms: FleetTerms, nearest: Mapping[str, float]) -> Solution:
+    """An answer within every site's room, looked for from the ``nearest`` that searches came to.
 
     ``nearest`` answers ``program`` with :func:`limit_groups` of ``ROOM`` loosened. Raises
     :class:`InfeasibleError` with the least that would do where there is none, :class:`SolverError`
@@ -83,11 +90,11 @@ def fitted(
     found = solve(program.loosened(groups), limits, nearest)
     blamed = _blamed(found, groups, program, terms)
     if not blamed:
-        return found.values
+        return found
     if found.bound > NOTICEABLE:
-        raise no_fleet(blamed)
-    ways = "; ".join(f"{item.slice}: {item.reason}" for item in blamed)
-    raise SolverError(f"no fleet within every limit was found in time. {ways}", "time_limit")
+        raise no_fleet(blamed, is_hurried=found.is_hurried)
+    told = f"no fleet within every limit was found in time. {_ways(blamed)}"
+    raise SolverError(told, "time_limit")
 
 
 def fits(values: Mapping[str, float], program: Program) -> bool:

@@ -51,7 +51,7 @@ class Program:
 
     @classmethod
     def of(cls, lp: pulp.LpProblem) -> Program:
-        """Reads a program once; its columns keep the order they were added in."""
+        """Reads a program once; its columns are in the order of their names."""
         rows = list(lp.constraints())
         used = {column.name: column for column in lp.variables()}
         index = {name: i for i, name in enumerate(used)}
@@ -83,6 +83,13 @@ class Program:
         for array in (self.cost, self.values, self.columns, *bounds):
             digest.update(array.tobytes())
         return digest.hexdigest()[:16]
+
+    def row_sums(self, values: Array) -> Array:
+        """What each row adds up to, by row, at these values by column."""
+        rows = np.repeat(np.arange(len(self.row_names)), np.diff(self.starts))
+        sums = np.zeros(len(self.row_names))
+        np.add.at(sums, rows, self.values * values[self.columns])
+        return sums
 
     def with_objective(self, terms: Mapping[Any, float]) -> Program:
         """The same rows under another objective, given by PuLP column.
@@ -202,23 +209,27 @@ class Program:
         )
 
     def to_pulp(self) -> pulp.LpProblem:
-        """The same program in PuLP, for solvers that PuLP drives."""
+        """The same program in PuLP, for solvers that PuLP drives: columns c0 on, rows r0 on.
+
+        Rows that limit nothing are left out.
+        """
         lp = pulp.LpProblem("program", pulp.LpMinimize)
         kinds = (pulp.LpContinuous, pulp.LpInteger)
+        bounds = zip(self.lower, self.upper, self.whole, strict=True)
         columns = [
-            lp.add_variable(name, _finite(low), _finite(high), kinds[whole])
-            for name, low, high, whole in zip(
-                self.names, self.lower, self.upper, self.whole, strict=True
-            )
+            lp.add_variable(f"c{i}", _finite(low), _finite(high), kinds[whole])
+            for i, (low, high, whole) in enumerate(bounds)
         ]
         lp += pulp.LpAffineExpression(list(zip(columns, self.cost.tolist(), strict=True)))
         for row, (low, high) in enumerate(zip(self.row_lower, self.row_upper, strict=True)):
+            if math.isinf(low) and math.isinf(high):
+                continue
             places = slice(self.starts[row], self.starts[row + 1])
             terms = zip(self.columns[places].tolist(), self.values[places].tolist(), strict=True)
             expression = pulp.LpAffineExpression([(columns[i], value) for i, value in terms])
             sense = _sense(low, high)
             rhs = high if sense == pulp.LpConstraintLE else low
-            lp.addConstraint(pulp.LpConstraint(expression, sense, f"row{row}", float(rhs)))
+            lp.addConstraint(pulp.LpConstraint(expression, sense, f"r{row}", float(rhs)))
         return lp
 
 

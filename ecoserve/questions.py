@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import joblib
@@ -23,6 +24,7 @@ from ecoserve.planner import Effort, plan_fleet
 from ecoserve.processes import in_processes
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, canonical_json
+from ecoserve.solver import Watch
 from ecoserve.structure import Memory
 
 OnAnswer = Callable[[str], None]
@@ -109,6 +111,7 @@ def answer(
     effort: Effort,
     memory: Memory | None = None,
     start: Plan | None = None,
+    watch: Watch | None = None,
 ) -> Plan:
     """The plan; raises what :func:`~ecoserve.planner.plan_fleet` raises."""
     return plan_fleet(
@@ -119,19 +122,15 @@ def answer(
         restriction=question.restriction,
         memory=memory,
         rule=question.rule,
+        watch=watch,
         start=start,
     )
 
 
-def _answered(
-    question: Question,
-    catalog: Catalog,
-    effort: Effort,
-    memory: Memory,
-    start: Plan | None = None,
-) -> Answer:
+def answered(planned: Callable[[], Plan]) -> Answer:
+    """The plan that ``planned`` gives, or in words why it raises."""
     try:
-        plan = answer(question, catalog, effort, memory, start)
+        plan = planned()
     except InfeasibleError as error:
         return Answer(plan=None, status=Status.INFEASIBLE.value, reason=str(error))
     except SolverError as error:
@@ -203,7 +202,7 @@ def one_by_one(
 ) -> Callable[[Question, Effort], Answer]:
     """Answers single questions; what they have in common is built once. For many threads."""
     shared = (memory or Memory()).without_starts()
-    return lambda question, effort: _answered(question, catalog, effort, shared)
+    return lambda question, effort: answered(lambda: answer(question, catalog, effort, shared))
 
 
 def collect(
@@ -261,7 +260,7 @@ def answer_in_turn(
     """
     answers, told = Answers(), on_answer or (lambda _name: None)
     for name, question in questions.items():
-        answers.add(name, _answered(question, catalog, effort, memory, start))
+        answers.add(name, answered(partial(answer, question, catalog, effort, memory, start)))
         start = answers.plans.get(name, start)
         told(name)
     return answers

@@ -21,7 +21,7 @@ from ecoserve.cost import server_cost
 from ecoserve.demand import WorkloadDemand, workload_demands
 from ecoserve.embodied import Footprint, kgco2e_per_h, node_footprint
 from ecoserve.errors import BlockedSlice, InfeasibleError
-from ecoserve.formulation import FleetProblem
+from ecoserve.formulation import FleetProblem, with_kinds
 from ecoserve.latency import Eligibility, eligibility
 from ecoserve.offers import (
     allowed_servers,
@@ -66,6 +66,8 @@ class Structure:
     """As it was priced when it was built."""
     priced_as: str
     """Fingerprint of the scenario it was built for."""
+    kinds: frozenset[str] | None = None
+    """The only kinds of server it knows; None: all."""
     _cuts: list[Program] = field(default_factory=list)
     _made: Made = field(default_factory=dict)
 
@@ -73,8 +75,15 @@ class Structure:
         """The terms at a scenario's prices; its own are at hand."""
         if self.priced_as == scenario.fingerprint():
             return self.terms
-        parts = (self.demands, self.options, self.eligible, self._made)
+        parts = (self.demands, self.options, self.eligible, self._made, self.kinds)
         return price_terms(scenario, catalog, *parts)
+
+    def narrowed(self, kinds: frozenset[str]) -> Structure:
+        """The same without other kinds of server, nor what runs on none of these."""
+        terms = with_kinds(self.terms, kinds)
+        problem = fleet_problem(terms)
+        base = replace(self, problem=problem, program=Program.of(problem.lp), _cuts=[])
+        return replace(base, options=terms.services, terms=terms, kinds=kinds)
 
     def program_with_cuts(self) -> Program:
         """With rows that hold for whole servers only; made once, for searches that need proof."""
@@ -198,10 +207,18 @@ def build_structure(
 
 
 def with_held(
-    base: Structure, scenario: Scenario, catalog: Catalog, held: Mapping[str, int]
+    base: Structure,
+    scenario: Scenario,
+    catalog: Catalog,
+    held: Mapping[str, int],
+    kinds: frozenset[str] | None = None,
 ) -> Structure:
-    """The same scenario's structure at other pool sizes; raises as :func:`build_structure` does."""
-    return _structure(scenario, catalog, held, base.demands, base.options, base._made)
+    """The same scenario's structure at other pool sizes, of these ``kinds`` of server only.
+
+    Raises as :func:`build_structure` does.
+    """
+    options = base.options if kinds is None else with_kinds(base.terms, kinds).services
+    return _structure(scenario, catalog, held, base.demands, options, base._made, kinds)
 
 
 def _structure(
@@ -211,11 +228,12 @@ def _structure(
     demands: tuple[WorkloadDemand, ...],
     options: tuple[Service, ...],
     made: Made,
+    kinds: frozenset[str] | None = None,
 ) -> Structure:
     eligible = eligibility(options, demands, scenario.policy, held)
     if eligible.blocked:
         raise _blocked(eligible.blocked)
-    terms = price_terms(scenario, catalog, demands, options, eligible, made)
+    terms = price_terms(scenario, catalog, demands, options, eligible, made, kinds)
     problem = fleet_problem(terms)
     return Structure(
         demands=demands,
@@ -225,6 +243,7 @@ def _structure(
         program=Program.of(problem.lp),
         terms=terms,
         priced_as=scenario.fingerprint(),
+        kinds=kinds,
         _made=made,
     )
 
@@ -236,10 +255,15 @@ def price_terms(
     options: Sequence[Service],
     eligible: Eligibility,
     made: Made | None = None,
+    kinds: frozenset[str] | None = None,
 ) -> FleetTerms:
-    """Everything the program is made of, priced by the scenario; ``made`` is added to."""
+    """Everything the program is made of, priced by the scenario; ``made`` is added to.
+
+    ``kinds`` names the only kinds of server there are.
+    """
     sites = site_terms(scenario, catalog)
     needs = [demand.peak_ratio for demand in demands if demand.is_online]
+    known = {} if made is None else made
     parks = scenario.levers.park and scenario.hardware.offer == "purchase"
     return FleetTerms(
         demands=tuple(demands),
@@ -248,7 +272,9 @@ def price_terms(
         on_time=eligible.on_time,
         utilisation=eligible.utilisation,
         sites=sites,
-        servers=tuple(_kinds(scenario, catalog, {} if made is None else made)),
+        servers=tuple(
+            k for k in _kinds(scenario, catalog, known) if kinds is None or k.id in kinds
+        ),
         limits=tuple(
             CountLimit(server_id=row.server, at_least=row.min_count, at_most=row.max_count)
             for row in scenario.hardware.limits

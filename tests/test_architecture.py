@@ -19,7 +19,7 @@ SOLVER_FILES = tuple(
     f"ecoserve/{name}.py"
     for name in (
         "highs",
-        "branching",
+        "nodes",
         "cuts",
         "relaxation",
         "cbc",

@@ -7,17 +7,16 @@ from pathlib import Path
 
 from app.solving.worker import Bench
 from app.versus import BEST_SINGLE, COLUMN_WORDS, baseline_words, split_key
-from ecoserve.analysis.bands import catalog_at
 from ecoserve.analysis.limits import LimitReport, limit_report
 from ecoserve.analysis.pareto import FrontPoint, pareto_bound
 from ecoserve.baselines import GIVEN, baseline_question, best_single, plan_baseline
 from ecoserve.catalog import Catalog
-from ecoserve.errors import InfeasibleError, SolverError
+from ecoserve.errors import InfeasibleError
 from ecoserve.lifecycle import Lifecycle, study_lifecycle
 from ecoserve.paper_claims import SceneResult, try_cell
 from ecoserve.plan import Note, Plan, Status
 from ecoserve.planner import Effort, plan_fleet
-from ecoserve.questions import Answer, Question
+from ecoserve.questions import Answer, Question, answer, answered
 from ecoserve.scenario import Scenario
 from ecoserve.structure import Memory
 from ecoserve.trends import LifecycleAssumptions
@@ -81,13 +80,7 @@ def asked(
 def analysed(bench: Bench, path: Path, question: Question, effort: Effort) -> Answer:
     """One plan of an analysis; it starts afresh, so that order does not matter."""
     memory = bench.memory.without_starts()
-    try:
-        plan = _planned(bench, bench.catalog(path), question, effort, memory=memory)
-    except InfeasibleError as error:
-        return Answer(plan=None, status=Status.INFEASIBLE.value, reason=str(error))
-    except SolverError as error:
-        return Answer(plan=None, status=Status.STOPPED.value, reason=str(error))
-    return Answer(plan=plan, status=plan.status.value)
+    return answered(lambda: _planned(bench, bench.catalog(path), question, effort, memory=memory))
 
 
 def front(bench: Bench, path: Path, scenario: Scenario) -> tuple[FrontPoint, ...]:
@@ -124,17 +117,7 @@ def _planned(
     start: Plan | None = None,
     memory: Memory | None = None,
 ) -> Plan:
-    plan = plan_fleet(
-        question.scenario,
-        catalog if question.band is None else catalog_at(catalog, question.band),
-        effort,
-        least_carbon_tie_break=question.least_carbon,
-        restriction=question.restriction,
-        memory=memory or bench.memory,
-        rule=question.rule,
-        watch=bench.watch,
-        start=start,
-    )
+    plan = answer(question, catalog, effort, memory or bench.memory, start, bench.watch)
     return _marked(plan, bench)
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ecoserve.catalog import Catalog
-from ecoserve.planner import Attempt, Effort, account_caps, objective_weights, solve_fleet
+from ecoserve.objective import account_caps, objective_weights
+from ecoserve.planner import Attempt, Effort, solve_fleet
 from ecoserve.pricing import objective_terms, price_account
 from ecoserve.program import Program
 from ecoserve.relaxation import Relaxation, Relaxed

@@ -16,10 +16,10 @@ import numpy as np
 
 from ecoserve.constraints import fleet_problem
 from ecoserve.formulation import FleetProblem
-from ecoserve.highs import model_of, new_highs, solve
+from ecoserve.highs import model_of, new_highs
 from ecoserve.pricing import objective_terms, price_account
 from ecoserve.program import Program
-from ecoserve.solver import BranchAndBound, Limits, Progress, Watch, relative_gap
+from ecoserve.solver import BranchAndBound, Limits, Progress, Watch, relative_gap, solve
 from ecoserve.terms import FleetTerms, SiteTerms
 from ecoserve.units import HOURS_PER_DAY
 from tests.bench.hourly import hourly_program

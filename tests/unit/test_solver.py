@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import subprocess
-import sys
 
 import highspy
 import numpy as np
@@ -13,11 +11,13 @@ import pulp
 import pytest
 
 from ecoserve.errors import SolverError
+from ecoserve.nodes import Nodes
 from ecoserve.program import Program
 from ecoserve.solver import (
     BranchAndBound,
     Limits,
     Progress,
+    Proof,
     Solution,
     Start,
     Termination,
@@ -168,29 +168,6 @@ def market_split() -> pulp.LpProblem:
     return lp
 
 
-WITHOUT_HIGHS = """
-import sys
-sys.modules["highspy"] = None
-import pulp
-from ecoserve.program import Program
-from ecoserve.solver import Limits, climb
-lp = pulp.LpProblem("tiny", pulp.LpMinimize)
-n = lp.add_variable("n", 0, 3, pulp.LpInteger)
-lp += pulp.LpAffineExpression([(n, 1.0)])
-left = pulp.LpAffineExpression([(n, 2.0)])
-lp.addConstraint(pulp.LpConstraint(left, pulp.LpConstraintGE, "row", 3.0))
-found, basis = climb(Program.of(lp), [[n]], Limits())
-print(found.objective, found[n], basis)
-"""
-
-
-def test_without_highs_cbc_answers():
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_HIGHS], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["2.0", "2.0", "None"]
-
-
 def test_where_highs_fails_cbc_answers(monkeypatch: pytest.MonkeyPatch):
     def fails(*_: object) -> Solution:
         raise SolverError("a relaxation gave no answer", "numerical trouble")
@@ -205,7 +182,12 @@ def test_where_highs_fails_cbc_answers(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_proof_closes_the_gap_that_the_search_leaves(seed: int):
     program = Cover(seed)
-    found, _ = climb(Program.of(program.lp), program.levels, Limits(nodes=0), proof=Limits())
+    found, _ = climb(
+        Program.of(program.lp),
+        program.levels,
+        Limits(nodes=0),
+        proof=Proof(limits=Limits(), above=0.0),
+    )
     assert found.gap <= 1e-6
     assert program.worth(found) == pytest.approx(program.highs().objective, rel=1e-6)
 
@@ -237,6 +219,47 @@ def test_a_cancelled_search_keeps_the_answer_it_has():
     assert found.objective == told[0].best.objective
     assert program.worth(found) >= program.highs().objective - 1e-6
     assert found.bound <= program.highs().objective + 1e-6
+
+
+def test_no_proof_is_begun_where_little_is_open(monkeypatch: pytest.MonkeyPatch):
+    program = Cover(7)
+    monkeypatch.setattr("ecoserve.solver.solve", lambda *_: pytest.fail("little was open"))
+    proof = Proof(limits=Limits(), above=1.0)
+    found, _ = climb(Program.of(program.lp), program.levels, Limits(nodes=0), proof=proof)
+    assert 0.0 < found.gap < 1.0
+
+
+def test_one_of_a_kind_is_traded_for_as_many_of_another_as_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """11 are needed: two large of 10 at 10.0 are 20.0; one large and two small of 0.5, 11.4."""
+    lp = pulp.LpProblem("kinds", pulp.LpMinimize)
+    large, middle, small = (
+        lp.add_variable(name, 0, 30, pulp.LpInteger) for name in ("large", "middle", "small")
+    )
+    lp += 10.0 * large + 4.0 * middle + 0.7 * small
+    lp += 10.0 * large + 3.0 * middle + 0.5 * small >= 11.0
+    monkeypatch.setattr(BranchAndBound, "_first_answers", lambda *_: None)
+    monkeypatch.setattr(BranchAndBound, "_search", lambda *_: Termination.NODE_LIMIT)
+    kinds = [large, middle, small]
+    tree = BranchAndBound(Program.of(lp), [kinds], kinds=kinds)
+    found = tree.run(Limits(gap=1e-6, nodes=1), Start(values={"large": 2.0}))
+    assert found.objective == pytest.approx(10.0 + 2 * 0.7)
+    assert found.values == pytest.approx({"large": 1.0, "middle": 0.0, "small": 2.0})
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_proof_tells_of_better_answers_only_and_of_bounds_that_hold(seed: int):
+    program, told = Cover(seed), []
+    found = climb(
+        Program.of(program.lp), program.levels, Limits(nodes=0),
+        proof=Proof(limits=Limits(), above=0.0), watch=Watch(report=told.append),
+    )[0]  # fmt: skip
+    better = [progress.best.objective for progress in told if progress.is_better]
+    assert better == sorted(better, reverse=True)
+    assert better[-1] == pytest.approx(found.objective, rel=1e-6)
+    optimum = program.highs().objective
+    assert all(progress.best.bound <= optimum * (1 + 1e-6) for progress in told)
 
 
 def test_a_search_cancelled_before_its_first_answer_says_so(monkeypatch: pytest.MonkeyPatch):
@@ -348,14 +371,14 @@ def test_a_relaxation_in_numerical_trouble_leaves_the_answer_feasible_and_the_bo
     seed: int, monkeypatch: pytest.MonkeyPatch
 ):
     cover, calls = Cover(seed), itertools.count()
-    relax = BranchAndBound._relax
+    relax = Nodes._relax
 
-    def troubled(self: BranchAndBound, *bounds: object) -> highspy.HighsModelStatus:
+    def troubled(self: Nodes, *bounds: object) -> highspy.HighsModelStatus:
         status = relax(self, *bounds)
         return highspy.HighsModelStatus.kUnknown if next(calls) % 3 == 2 else status
 
     optimum = cover.worth(cover.highs())
-    monkeypatch.setattr(BranchAndBound, "_relax", troubled)
+    monkeypatch.setattr(Nodes, "_relax", troubled)
     try:
         found = cover.search(Limits(gap=1e-6))
     except SolverError:
