@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app import figures
@@ -12,7 +13,7 @@ from app.profiles import short_name
 from app.scenario_words import readable
 from app.text import MassUnit, mass_unit, number, percent, sentence, sentence_list, times
 from ecoserve.catalog import Catalog
-from ecoserve.plan import Plan, Status
+from ecoserve.plan import FleetEntry, Plan, Status
 from ecoserve.scenario import Scenario
 
 STATUS_WORDS = {
@@ -51,15 +52,38 @@ def headline(answer: Answer, catalog: Catalog, *, is_final: bool = True) -> str:
 
     A first answer that may be far from the best recommends nothing.
     """
-    fleet, saving = _fleet_words(answer, catalog), saving_phrase(answer)
+    saving = saving_phrase(answer)
     if not is_final and answer.plan.gap > FAR_FROM_BEST:
+        fleet = _fleet_words(answer.plan.fleet, answer, catalog)
         return f"Looking for a better fleet; so far {fleet}: {saving}."
+    return f"{_to_do(answer, catalog)}: {saving}{_money_phrase(answer)}."
+
+
+def _to_do(answer: Answer, catalog: Catalog) -> str:
+    """What to buy or rent, and what of one's own to use; what is owned is not bought."""
     verb = "Rent" if answer.scenario.hardware.offer == "rental" else "Buy"
-    return f"{verb} {fleet}: {saving}."
+    owned = [entry for entry in answer.plan.fleet if entry.owned]
+    new = [entry for entry in answer.plan.fleet if not entry.owned]
+    if not owned:
+        return f"{verb} {_fleet_words(new, answer, catalog)}"
+    kept = f"{_fleet_words(owned, answer, catalog)} of your own"
+    return f"{verb} {_fleet_words(new, answer, catalog)}, use {kept}" if new else f"Use {kept}"
 
 
-def _fleet_words(answer: Answer, catalog: Catalog) -> str:
-    ranked = _kinds(answer.plan, catalog)
+def _money_phrase(answer: Answer) -> str:
+    """What that costs beside the baseline; nothing where there is none."""
+    if answer.other is None or not answer.other.usd_per_h:
+        return ""
+    more = answer.plan.usd_per_h / answer.other.usd_per_h - 1.0
+    if abs(more) < SMALLEST_SAVING:
+        return ", at the same USD/h"
+    if more > 1:
+        return f", at {times(answer.plan.usd_per_h, answer.other.usd_per_h)} the USD/h"
+    return f", at {percent(abs(more), 2)} {'more' if more > 0 else 'less'} USD/h"
+
+
+def _fleet_words(fleet: Sequence[FleetEntry], answer: Answer, catalog: Catalog) -> str:
+    ranked = _kinds(fleet, catalog)
     if not ranked:
         return "nothing"
     named = [f"{count:,} with {per_server} x {name}" for (per_server, name), count in ranked[:3]]
@@ -68,14 +92,24 @@ def _fleet_words(answer: Answer, catalog: Catalog) -> str:
     first, *rest = named
     noun = "server" if ranked[0][1] == 1 else "servers"
     words = sentence_list([first.replace(" with", f" {noun} with", 1), *rest])
-    places = sorted({entry.site for entry in answer.plan.fleet})
-    return words if len(answer.scenario.sites) == 1 else f"{words} at {sentence_list(places)}"
+    return f"{words}{_places(fleet, answer)}"
 
 
-def _kinds(plan: Plan, catalog: Catalog) -> list[tuple[tuple[int, str], int]]:
+def _places(fleet: Sequence[FleetEntry], answer: Answer) -> str:
+    """Where servers stand, where the scenario has several sites."""
+    places = sorted({entry.site for entry in fleet})
+    return f" at {sentence_list(places)}" if places and len(answer.scenario.sites) > 1 else ""
+
+
+def other_words(answer: Answer) -> str:
+    """The baseline by name, and where it stands where there are several sites."""
+    return answer.other_name + ("" if answer.other is None else _places(answer.other.fleet, answer))
+
+
+def _kinds(fleet: Sequence[FleetEntry], catalog: Catalog) -> list[tuple[tuple[int, str], int]]:
     """How many servers with so many accelerators of a name, the most frequent first."""
     counts = Counter[tuple[int, str]]()
-    for entry in plan.fleet:
+    for entry in fleet:
         server = catalog.server(entry.server)
         accelerator = catalog.accelerator(server.accelerator_id)
         counts[server.n_accelerators, short_name(accelerator)] += entry.count
@@ -89,15 +123,19 @@ def baseline_line(answer: Answer, catalog: Catalog) -> str:
         why = readable(answer.reason, catalog)
         return sentence(f"{answer.other_name}: it cannot serve this traffic: {why}")
     carbon = view_unit(answer).text(plan.kgco2e_per_year)
-    facts = f"{carbon}CO2e per year; {number(plan.usd_per_h)} USD/h; {_sureness(plan)}"
-    remarks = [sentence(n.message) for n in plan.notes if n.code == "own_optimum_open"]
-    line = f"{answer.other_name}: {fleet_list(plan, catalog)}; {facts}"
-    return " ".join([sentence(line), *remarks])
+    facts = f"{carbon}CO2e per year; {number(plan.usd_per_h)} USD/h"
+    line = f"{other_words(answer)}: {fleet_list(plan, catalog)}; {facts}"
+    open_ = [sentence(n.message) for n in plan.notes if n.code == "own_optimum_open"]
+    if open_:  # says how sure the fleet is; the gap is that of its carbon within that optimum
+        return " ".join([sentence(line), *open_])
+    return sentence(f"{line}; {_sureness(plan)}")
 
 
 def fleet_list(plan: Plan, catalog: Catalog) -> str:
     """Servers by their accelerators, the most frequent first."""
-    kinds = (f"{n:,} x {per_server} {name}" for (per_server, name), n in _kinds(plan, catalog))
+    kinds = (
+        f"{n:,} x {per_server} {name}" for (per_server, name), n in _kinds(plan.fleet, catalog)
+    )
     return ", ".join(kinds) or "no server"
 
 
@@ -111,7 +149,7 @@ def _sureness(plan: Plan) -> str:
 
 def saving_phrase(answer: Answer) -> str:
     """The saving against the baseline in words."""
-    saving, name = answer.saving, answer.other_name
+    saving, name = answer.saving, other_words(answer)
     if answer.other is None or saving is None:
         return f"{name} cannot serve this traffic at all"
     if abs(saving) < SMALLEST_SAVING:
@@ -162,4 +200,4 @@ def picture(answer: Answer) -> Chart:
     """The chart under the headline."""
     if answer.other is None:
         return figures.plan_alone(answer.plan)
-    return figures.plan_against_baseline(answer.plan, answer.other, answer.other_name)
+    return figures.plan_against_baseline(answer.plan, answer.other, other_words(answer))

@@ -50,6 +50,7 @@ def compare(
     """Plan a scenario and the fleets people would buy instead."""
     from app.given import with_given
     from app.reports_compare import comparison_report
+    from app.versus import plan_words
     from ecoserve.comparison import compare_plans
 
     catalog = open_catalog(records.read_overlay(overlay))
@@ -60,14 +61,20 @@ def compare(
         check_scenario(scenario, catalog)
         start = time.perf_counter()
         comparison = compare_plans(
-            scenario, catalog, effort, on_progress,
+            scenario, catalog, effort,
+            lambda done, total, key: on_progress(done, total, plan_words(key, scenario, catalog)),
             wishes=_wishes(baselines, given is not None, ablations, what_ifs), workers=workers,
         )  # fmt: skip
         seconds = time.perf_counter() - start
     if as_json:
         emit_json(records.comparison_record(comparison, scenario, catalog, seconds))
     else:
-        emit(comparison_report(comparison, f"{scenario.name}, compared in {seconds:.2g} s"))
+        title = f"{scenario.name}, compared in {seconds:.2g} s"
+        emit(
+            comparison_report(
+                comparison, title, lambda key: plan_words(key, scenario, catalog, column=False)
+            )
+        )
 
 
 def _wishes(baselines: str | None, has_given: bool, ablations: bool, what_ifs: bool) -> Wishes:

@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 
 from app.text import MassUnit, mass_unit, number, percent, times
 from ecoserve.plan import Plan
+from ecoserve.units import g_from_kg
 
 OPERATIONAL = "#E69F00"
 EMBODIED = "#0072B2"
@@ -147,13 +148,32 @@ def _reason(plan: Plan, other: Plan, saved: float) -> str:
 
 
 def _largest_difference(plan: Plan, other: Plan, saved: float) -> tuple[str, float]:
+    """What differs most; between other sites the electricity itself is one of the causes.
+
+    Their operational carbon is then split: at our intensity, and what theirs adds to it.
+    """
     ours, theirs = plan.carbon_by("kind", "side"), other.carbon_by("kind", "side")
-    gains = {
-        segment.words: theirs.get(f"{segment.kind} {segment.side}", 0.0)
-        - ours.get(f"{segment.kind} {segment.side}", 0.0)
-        for segment in SEGMENTS
-    }
+    cleaner, gains = 1.0, {}
+    grams = _gco2e_per_kwh(plan), _gco2e_per_kwh(other)
+    if _sites(plan) != _sites(other) and all(grams):
+        cleaner = grams[0] / grams[1]
+        words = f"by the grid, {grams[0]:,.0f} instead of {grams[1]:,.0f} gCO2e/kWh"
+        gains[words] = other.operational_kgco2e_per_year * (1.0 - cleaner)
+    for segment in SEGMENTS:
+        key = f"{segment.kind} {segment.side}"
+        at_ours = cleaner if segment.kind == "operational" else 1.0
+        gains[segment.words] = theirs.get(key, 0.0) * at_ours - ours.get(key, 0.0)
     return max(gains.items(), key=lambda item: item[1] if saved > 0 else -item[1])
+
+
+def _sites(plan: Plan) -> set[str]:
+    return {entry.site for entry in plan.fleet}
+
+
+def _gco2e_per_kwh(plan: Plan) -> float:
+    """What a kWh at the meter carries on the mean."""
+    kwh = plan.facility_kwh_per_year
+    return g_from_kg(plan.operational_kgco2e_per_year) / kwh if kwh else 0.0
 
 
 def _stacked(

@@ -207,7 +207,8 @@ def step_label(before: WaterfallStep, step: WaterfallStep, unit: MassUnit) -> st
 def step_mass(before: WaterfallStep, step: WaterfallStep, unit: MassUnit) -> str:
     """What a step takes off."""
     fall = unit.value(before.kgco2e_per_year - step.kgco2e_per_year)
-    return f"{MINUS}{number(fall)} {unit.name}" if fall >= 0.0005 else f"0 {unit.name}"
+    mass = f"{MINUS}{number(fall)}" if fall >= 0.0005 else "0"
+    return f"{mass}{NARROW_SPACE}{unit.name}"
 
 
 def signed_usd(usd_per_h: float) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -20,7 +21,7 @@ from app.figures import (
     faded,
     heat_scale,
 )
-from app.text import MassUnit, mass_unit, number, percent
+from app.text import MassUnit, mass_unit, number, percent, replaced
 from ecoserve.cohort_program import Side
 from ecoserve.cohorts import CohortPlan
 from ecoserve.lifecycle import Lifecycle
@@ -37,14 +38,16 @@ SIDES: tuple[tuple[Side, str, str], ...] = (
     ("host", "Hosts", faded(EMBODIED, 0.5)),
 )
 CELL_PX = 34
+SCALE: Mapping[str, Any] = {"thickness": 12, "outlinewidth": 0, "len": 0.9}
 
 
 def lives_words(policy: Refresh) -> str:
     """How often a policy replaces what."""
-    cards, hosts = policy.accelerator_years, policy.host_years
+    horizon = len(policy.years)
+    cards = replaced(policy.accelerator_years, horizon)
     if policy.is_joint:
-        return f"accelerators and hosts together every {cards} years"
-    return f"accelerators every {cards} years and hosts every {hosts}"
+        return f"accelerators and hosts together {cards}"
+    return f"accelerators {cards} and hosts {replaced(policy.host_years, horizon)}"
 
 
 def finding(study: Lifecycle) -> str:
@@ -55,7 +58,7 @@ def finding(study: Lifecycle) -> str:
         return f"Replacing {lives_words(joint)} is best; splitting them saves nothing"
     return (
         f"Replacing {lives_words(split)} emits {percent(grid.recycle_ratio)} less over {horizon} "
-        f"years than the best joint refresh, every {joint.accelerator_years}"
+        f"years than the best joint refresh, {replaced(joint.accelerator_years, horizon)}"
     )
 
 
@@ -74,11 +77,11 @@ def policy_grid(study: Lifecycle) -> Chart:
             colorscale=heat_scale(),
             zmin=unit.value(low),
             zmax=unit.value(high),
-            showscale=False,
+            colorbar={"title": {"text": f"{unit.name}CO2e<br>a year"}, **SCALE},
             xgap=2,
             ygap=2,
-            hovertemplate="accelerators every %{y} years, hosts every %{x}: %{z:,.4g} "
-            f"{unit.name}CO2e a year<extra></extra>",
+            customdata=[[lives_words(policies[a, h]) for h in hosts] for a in cards],
+            hovertemplate=f"%{{customdata}}: %{{z:,.4g}} {unit.name}CO2e a year<extra></extra>",
         )
     )
     step = low + HEAT_STEP * (high - low)
@@ -108,7 +111,11 @@ def policy_grid(study: Lifecycle) -> Chart:
         "split (green), best joint refresh (grey), other joint ones (dotted)"
     )
     dress(figure, title, subtitle, height=160 + CELL_PX * len(cards))
-    figure.update_xaxes(title="hosts replaced every so many years", type="category", showgrid=False)
+    horizon = study.assumptions.horizon_years
+    never = f"; from {horizon} on not within this horizon" if hosts[-1] >= horizon else ""
+    figure.update_xaxes(
+        title=f"hosts replaced every so many years{never}", type="category", showgrid=False
+    )
     figure.update_yaxes(title="accelerators", type="category", showgrid=False)
     best = "; ".join(
         f"{name}: {lives_words(policy)}, {unit.text(policy.kgco2e_per_year)}CO2e a year"
@@ -126,12 +133,8 @@ def carbon_by_year(study: Lifecycle) -> Chart:
     unit = mass_unit(max(year.total for policy in (joint, split) for year in policy.years))
     years = [str(number_) for number_ in range(1, len(joint.years) + 1)]
     panels = (
-        (f"<b>Best joint</b>: every {joint.accelerator_years} years", joint),
-        (
-            f"<b>Best split</b>: accelerators every {split.accelerator_years}, hosts every "
-            f"{split.host_years}",
-            split,
-        ),
+        (f"<b>Best joint</b>: {replaced(joint.accelerator_years, len(years))}", joint),
+        (f"<b>Best split</b>:<br>{lives_words(split)}", split),
     )
     figure = make_subplots(
         rows=1, cols=2, shared_yaxes="all", horizontal_spacing=0.04,

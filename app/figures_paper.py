@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 
 from app.figures import BASELINE, EMBODIED, GRID_LINE, MORE, OPERATIONAL, Chart, dress, safe
 from app.text import percent, sentence_list
+from app.versus import short_words
 from ecoserve.paper_claims import SAVING, PaperClaims
 
 COLOURS = {"performance": MORE, "energy": OPERATIONAL, "cost": EMBODIED}
@@ -29,12 +30,12 @@ def paper_savings(claims: PaperClaims, keys: Sequence[str]) -> Chart:
                     100 * result.savings[key] if key in result.savings else None for result in mine
                 ],
                 mode="lines+markers",
-                name=key,
+                name=safe(short_words(key)),
                 legendgroup=key,
                 showlegend=place == 1,
                 line={"color": COLOURS.get(key.partition(":")[0], BASELINE),
                       "dash": "dot" if key.endswith(":same") else "solid"},
-                hovertemplate=f"{safe(key)}: %{{y:.3g}} % less<extra></extra>",
+                hovertemplate=f"{safe(short_words(key))}: %{{y:.3g}} % less<extra></extra>",
                 row=1,
                 col=place,
             )  # fmt: skip

@@ -39,6 +39,8 @@ from ecoserve.units import DAYS_PER_YEAR
 FleetWords = Callable[[Sequence[FleetEntry]], str]
 FIRST_CUT = 0.10
 """The share of carbon whose price the title tells."""
+FRACTIONS = "in fractions of servers"
+"""Of what only the relaxation says; whole fleets may do worse."""
 NO_MORE = 5e-4
 """Below this ratio a fleet costs as much as another."""
 ROW_PX = 30
@@ -84,13 +86,15 @@ def front_finding(bound: Sequence[FrontPoint], fleets: Sequence[FleetPoint] = ()
         words = f"The least-carbon fleet emits {percent(saved, 2)} less than the cheapest"
         costs = f"costs {percent(more, 2)} more" if more >= NO_MORE else "costs as much"
         return f"{words} and {costs}{open_}"
+    if fleets:
+        return "Of the whole fleets found, one has both the least cost and the least carbon"
     if len(bound) == 1:
-        return "The cheapest fleet is also the one with the least carbon"
+        return f"The cheapest fleet is also the one with the least carbon, {FRACTIONS}"
     share, more = first_cut(bound)
     if share < FIRST_CUT:
         saved, costs = percent(share, 2), percent(more, 2)
-        return f"All the carbon that money can save is {saved}, for {costs} more"
-    return f"The first {percent(share, 2)} of carbon costs {percent(more, 2)} more"
+        return f"All the carbon that money can save is {saved}, for {costs} more, {FRACTIONS}"
+    return f"The first {percent(share, 2)} of carbon costs {percent(more, 2)} more, {FRACTIONS}"
 
 
 def is_one_fleet(fleets: Sequence[FleetPoint]) -> bool:
@@ -103,8 +107,12 @@ def carbon_against_cost(
     fleets: Sequence[FleetPoint],
     marked: Sequence[MarkedPlan],
     words: FleetWords,
+    least_kgco2e_per_year: float = 0.0,
 ) -> Chart:
-    """The front as a dashed line, whole fleets with what is open below them, and marked plans."""
+    """The front as a dashed line, whole fleets with what is open below them, and marked plans.
+
+    ``least_kgco2e_per_year`` is what was proven of all fleets, whatever they cost.
+    """
     plans = [m.plan for m in marked] + [point.plan for point in fleets]
     largest = max([bound[0].kgco2e_per_year, *(plan.kgco2e_per_year for plan in plans)])
     unit = mass_unit(largest)
@@ -121,7 +129,8 @@ def carbon_against_cost(
         "<br>the next tonne less: %{customdata[0]}<extra></extra>",
     )
     if fleets:
-        _fleet_points(figure, bound, fleets, unit, words)
+        open_kg = [left_open_kgco2e(point, bound, least_kgco2e_per_year) for point in fleets]
+        _fleet_points(figure, fleets, open_kg, unit, words)
     for mark in marked:
         _marked_point(figure, mark, unit, words)
     title = front_finding(bound, fleets)
@@ -148,8 +157,8 @@ def _price_words(usd_per_t: float) -> str:
 
 def _fleet_points(
     figure: go.Figure,
-    bound: Sequence[FrontPoint],
     fleets: Sequence[FleetPoint],
+    open_kgco2e: Sequence[float],
     unit: MassUnit,
     words: FleetWords,
 ) -> None:
@@ -161,7 +170,7 @@ def _fleet_points(
         marker={"color": faded(OURS, 0.35), "size": 10, "line": {"color": OURS, "width": 1.5}},
         error_y={
             "type": "data", "symmetric": False, "array": [0.0] * len(fleets), "thickness": 1.5,
-            "arrayminus": [unit.value(left_open_kgco2e(p, bound)) for p in fleets],
+            "arrayminus": [unit.value(kg) for kg in open_kgco2e],
             "color": OURS, "width": 5,
         },
         customdata=[[wrap(words(p.plan.fleet), 60), percent(p.gap, 2)] for p in fleets],
@@ -170,12 +179,16 @@ def _fleet_points(
     )  # fmt: skip
 
 
-def left_open_kgco2e(point: FleetPoint, bound: Sequence[FrontPoint]) -> float:
+def left_open_kgco2e(
+    point: FleetPoint, bound: Sequence[FrontPoint], least_kgco2e_per_year: float = 0.0
+) -> float:
     """Carbon a year by which a better fleet at the same cost might be below this one.
 
-    What the solver left open, all of it taken as carbon, but nothing below the front.
+    What the solver left open, all of it taken as carbon, but nothing below the front, nor below
+    what was proven of all fleets.
     """
-    falling, floor = point.kgco2e_per_year, _floor(bound, point.usd_per_h)
+    falling = point.kgco2e_per_year
+    floor = max(_floor(bound, point.usd_per_h), least_kgco2e_per_year)
     price, open_per_day = point.carbon_price_usd_per_t, point.plan.objective - point.plan.bound
     open_kg = np.inf
     if price is None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from app import scenario_menu, state
+from app.scenario_words import OBJECTIVES
 from app.text import mass_unit, plain
 from ecoserve.scenario_parts import Site
 
@@ -24,10 +25,10 @@ def header(title: str) -> None:
     scenario = state.scenario()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, anchor=False, width="content")
-        st.markdown(f"#### {plain(scenario.name)}", width="stretch")
+        st.markdown(f"**{plain(scenario.name)}**", width="stretch")
         _result_line()
         scenario_menu.undo_buttons()
-        with st.popover("Scenario"):
+        with st.popover("Scenario", key=scenario_menu.key()):
             text("Name", "name", scenario.name)
             scenario_menu.show()
         with st.popover("Copy link"):
@@ -258,6 +259,12 @@ def _at(place: str, name: str) -> str:
     return name if place == HOME else f"{place}.{name}"
 
 
+def _label(words: str, place: str) -> str:
+    """The words with the site's name where there are several."""
+    several = len(state.scenario().sites) > 1
+    return f"{words} at {plain(site_at(place).name)}" if several else words
+
+
 def intensity_choice(place: str = HOME) -> None:
     """The region's hours, its yearly mean, or one of three well-known figures."""
     site = site_at(place)
@@ -269,7 +276,7 @@ def intensity_choice(place: str = HOME) -> None:
     names = {"hourly": "By hour", "annual": "Annual mean"}
     names |= {f"{value:.0f}": f"{value:.0f}" for value in QUICK_GCO2E_PER_KWH}
     segments(
-        "Carbon intensity, gCO2e/kWh",
+        f"{_label('Carbon intensity', place)}, gCO2e/kWh",
         _at(place, "intensity"),
         selected,
         names,
@@ -326,7 +333,7 @@ def intensity_slider(mean_gco2e_per_kwh: float, place: str = HOME) -> None:
 def pue_slider(pue: float, place: str = HOME) -> None:
     """Facility energy over IT energy."""
     slider(
-        "PUE",
+        _label("PUE", place),
         _at(place, "pue_slider"),
         pue,
         to_path(f"{place}.pue"),
@@ -334,14 +341,6 @@ def pue_slider(pue: float, place: str = HOME) -> None:
         step=0.01,
         help="Power usage effectiveness: facility energy divided by IT energy.",
     )
-
-
-OBJECTIVES: Mapping[str, str] = {
-    "carbon": "Least carbon",
-    "cost": "Least cost",
-    "energy": "Least energy",
-    "performance": "Best latency",
-}
 
 
 def objective_choice(value: str) -> None:

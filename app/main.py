@@ -15,6 +15,7 @@ def main() -> None:
     """Opens the session and runs the page that the address names."""
     st.set_page_config(page_title="EcoServe planner", layout="wide")
     admitted = sign_in.admitted()
+    state.carry_address()
     pages = [
         st.Page(VIEWS / "plan.py", title="Plan", default=True),
         st.Page(VIEWS / "traffic.py", title="Traffic", url_path="traffic"),

@@ -260,7 +260,7 @@ def cell(value: object) -> str:
     return str(value)
 
 
-UNBROKEN = ("id", "figure")
+UNBROKEN = ("id", "key", "figure")
 """Columns whose text is there to be copied."""
 
 

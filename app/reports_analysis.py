@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from ecoserve.plan import FleetEntry
 
 NOT_SERVED = "cannot serve"
+NO_LIMIT = "No limit on power, space, servers or totals holds this fleet back."
+LATENCY_LIMITS = (
+    "TTFT and TPOT limits are not in these figures: they bound batches and queues before any server"
+    " is counted. The reasons beside the fleet say where they do; the sensitivity says what looser"
+    " ones are worth."
+)
 
 
 def fleet_words(fleet: Iterable[FleetEntry]) -> str:
@@ -168,8 +174,8 @@ def limits_report(answer: LimitReport, title: str) -> Report:
         Text(f"{limit.sentence[0].upper()}{limit.sentence[1:]}.") for limit in answer.binding
     ]
     if not answer.binding:
-        report.append(Text("No limit holds this fleet back."))
-    return report
+        report.append(Text(NO_LIMIT))
+    return [*report, Text(LATENCY_LIMITS)]
 
 
 def levers_report(answer: LeverReport, title: str) -> Report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from ecoserve.comparison import Comparison
 
 OURS = "ecoserve"
-HEADS = ("plan", "total >", "oper. >", "emb. >", "we save >", "USD/h >", "kW >", "answer", "fleet")
+HEADS = (
+    "plan",
+    "key",
+    "total >",
+    "oper. >",
+    "emb. >",
+    "we save >",
+    "USD/h >",
+    "kW >",
+    "answer",
+    "fleet",
+)
 AS_SOLD = "as sold: whole hosts, no lever of ours"
 GROUPS = (
     "Our plan",
@@ -30,16 +41,24 @@ GROUPS = (
 )
 
 
-def comparison_report(comparison: Comparison, title: str) -> Report:
-    """Our plan beside every other, group by group, and what each lever is worth."""
+Words = Callable[[str], str]
+
+
+def comparison_report(comparison: Comparison, title: str, words: Words) -> Report:
+    """Our plan beside every other, group by group, and what each lever is worth.
+
+    ``words`` says what stands under a key; the keys stand beside, as options and ``--json`` know
+    them.
+    """
     plans = comparison.plans
     unit = mass_unit(max(plan.kgco2e_per_year for plan in plans.values()))
-    report: Report = [Text(title, style="bold"), *_plan_tables(comparison, unit)]
+    report: Report = [Text(title, style="bold"), *_plan_tables(comparison, unit, words)]
     if comparison.waterfall:
         report.append(_waterfall(comparison, unit))
     if comparison.what_ifs:
         report.append(_what_ifs(comparison))
-    report += blocked_report(comparison.blocked)
+    blocked = {f"{words(key)} ({key})": reason for key, reason in comparison.blocked.items()}
+    report += blocked_report(blocked)
     return report + notes_report(plans[OURS].notes)
 
 
@@ -52,18 +71,21 @@ def group_of(key: str) -> str:
     return GROUPS[2 if key.endswith(":same") else 1]
 
 
-def _plan_tables(comparison: Comparison, unit: MassUnit) -> Iterator[Table]:
+def _plan_tables(comparison: Comparison, unit: MassUnit, words: Words) -> Iterator[Table]:
     for group in GROUPS:
         keys = [key for key in comparison.plans if group_of(key) == group]
         if keys:
-            rows = [_plan_row(key, comparison, unit) for key in keys]
+            best = {comparison.best_single: ", the best of one"}
+            rows = [
+                (words(key) + best.get(key, ""), *_plan_row(key, comparison, unit)) for key in keys
+            ]
             yield table(f"{group} ({unit.name} CO2e a year)", HEADS, rows)
 
 
 def _plan_row(key: str, comparison: Comparison, unit: MassUnit) -> tuple[str, ...]:
     plan, savings = comparison.plans[key], comparison.savings
     return (
-        key + (" (best single)" if key == comparison.best_single else ""),
+        key,
         mass(unit, plan.kgco2e_per_year),
         mass(unit, plan.operational_kgco2e_per_year),
         mass(unit, plan.embodied_kgco2e_per_year),

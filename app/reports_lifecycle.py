@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.reports import percent, table
-from app.text import MassUnit, mass_unit, number
+from app.text import MassUnit, mass_unit, number, replaced
 from ecoserve.catalog import Catalog
 from ecoserve.cohort_program import SIDES
 from ecoserve.cohorts import CohortPlan
@@ -49,14 +49,15 @@ def recycle_sentence(study: Lifecycle, unit: MassUnit) -> str:
     split, joint = grid.best_split, grid.best_joint
     low, high = (number(unit.value(kg)) for kg in study.recycle_range_kgco2e_per_year)
     least, most = (percent(ratio) for ratio in study.recycle_range_ratio)
-    joint_words = f"the best joint refresh, every {joint.accelerator_years} years"
+    joint_words = f"the best joint refresh, {replaced(joint.accelerator_years, horizon)}"
     if grid.recycle_kgco2e_per_year == 0.0:
         saved = f"Recycle saves nothing over {horizon} years: the best refresh is {joint_words}"
     else:
         saved = (
             f"Recycle saves {number(unit.value(grid.recycle_kgco2e_per_year))} {unit.name} CO2e a"
             f" year over {horizon} years, {percent(grid.recycle_ratio)} of {joint_words}:"
-            f" accelerators every {split.accelerator_years} years, hosts every {split.host_years}"
+            f" accelerators {replaced(split.accelerator_years, horizon)}, hosts"
+            f" {replaced(split.host_years, horizon)}"
         )
     return f"{saved}. With the trends at their ends {low} to {high} {unit.name}, {least} to {most}."
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from app.reports import Report, percent, table
 from app.text import TONNES, number
+from app.versus import short_words
 from ecoserve.paper_claims import CLAIMS, PaperClaims, SceneResult
 
 WITHIN = "*"
@@ -38,7 +39,13 @@ def paper_claims_report(claims: PaperClaims, title: str) -> Report:
 
 def savings_heads(claims: PaperClaims) -> tuple[str, ...]:
     """Columns of :func:`savings_rows`."""
-    return ("g/kWh", "set", "t CO2e a year >", "embodied >", *(f"{k} >" for k in keys(claims)))
+    return (
+        "g/kWh",
+        "set",
+        "t CO2e a year >",
+        "embodied >",
+        *(f"{short_words(k)} >" for k in keys(claims)),
+    )
 
 
 def savings_rows(claims: PaperClaims) -> Iterator[tuple[str, ...]]:
@@ -82,7 +89,7 @@ def remarks(claims: PaperClaims) -> Iterator[str]:
         for key, reason in result.blocked.items():
             reasons.setdefault(key, reason)
     for key, reason in reasons.items():
-        yield f"{key} cannot serve the scene: {reason}"
+        yield f"{short_words(key)} cannot serve the scene: {reason}"
     open_ratios = [gap for r in claims.results for gap in (r.gap, *r.gaps.values())]
     yield (
         f"The searches left {percent(min(open_ratios))} to {percent(max(open_ratios))} open. "

@@ -17,6 +17,7 @@ from ecoserve.scenario import Scenario, canonical_json
 MAX_IDS = 12
 MAX_FILE_MB = 1
 FOUND = "library:found"
+MENU = "menu"
 
 
 def undo_buttons() -> None:
@@ -45,7 +46,7 @@ def show() -> None:
     _presets()
     st.markdown("**Library of this server**")
     _save()
-    search(state.open_saved, "Open")
+    search(_open_saved, "Open")
     st.markdown("**File**")
     _files()
 
@@ -57,6 +58,23 @@ def _presets() -> None:
 
 def _load_preset(name: str) -> None:
     state.replace(state.presets()[name])
+    _close()
+
+
+def _open_saved(fingerprint: str) -> None:
+    state.open_saved(fingerprint)
+    _close()
+
+
+def _close() -> None:
+    """The menu is drawn anew, and so closed: whoever opens a scenario wants to see its plan."""
+    revisions = state.session().revisions
+    revisions[MENU] = revisions.get(MENU, 0) + 1
+
+
+def key() -> str:
+    """Of the menu; another one is drawn closed."""
+    return f"menu:{_page()}:{state.session().revisions.get(MENU, 0)}"
 
 
 def _save() -> None:

@@ -86,6 +86,12 @@ LABELS: Mapping[str, str] = {
     "servers": "servers",
 }
 """Every key that a scenario can have, with its unit."""
+OBJECTIVES: Mapping[str, str] = {
+    "carbon": "Least carbon",
+    "cost": "Least cost",
+    "energy": "Least energy",
+    "performance": "Best latency",
+}
 RATIOS = frozenset(
     {"token_share", "percentile", "prefix_cache_hit", "cfe_share", "power_cap_ratios", "headroom"}
 )
@@ -145,6 +151,8 @@ def value_words(key: str, value: Any, catalog: Catalog) -> str:
         return _short(words, MAX_VALUE_CHARS) or "none"
     if isinstance(value, dict):
         return _short(_member_words(value, catalog), MAX_VALUE_CHARS)
+    if key == "objective":
+        return OBJECTIVES[value].lower()
     return _row_name(key, str(value), catalog)
 
 
@@ -203,6 +211,7 @@ def _short(words: str, limit: int) -> str:
 
 def readable(text: str, catalog: Catalog) -> str:
     """A remark of the catalog or the engine with names in place of ids."""
-    names = {source.id: source.title for source in catalog.sources.values()}
+    titles = {source.id: source.title for source in catalog.sources.values()}
+    names = {row_id: title for row_id, title in titles.items() if "_" in row_id}
     names |= {row.id: row.name for row in catalog.accelerators.values()}
-    return in_words(text, {row_id: name for row_id, name in names.items() if "_" in row_id})
+    return in_words(text, names)

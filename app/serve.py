@@ -25,6 +25,7 @@ SETTINGS: dict[str, object] = {
     "client.toolbarMode": "minimal",
     "logger.hideWelcomeMessage": True,
     "logger.level": "warning",
+    "runner.magicEnabled": False,
     "server.disconnectedSessionTTL": 120,
     "server.enableAgentApi": False,
     "server.enableCORS": True,
@@ -36,10 +37,12 @@ SETTINGS: dict[str, object] = {
     "server.maxUploadSize": 64,
     "server.showEmailPrompt": False,
 }
-"""The welcome message is off because Streamlit asks the internet for the address it shows there."""
+"""The welcome message is off because Streamlit asks the internet for the address it shows there,
+magic because it would show what is written below a constant of a page."""
 
 THEME: dict[str, object] = {
     "theme.baseRadius": "0.3rem",
+    "theme.headingFontSizes": ["2.25rem", "1.5rem", "1.25rem"],
     "theme.showWidgetBorder": True,
     "theme.light.primaryColor": "#007A5A",
     "theme.light.backgroundColor": "#FFFFFF",

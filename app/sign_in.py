@@ -59,7 +59,7 @@ def admitted() -> bool:
         return False
     if login and not st.user.get("is_logged_in"):
         st.title("EcoServe planner", anchor=False)
-        st.button("Sign in", on_click=st.login, type="primary")
+        st.button("Sign in", on_click=st.login)
         if st.query_params:  # the provider sends everybody back to the start page
             st.caption("You came by a link: open it once more when you are signed in.")
         return False

@@ -47,6 +47,7 @@ __all__ = [
     "Session",
     "baseline",
     "baselines",
+    "carry_address",
     "catalog",
     "catalog_path",
     "changed",
@@ -90,6 +91,16 @@ def start(page: str) -> None:
     if _went_back():
         _turn_to_address()
     write_address()
+
+
+def carry_address() -> None:
+    """Before the pages are named: gives a change of page the address of the page before it.
+
+    Streamlit drops the parameters when one goes to another page. Put back only after it has shown
+    the new page, they would be a step of their own in the browser's history.
+    """
+    if has_session() and not _went_back() and not address.scenario_params():
+        write_address()
 
 
 def _went_back() -> bool:

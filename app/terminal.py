@@ -160,7 +160,8 @@ def _sentences(error: EcoServeError) -> list[str]:
     if isinstance(error, ScenarioError):
         return [str(problem) for problem in error.problems]
     if isinstance(error, InfeasibleError):
-        return [str(error), *_grouped(error.blocked)]
+        groups = _grouped(error.blocked)
+        return [str(error), *(groups if len(groups) > 1 else ())]  # the error tells the first
     return str(error).splitlines()
 
 

@@ -209,6 +209,19 @@ def limit(seconds: float) -> str:
     return f"{seconds:g}{NARROW_SPACE}s"
 
 
+def replaced(years: int, horizon_years: int) -> str:
+    """How often something is replaced; what serves a whole horizon is not replaced within it.
+
+    >>> replaced(4, 10), replaced(12, 10)
+    ('every 4 years', 'not at all (they serve 12 years)')
+    """
+    return (
+        f"every {years} years"
+        if years < horizon_years
+        else f"not at all (they serve {years} years)"
+    )
+
+
 def sentence_list(items: list[str]) -> str:
     """Items as running text.
 

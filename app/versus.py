@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ecoserve.ablations import ONLY, WITHOUT
 from ecoserve.baselines import (
     COLUMNS,
     COST,
@@ -11,6 +12,7 @@ from ecoserve.baselines import (
     GIVEN,
     PERFORMANCE,
     SINGLE,
+    SPLITWISE,
     SPLITWISE_TWO,
     PriceColumn,
     baseline_names,
@@ -19,6 +21,7 @@ from ecoserve.baselines import (
     plan_key,
 )
 from ecoserve.catalog import Catalog
+from ecoserve.comparison import OURS
 from ecoserve.rows import Accelerator
 from ecoserve.scenario import Scenario
 
@@ -67,6 +70,38 @@ def baseline_words(name: str, scenario: Scenario, catalog: Catalog) -> str:
     if name == SPLITWISE_TWO and before is not None:
         return f"Splitwise, prefill on {newest}, decode on {_short(before)}"
     return f"Splitwise, prefill and decode apart on {newest}"
+
+
+def plan_words(key: str, scenario: Scenario, catalog: Catalog, *, column: bool = True) -> str:
+    """What stands under a key of a comparison: our plan, a baseline, an ablation or a what-if.
+
+    Without its ``column`` it is short, for a table in whose title the column stands.
+    """
+    if key == OURS:
+        return "this plan"
+    lever = key.partition(":")[2].replace("_", " ")
+    if key.startswith(ONLY):
+        return f"only {lever}"
+    if key.startswith(WITHOUT):
+        return f"all levers but {lever}"
+    name, sold = split_key(key)
+    if name not in baseline_names(scenario, catalog):
+        return key.replace("_", " ").replace(":", "")
+    words = baseline_words(name, scenario, catalog)
+    if name.startswith(SINGLE):
+        words = f"only {_short(catalog.accelerator(name.removeprefix(SINGLE)))}"
+    return f"{words}, {COLUMN_WORDS[sold]}" if column else words.removeprefix("the fleet ")
+
+
+def short_words(key: str) -> str:
+    """A baseline where there is little room: what it was chosen for.
+
+    >>> short_words("performance"), short_words("splitwise:two:same")
+    ('latency', 'Splitwise on two, same choices')
+    """
+    name, sold = split_key(key)
+    named = {PERFORMANCE: "latency", SPLITWISE: "Splitwise", SPLITWISE_TWO: "Splitwise on two"}
+    return named.get(name, name) + ("" if sold == "as_sold" else f", {COLUMN_WORDS[sold]}")
 
 
 def _short(accelerator: Accelerator) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from app.text import percent, sentence, sentence_list
+from app.text import mass_unit, number, percent, sentence, sentence_list
 from ecoserve.catalog import Catalog
-from ecoserve.plan import BatchBound, Plan
+from ecoserve.cost import server_cost
+from ecoserve.embodied import node_footprint
+from ecoserve.plan import BatchBound, FleetEntry, Plan
 from ecoserve.reasons import CountBound, FleetReason, Served, fleet_reasons
 from ecoserve.scenario import Scenario
+from ecoserve.terms import FULL
+from ecoserve.variants import trimmed
 
 if TYPE_CHECKING:
     from ecoserve.analysis.regret import Regret
@@ -36,14 +40,22 @@ LEFT_OVER = "rounding up to whole servers left it over, and a longer search may 
 
 def fleet_whys(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     """A sentence for each entry of the plan's fleet, in its order."""
-    return [why_words(reason, scenario) for reason in fleet_reasons(plan, scenario, catalog)]
+    reasons = fleet_reasons(plan, scenario, catalog)
+    return [
+        why_words(reason, scenario, _second(reason.entry, plan, scenario, catalog))
+        for reason in reasons
+    ]
 
 
-def why_words(reason: FleetReason, scenario: Scenario) -> str:
-    """What a member serves, what holds its batches back, how full it is, and why so many."""
+def why_words(reason: FleetReason, scenario: Scenario, second: str = "") -> str:
+    """What a member serves, what holds its batches back, how full it is, and why so many.
+
+    ``second`` says what one more would do, for a kind of which there is one.
+    """
     owned = "owned already, so nothing is made for it" if reason.entry.owned else ""
     batches = "" if reason.batch_bound_by is None else BATCHES[reason.batch_bound_by]
-    told = [_traffic(reason), batches, _fullness(reason), _count(reason, scenario)]
+    more = second if reason.count_bound_by == "one" else ""
+    told = [_traffic(reason), batches, _fullness(reason), _count(reason, scenario), more]
     idle = COUNTS["asked"] if reason.count_bound_by == "asked" else LEFT_OVER
     if not reason.serves:
         told = ["serves nothing", "" if reason.entry.owned else idle]
@@ -61,6 +73,24 @@ def without_words(regret: Regret, plan: Plan) -> str:
     cost = percent(abs(regret.usd_per_h or 0.0) / plan.usd_per_h, 2)
     dearer = "more" if (regret.usd_per_h or 0.0) > 0 else "less"
     return f"Without its accelerator the best fleet emits {carbon} and costs {cost} {dearer}."
+
+
+def _second(entry: FleetEntry, plan: Plan, scenario: Scenario, catalog: Catalog) -> str:
+    """What a second server would add: no work of its own, but its making and its price."""
+    server, hardware = catalog.server(entry.server), scenario.hardware
+    if entry.variant != FULL:
+        server = trimmed(server, catalog.host_variant(entry.variant), catalog)
+    lives = {"accelerator": hardware.accelerator_years, "host": hardware.host_years}
+    made = node_footprint(server, scenario.policy.coefficients, catalog).parts
+    kgco2e_per_year = sum(part.kgco2e / lives[part.side] for part in made)
+    others = len({(e.site, e.server) for e in plan.fleet}) > 1
+    work = "could only take work from the others" if others else "would have no work left to do"
+    usd = number(server_cost(server, hardware, catalog).usd_per_h)
+    kept = "" if hardware.offer == "rental" else " before its electricity"
+    return (
+        f"a second {work} and add {mass_unit(kgco2e_per_year).text(kgco2e_per_year)}CO2e of making "
+        f"a year and {usd} USD/h{kept}"
+    )
 
 
 def _traffic(reason: FleetReason) -> str:

@@ -307,8 +307,8 @@ def _parked(fleet: Sequence[FleetEntry]) -> Iterator[Note]:
         most = sum(entry.count - min(entry.on_by_hour) for entry in parked)
         yield Note(
             "parked_servers",
-            f"up to {most} servers are off for part of the day; the minutes they take to wake are "
-            f"not in the plan, start them ahead of the rise",
+            f"up to {most} server{' is' if most == 1 else 's are'} off for part of the day; the "
+            f"minutes that waking takes are not in the plan, start ahead of the rise",
         )
 
 

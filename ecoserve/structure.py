@@ -23,6 +23,7 @@ from ecoserve.embodied import Footprint, kgco2e_per_h, node_footprint
 from ecoserve.errors import BlockedSlice, InfeasibleError
 from ecoserve.formulation import FleetProblem, with_kinds
 from ecoserve.latency import Eligibility, eligibility
+from ecoserve.nearest import ways_out
 from ecoserve.offers import (
     allowed_servers,
     host_sockets,
@@ -203,7 +204,14 @@ def build_structure(
     options = undominated(restriction.allowed(services(scenario, catalog, demands)))
     if picks_fastest(scenario):
         options = _fastest(options, demands)
-    return _structure(scenario, catalog, held, demands, options, {})
+    try:
+        return _structure(scenario, catalog, held, demands, options, {})
+    except InfeasibleError as error:
+        if restriction != ANYWHERE:  # a pattern that nobody asked to keep
+            raise
+        names = dict.fromkeys(item.slice.rsplit(",", 2)[0] for item in error.blocked)
+        way = ways_out(tuple(names), scenario, catalog)
+        raise InfeasibleError(f"{error}{way}", error.blocked) from None
 
 
 def with_held(

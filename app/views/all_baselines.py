@@ -27,7 +27,7 @@ UPLOAD = "own-fleets"
 
 def show(scenario: Scenario, plan: Plan) -> None:
     """The table, once it is asked for; a change of scenario asks anew."""
-    st.markdown("##### All baselines")
+    st.markdown("### All baselines")
     own_fleets(scenario)
     why = "Plans what else people would buy: each as sold, and with every lever this plan has."
     if not on_demand.wanted("baselines", "Plan all baselines", why):

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import answers, figures, state
 from app.figures import Chart
+from app.profiles import short_name
 from app.state import Answer
 from app.text import (
     MINUS,
@@ -141,10 +142,20 @@ def show_table(rows: list[dict[str, Any]], empty: str, *, wide: str = "", tall: 
 
 
 def fleet_rows(answer: Answer) -> list[dict[str, Any]]:
-    """One row per kind of server, with what changed since the last plan."""
+    """One row per kind of server, with what changed since the last plan.
+
+    What is the same for all (one site, nothing parked, nothing owned) has no column.
+    """
     before = state.session().previous
     last = before.plan.fleet if before and before.scenario != answer.scenario else None
-    return [_fleet_row(entry, last) for entry in answer.plan.fleet]
+    fleet = answer.plan.fleet
+    shown = {
+        "Site": len(answer.scenario.sites) > 1,
+        "Parked": any(_parked(entry) for entry in fleet),
+        "Owned": any(entry.owned for entry in fleet),
+    }
+    rows = [_fleet_row(entry, last) for entry in fleet]
+    return [{head: row[head] for head in row if shown.get(head, True)} for row in rows]
 
 
 def _fleet_row(entry: FleetEntry, last: tuple[FleetEntry, ...] | None) -> dict[str, Any]:
@@ -157,16 +168,20 @@ def _fleet_row(entry: FleetEntry, last: tuple[FleetEntry, ...] | None) -> dict[s
         "Site": entry.site,
         "Servers": entry.count,
         "Kind": server.name,
-        "Accelerators": f"{entry.count * server.n_accelerators:,} {accelerator.name}",
-        "Host variant": entry.variant,
-        "DRAM per server": capacity(server.dram_gb),
-        "Parked at least": entry.count - min(entry.on_by_hour),
+        "Accelerators": f"{entry.count * server.n_accelerators:,} {short_name(accelerator)}",
+        "Hosts": f"{entry.variant}, {capacity(server.dram_gb)} DRAM",
+        "Parked": _parked(entry),
         "Owned": "yes" if entry.owned else "no",
-        "Id": entry.server,
     }
     if last is not None:
         row["Since the last change"] = _count_change(entry, last)
     return row
+
+
+def _parked(entry: FleetEntry) -> str:
+    """How many are off, from the busiest hour to the quietest."""
+    least, most = (entry.count - end(entry.on_by_hour) for end in (max, min))
+    return "" if not most else f"{most:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _count_change(entry: FleetEntry, last: tuple[FleetEntry, ...]) -> str:
@@ -178,12 +193,14 @@ def _count_change(entry: FleetEntry, last: tuple[FleetEntry, ...]) -> str:
 
 
 def blocked_rows(blocked: Sequence[BlockedSlice]) -> list[dict[str, Any]]:
-    """One row per workload and kind of reason, with the first reason of the kind."""
+    """One row per workload and kind of reason; none where there is one, which the error tells."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for item in blocked:
         kind = item.reason.partition(":")[0] if ":" in item.reason else ""
         reason = state.readable(item.reason)
         reasons.setdefault((item.slice.partition(",")[0], kind), []).append(reason)
+    if len(reasons) == 1:
+        return []
     return [
         {
             "Part of the traffic": f"{workload}, {len(all_of_it):,} length bucket"

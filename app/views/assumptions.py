@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,10 +15,12 @@ from app.solving.desk import Desk
 from app.state import Answer
 from app.text import plain, sentence
 from app.views import on_demand, solve
+from app.views.solve import Effort
 from ecoserve.constraints import FAMILIES
-from ecoserve.errors import EcoServeError, InfeasibleError
+from ecoserve.errors import EcoServeError, InfeasibleError, SolverError
 from ecoserve.scenario import Scenario
 
+SetAnswer: TypeAlias = Answer | EcoServeError
 SETS = "sets"
 
 
@@ -45,17 +48,28 @@ def beside(scenario: Scenario, title: str = "Assumptions and what is not counted
 
 
 def under_other_sets(place: DeltaGenerator, answer: Answer) -> None:
-    """What the headline becomes with the other embodied coefficients, by the quick answer."""
+    """What the headline becomes with the other embodied coefficients.
+
+    By quick answers first, then by ones searched for as thoroughly as the headline's.
+    """
     used = answer.scenario.policy.coefficients
     others = [name for name in state.catalog().coefficient_sets if name != used]
     if not others:
         return
-    key = _sets_key(answer)
+    task = solve.task(SETS, _sets_key(answer), lambda desk: _in_steps(others, answer, desk))
+    assert task is not None, "or it was begun"
     with place.container():
-        found = on_demand.planned(SETS, key, lambda desk: _under(others, answer, desk))
-        if found is not None:
-            lines = "; ".join(_set_lines(found, answer))
-            st.caption(plain(f"Embodied coefficients {used}. Planned anew {lines}."))
+        try:
+            found = task.best()
+        except SolverError as error:
+            on_demand.broken_off(task, error)
+            return
+        if found is None:
+            on_demand.follow(task, "Planning with other embodied coefficients")
+            return
+        lines = "; ".join(_set_lines(found, answer, is_whole=task.is_whole))
+        st.caption(plain(f"Embodied coefficients {used}. Planned anew {lines}."))
+        on_demand.better(task, "Searching further with other embodied coefficients")
 
 
 def known_under_other_sets(answer: Answer) -> Callable[[], tuple[str, ...]]:
@@ -64,18 +78,31 @@ def known_under_other_sets(answer: Answer) -> Callable[[], tuple[str, ...]]:
 
     def lines() -> tuple[str, ...]:
         task = found()
-        return tuple(_set_lines(task.result(), answer)) if task and task.is_whole else ()
+        try:
+            known = None if task is None else task.best()
+        except SolverError:
+            known = None  # broken off before there was anything to tell
+        if task is None or known is None:
+            return ()
+        return tuple(_set_lines(known, answer, is_whole=task.is_whole))
 
     return lines
 
 
-def _under(names: Sequence[str], answer: Answer, desk: Desk) -> dict[str, Answer | EcoServeError]:
-    """The quick answer under each set, or why there is none."""
-    found: dict[str, Answer | EcoServeError] = {}
+def _in_steps(names: Sequence[str], answer: Answer, desk: Desk) -> dict[str, SetAnswer]:
+    desk.task.show(_under(names, answer, desk, "quick"))
+    return _under(names, answer, desk, "interactive")
+
+
+def _under(
+    names: Sequence[str], answer: Answer, desk: Desk, effort: Effort
+) -> dict[str, SetAnswer]:
+    """The answer under each set, or why there is none."""
+    found: dict[str, SetAnswer] = {}
     for name in names:
         scenario = state.changed(answer.scenario, {"policy.coefficients": name})
         try:
-            found[name] = solve.answer(desk, scenario, answer.baseline, "quick")
+            found[name] = solve.answer(desk, scenario, answer.baseline, effort)
         except InfeasibleError as error:
             found[name] = error
     return found
@@ -85,11 +112,13 @@ def _sets_key(answer: Answer) -> tuple[str, str]:
     return answer.scenario.fingerprint(), answer.baseline
 
 
-def _set_lines(found: Mapping[str, Answer | EcoServeError], answer: Answer) -> list[str]:
-    return [_set_line(name, other, answer) for name, other in found.items()]
+def _set_lines(found: Mapping[str, SetAnswer], answer: Answer, *, is_whole: bool) -> list[str]:
+    """One line per set; the last says so where quick answers stand for better ones."""
+    lines = [_set_line(name, other, answer) for name, other in found.items()]
+    return lines if is_whole else [*lines[:-1], f"{lines[-1]} (so far by quick answers)"]
 
 
-def _set_line(name: str, other: Answer | EcoServeError, answer: Answer) -> str:
+def _set_line(name: str, other: SetAnswer, answer: Answer) -> str:
     if isinstance(other, EcoServeError):
         return f"with {name}: {str(other).rstrip('.')}"
     return set_line(name, other, view_unit(answer))

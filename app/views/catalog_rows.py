@@ -264,7 +264,7 @@ def row_figures(path: Path, table: str, row: Row) -> None:
     """Value, unit, quality, source and note of each figure of a row."""
     figures = [f for f in tables.figures(path, table, row["id"]) if f.column != "name"]
     name = row.get("name") or row["id"]
-    st.markdown(f"##### Every figure of {plain(str(name))}")
+    st.markdown(f"### Every figure of {plain(str(name))}")
     st.caption(plain(_quality_line(figures, row)))
     if row.get("note"):
         st.caption(plain(f"Note on the row: {state.readable(row['note'])}"))

@@ -52,7 +52,7 @@ def page() -> None:
         if one.plan is None:
             st.error(plain(f"{one.name}: {sentence(state.readable(one.reason))}"))
     assumptions.beside(scenarios[0], f"Assumptions of {names[0]}, and what is not counted")
-    st.markdown("##### Plans")
+    st.markdown("## Plans")
     st.table(
         [_escaped(row) for row in side_by_side.figure_rows(compared, state.catalog())],
         hide_index=True,
@@ -163,7 +163,7 @@ def _inputs(compared: Sequence[Compared]) -> None:
         return
     rows = side_by_side.input_rows(compared, state.catalog())
     count = "1 input differs" if len(rows) == 1 else f"{len(rows):,} inputs differ"
-    st.markdown(f"##### {count if rows else 'The scenarios are the same'}")
+    st.markdown(f"## {count if rows else 'The scenarios are the same'}")
     if rows:
         st.table([_escaped(row) for row in rows], hide_index=True, alt="Inputs that differ.")
 

@@ -38,7 +38,7 @@ def show() -> tuple[Footprint, MassUnit] | None:
 
     Returns that set's footprint and the unit of the pictures; None where there is none to show.
     """
-    st.markdown("##### Where does it come from?")
+    st.markdown("## Where does it come from?")
     product_id = _product()
     chosen = state.scenario().policy.coefficients
     try:
@@ -205,7 +205,7 @@ def _part_table(row: Footprint) -> None:
     name = product_name(row.id)
     whole = f"{number(row.total_kgco2e)} kgCO2e"
     words, switch = st.columns([3, 1], vertical_alignment="bottom")
-    words.markdown(f"##### {plain(f'Who says so: {name} under {row.coefficients}, {whole}')}")
+    words.markdown(f"### {plain(f'Who says so: {name} under {row.coefficients}, {whole}')}")
     with_notes = switch.toggle("Notes", key="in:parts:notes", help="Why each figure is what it is.")
     parts = sorted(row.parts, key=lambda p: (p.side, -p.kgco2e))
     st.table(

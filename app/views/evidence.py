@@ -34,15 +34,15 @@ def page() -> None:
     except EcoServeError as error:
         st.error(plain(sentence(str(error))))
         return
-    st.subheader(plain(headline(checks, counts)), anchor=False)
+    st.header(plain(headline(checks, counts)), anchor=False)
     speed_panel.show()
     _footprints(checks)
     _split(checks)
     _coefficients()
     _qualities(counts)
-    st.markdown("##### Every number")
+    st.markdown("### Every number")
     catalog_rows.show(_all_tables(), "evidence", first="accelerators")
-    st.markdown("##### Sources")
+    st.markdown("### Sources")
     _sources()
 
 
@@ -71,7 +71,7 @@ def headline(checks: tuple[FootprintCheck, ...], counts: tuple[QualityCount, ...
 
 
 def _footprints(checks: tuple[FootprintCheck, ...]) -> None:
-    st.markdown("##### Published footprints against ours")
+    st.markdown("### Published footprints against ours")
     chosen = state.scenario().policy.coefficients
     sets = [name for name in sets_in_order() if any(c.coefficients == name for c in checks)]
     points: list[FootprintPoint] = [evidence.footprint_point(check) for check in checks]
@@ -110,7 +110,7 @@ def _split(checks: tuple[FootprintCheck, ...]) -> None:
     known = {check.footprint.id: check for check in checks if check.lines}
     if not known:
         return
-    st.markdown("##### The published split beside ours")
+    st.markdown("### The published split beside ours")
     rows: dict[str, ProductFootprint] = {name: check.footprint for name, check in known.items()}
     picked = st.selectbox(
         "Product", sorted(rows, key=lambda name: _accelerators_first(known[name])),
@@ -147,7 +147,7 @@ def _accelerators_first(check: FootprintCheck) -> tuple[bool, bool, float]:
 
 
 def _coefficients() -> None:
-    st.markdown("##### Where the coefficient sets disagree")
+    st.markdown("### Where the coefficient sets disagree")
     chosen = state.scenario().policy.coefficients
     bands = evidence.coefficient_rows(state.catalog())
     draw.show_chart(figures.coefficient_bands(bands, chosen), "coefficients")
@@ -157,7 +157,7 @@ def _coefficients() -> None:
 
 
 def _qualities(counts: tuple[QualityCount, ...]) -> None:
-    st.markdown("##### How much is measured, how much assumed")
+    st.markdown("### How much is measured, how much assumed")
     draw.show_chart(figures.quality_shares(counts), "qualities")
     with st.expander("The counts as a table"):
         rows = [{"Table": row.table, **{q: row.counts[q] for q in QUALITIES}} for row in counts]

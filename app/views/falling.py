@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from app import state
 from app.figures_four_rs import LeverWorth, RecycleBar
 from app.solving.desk import Desk
+from app.versus import plan_words
 from ecoserve.ablations import (
-    COST_AS_SOLD,
     ONLY,
     RIGHTSIZE,
     WITHOUT,
@@ -36,6 +36,7 @@ from ecoserve.trends import DEFAULT_HORIZON_YEARS, catalog_assumptions
 from ecoserve.what_ifs import WhatIf, changed_worlds
 
 OURS = "ours"
+CHEAPEST = "the cheapest fleet, as sold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def fall(scenario: Scenario, effort: Effort, desk: Desk) -> Fall:
     """Step by step. Raises InfeasibleError where nothing, or not the cheapest fleet, can serve."""
     tell = desk.task.tell
     steps = waterfall_questions(scenario)
-    names = ["this plan", COST_AS_SOLD, *steps]
+    names = ["this plan", CHEAPEST, *steps]
     tell(0, len(names), names[0])
     ours = desk.our_plan(scenario, effort)
     tell(1, len(names), names[1])
@@ -118,7 +119,7 @@ def what_ifs(scenario: Scenario, desk: Desk) -> tuple[WhatIf, ...]:
 
 def _plans(questions: Mapping[str, Question], desk: Desk) -> Iterator[tuple[str, Plan]]:
     for done, (key, question) in enumerate(questions.items()):
-        desk.task.tell(done, len(questions), key.replace(":", " ").replace("_", " "))
+        desk.task.tell(done, len(questions), plan_words(key, question.scenario, desk.catalog))
         plan = desk.asked(question, "interactive").plan
         if plan is not None:
             yield key, plan

@@ -27,12 +27,13 @@ OTHERS = Inquiry(
 WHY_PX, WHY_LETTERS = 430, 58
 """Width of a cell with a sentence, and how much of it fits on a line."""
 LINE_PX, MARGIN_PX = 20, 16
+ON_ONE_LINE, LETTER_PX = ("Site", "Kind", "Accelerators", "Hosts"), 7.5
 
 
 @st.fragment
 def show(answer: Answer) -> None:
     """The table, and below it what deciding otherwise would cost, once it is asked for."""
-    st.markdown("##### Fleet")
+    st.markdown("### Fleet")
     table = st.container()
     found = asked("why-not", OTHERS, answer.scenario, "interactive")
     with table:
@@ -51,8 +52,17 @@ def _table(answer: Answer, without: Sequence[Regret]) -> None:
         rows,
         hide_index=True,
         row_height=lines * LINE_PX + MARGIN_PX,
-        column_config={"Why": st.column_config.TextColumn(width=WHY_PX)},
+        column_config={
+            "Why": st.column_config.TextColumn(width=WHY_PX),
+            **{head: _as_wide_as_its_words(head, rows) for head in ON_ONE_LINE if head in rows[0]},
+        },
     )
+
+
+def _as_wide_as_its_words(head: str, rows: Sequence[dict[str, Any]]) -> Any:
+    """A column whose cells do not break over lines as the sentences do."""
+    letters = max(len(str(row[head])) for row in rows)
+    return st.column_config.TextColumn(width=MARGIN_PX + math.ceil(LETTER_PX * letters))
 
 
 def rows_with_reasons(answer: Answer, without: Sequence[Regret]) -> list[dict[str, Any]]:
@@ -64,6 +74,6 @@ def rows_with_reasons(answer: Answer, without: Sequence[Regret]) -> list[dict[st
     for entry, row, why in zip(answer.plan.fleet, draw.fleet_rows(answer), whys, strict=True):
         regret = costs.get(catalog.server(entry.server).accelerator_id)
         more = "" if regret is None else f" {without_words(regret, answer.plan)}"
-        head = {name: row.pop(name) for name in ("Site", "Servers", "Kind")}
+        head = {name: row.pop(name) for name in ("Site", "Servers", "Kind") if name in row}
         found.append({**head, "Why": f"{why}{more}", **row})
     return found

@@ -18,8 +18,7 @@ from ecoserve.errors import EcoServeError, InfeasibleError, SolverError
 from ecoserve.scenario import Scenario
 
 SEEN_DIFFERENCE = 0.001
-NOTHING = 1e-6
-"""Of the first bar; smaller steps are none."""
+NOTHING = 1e-6  # of the first bar; smaller steps are none
 
 
 @st.fragment
@@ -47,7 +46,7 @@ def page() -> None:
 
 def show(found: Fall, scenario: Scenario, task: Task) -> None:
     """Finding, chart and table."""
-    st.subheader(plain(sentence(figures.waterfall_title(found.steps))), anchor=False)
+    st.header(plain(sentence(figures.waterfall_title(found.steps))), anchor=False)
     st.markdown(plain(certainty(found)))
     with st.container():
         on_demand.better(task)

@@ -15,7 +15,8 @@ from app.versus import DEFAULT_BASELINE
 from app.views import answer as draw
 from app.views import solve
 from app.views.analyses import Found
-from app.views.trade_off_parts import Row, certainty, fleet_words, say, table
+from app.views.known_plan import least_kgco2e_per_year
+from app.views.trade_off_parts import WIDE_GAP, Row, certainty, fleet_words, say, table
 from ecoserve.analysis.pareto import FleetPoint, FrontPoint, Pareto
 from ecoserve.plan import Plan
 from ecoserve.scenario import Scenario
@@ -53,7 +54,8 @@ def show(bound: Sequence[FrontPoint], answer: Answer, found: Found | None) -> No
     marked = [MarkedPlan(label="this plan", plan=answer.plan, is_ours=True)]
     if answer.other is not None:
         marked.append(MarkedPlan(label=answer.other_name, plan=answer.other, is_ours=False))
-    chart = figures.carbon_against_cost(bound, fleets, marked, fleet_words)
+    least = least_kgco2e_per_year(answer.plan, answer.scenario)
+    chart = figures.carbon_against_cost(bound, fleets, marked, fleet_words, least)
     draw.show_chart(chart, "front")
     say(_bound_words(bound, answer))
     if found is not None:
@@ -102,9 +104,10 @@ def _better(fleets: Sequence[FleetPoint], plan: Plan) -> str:
 
 def _advice(fleets: Sequence[FleetPoint]) -> str:
     if figures.is_one_fleet(fleets):
-        return (
-            f"What to do: take {fleet_words(fleets[0].plan.fleet)}: money and carbon agree on it."
-        )
+        fleet = fleet_words(fleets[0].plan.fleet)
+        if max(point.gap for point in fleets) > WIDE_GAP:
+            return f"What to do: search further before you take {fleet}, so far the best in both."
+        return f"What to do: take {fleet}: money and carbon agree on it."
     return (
         "What to do: pick the point whose next step costs more than a tonne is worth to you; the "
         "table has the carbon price at which each fleet was planned."

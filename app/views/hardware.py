@@ -47,7 +47,7 @@ def page() -> None:
     st.divider()
     profile_panel.show()
     st.divider()
-    st.markdown("##### What is in the catalog")
+    st.markdown("## What is in the catalog")
     catalog_rows.show(TABLES, "hardware")
     st.divider()
     own_data.show()

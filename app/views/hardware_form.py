@@ -26,7 +26,7 @@ LEVERS = {
 
 def accelerators() -> None:
     """A tick per accelerator that some server on offer carries, newest first."""
-    st.markdown("##### Allowed accelerators")
+    st.markdown("## Allowed accelerators")
     allowed, catalog = _allowed(), state.catalog()
     rows = [catalog.accelerator(accelerator_id) for accelerator_id in _on_offer()]
     columns = st.columns(COLUMNS)
@@ -199,7 +199,7 @@ def _cap_changes(chosen: list[float]) -> inputs.Changes:
 def levers() -> None:
     """Which of the planner's choices are allowed."""
     chosen = state.scenario().levers
-    st.markdown("##### Levers")
+    st.markdown("## Levers")
     for name, label in LEVERS.items():
         path = f"levers.{name}"
         inputs.tick(label, path, getattr(chosen, name), inputs.to_path(path))
@@ -218,7 +218,7 @@ def levers() -> None:
 
 def limits() -> None:
     """At most so many of a kind."""
-    st.markdown("##### Server limits")
+    st.markdown("## Server limits")
     catalog, now = state.catalog(), state.scenario().hardware.limits
     names = {server.id: server.name for server in catalog.servers.values()}
     key = inputs.bound("limits", [limit.server for limit in now])

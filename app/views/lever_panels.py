@@ -28,7 +28,7 @@ from ecoserve.what_ifs import WhatIf
 @st.fragment
 def ablations(scenario: Scenario, found: Fall) -> None:
     """Each lever alone, and all but each."""
-    st.markdown("##### Each lever alone, and all but each")
+    st.markdown("### Each lever alone, and all but each")
     why = "Plans the fleet with one lever only, and with all but one: about ten more plans."
     if not on_demand.wanted("ablations", "Plan the ablations", why):
         return
@@ -46,7 +46,7 @@ def ablations(scenario: Scenario, found: Fall) -> None:
 @st.fragment
 def reuse(scenario: Scenario) -> None:
     """What a CPU socket does, beside the best accelerator, and below which intensity it pays."""
-    st.markdown("##### Reuse: host CPUs beside accelerators")
+    st.markdown("### Reuse: host CPUs beside accelerators")
     rows = reuse_break_even(scenario, state.catalog())
     if not rows:
         st.caption(
@@ -122,7 +122,7 @@ def _accelerator(row: ReuseBreakEven) -> str:
 
 def reduce(plan: Plan, scenario: Scenario) -> None:
     """What trimmed hosts leave out, in watts and in making."""
-    st.markdown("##### Reduce: electricity and making")
+    st.markdown("### Reduce: electricity and making")
     catalog = state.catalog()
     splits = [s for s in reduce_split(plan, scenario, catalog) if s.kgco2e_per_year > 0]
     if not splits:
@@ -160,7 +160,7 @@ def reduce(plan: Plan, scenario: Scenario) -> None:
 @st.fragment
 def what_ifs(scenario: Scenario, plan: Plan) -> None:
     """The plan in worlds with one thing changed."""
-    st.markdown("##### What if")
+    st.markdown("### What if")
     why = "Plans with fp8 weights accepted or refused, and with this site on other grids."
     if not on_demand.wanted("what-ifs", "Plan the what-ifs", why):
         return

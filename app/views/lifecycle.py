@@ -152,7 +152,7 @@ def failed(error: EcoServeError) -> None:
 
 def answer(study: Lifecycle) -> None:
     """The finding, three pictures, and the purchases as a table."""
-    st.subheader(plain(sentence(figures.finding(study))), anchor=False)
+    st.header(plain(sentence(figures.finding(study))), anchor=False)
     st.markdown(plain(range_words(study)))
     st.caption(plain(f"{plan_words(study)} {published_words(study)}"))
     draw.show_chart(figures.policy_grid(study), "policies")
@@ -233,7 +233,7 @@ def purchase_rows(study: Lifecycle) -> list[dict[str, Any]]:
 
 def behind(study: Lifecycle) -> None:
     """Every trend with its band, source and effect; the conventions."""
-    st.markdown("##### What each trend is worth")
+    st.markdown("### What each trend is worth")
     draw.show_table(trend_rows(study), "")
     with st.expander("Conventions and assumptions", expanded=True):
         lines = [state.readable(note.message) for note in study.notes]

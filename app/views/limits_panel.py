@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import state
 from app.profiles import short_name
+from app.reports_analysis import LATENCY_LIMITS, NO_LIMIT
 from app.text import number, percent, plain, sentence
 from app.views import answer as draw
 from app.views.analyses import Found
@@ -41,7 +42,8 @@ def show_limits(found: Found, scenario: Scenario) -> None:
         }
         for limit in answer.binding
     ]
-    draw.show_table(limits, "No limit holds this fleet back.")
+    draw.show_table(limits, NO_LIMIT)
+    st.caption(plain(LATENCY_LIMITS))
     say(_certainty(found.effort), _advice(answer))
     table(_rows(answer), "limits")
 
@@ -56,7 +58,7 @@ def finding(answer: LimitReport) -> str:
     if len(answer.traffic) > 1:
         words += ", the most of all workloads"
     if not answer.binding:
-        return f"{words}; no limit holds the fleet back"
+        return f"{words}; {NO_LIMIT[:1].lower()}{NO_LIMIT[1:]}"
     limit = answer.binding[0]
     return f"{words}; {_change_words(limit)} would save {_worth(limit)} {limit.unit}"
 
@@ -100,8 +102,8 @@ def _advice(answer: LimitReport) -> str:
         subject = subject_words(wider[0].family, wider[0].subject, state.catalog())
         return f"What to do: ask first whether the limit of {subject} can be moved."
     return (
-        "What to do: there is no limit of yours to move; what traffic costs is the place to save, "
-        "for instance with shorter answers or later deadlines."
+        "What to do: there is no such limit of yours to move; what traffic costs is the place to "
+        "save, for instance with shorter answers or later deadlines."
     )
 
 

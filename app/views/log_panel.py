@@ -196,7 +196,6 @@ def _use(found: Found, index: int, workload: Workload) -> None:
             )  # fmt: skip
         st.button(
             plain(f"Use it for {workload.name}"),
-            type="primary",
             on_click=_put_in_use,
             args=(found, index),
         )

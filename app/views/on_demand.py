@@ -101,7 +101,8 @@ def _line(task: Task, seen: Any, words: str) -> None:
             st.caption(plain(sentence(f"{words}: {how_far(task)}")))
         else:
             bar = task.bar
-            said = f"{bar.done} of {bar.total} planned; now {bar.label}; {how_far(task)}"
+            now = f"now {state.readable(bar.label)}; {how_far(task)}"
+            said = f"{bar.done} of {bar.total} planned; {now}"
             st.progress(bar.done / max(bar.total, 1), text=plain(said))
         st.button("Cancel", key=f"cancel:{task.what}", on_click=task.stop, disabled=task.is_stopped)
 

@@ -49,7 +49,7 @@ class Refusal:
 
 def show() -> None:
     """Files in, problems, rows taken, files out."""
-    st.markdown("##### Your own data")
+    st.markdown("## Your own data")
     st.caption(
         "Add or correct rows for this browser tab: servers, accelerators, LLMs, prices, regions, "
         "measurements or any other table. Nobody else sees them. Measurements appear on the "

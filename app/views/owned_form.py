@@ -17,7 +17,7 @@ def stock() -> None:
     scenario, catalog = state.scenario(), state.catalog()
     if scenario.hardware.offer == "rental":
         return
-    st.markdown("##### Owned already")
+    st.markdown("## Owned already")
     names = {s.id: s.name for s in catalog.servers.values() if s.offer == "purchase"}
     for i in range(len(scenario.hardware.stock)):
         _row(i, names)
@@ -66,7 +66,7 @@ def _remove(index: int) -> None:
 def caps() -> None:
     """A price on carbon, and the most that a year may emit and an hour may cost."""
     policy = state.scenario().policy
-    st.markdown("##### Carbon price and caps")
+    st.markdown("## Carbon price and caps")
     inputs.number(
         "Carbon price, USD/t", "policy.carbon_price_usd_per_t", policy.carbon_price_usd_per_t,
         bounds=(0, 1e5), step=10, placeholder="none",

@@ -25,7 +25,7 @@ WHAT = "paper"
 @st.fragment
 def show() -> None:
     """Published figures; on demand the same scene planned here, cell by cell."""
-    st.markdown("##### The paper's claims, tried")
+    st.markdown("### The paper's claims, tried")
     published = "; ".join(f"{claim.text} {claim.what} ({claim.seen})" for claim in CLAIMS)
     st.caption(plain(sentence(f"Published, arXiv 2502.05043: {published}")))
     why = (

@@ -87,10 +87,10 @@ def answer_top(answer: Answer, effort: str, task: Task | None) -> DeltaGenerator
     plan = answer.plan
     headline = plain(draw.headline(answer, is_final=effort != "quick"))
     if effort == "last":
-        st.markdown("#### Last plan that worked")
+        st.markdown("## Last plan that worked")
         st.caption(headline)
     else:
-        st.subheader(headline, anchor=False)
+        st.header(headline, anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(plain(f"{answers.status_words(plan)}. {answers.slo_words(plan)}."))
         downloads.show(answer)
@@ -108,9 +108,9 @@ def answer_top(answer: Answer, effort: str, task: Task | None) -> DeltaGenerator
 def answer_details(answer: Answer) -> None:
     """The tables to act on, the parts, the assumptions."""
     fleet.show(answer)
-    st.markdown("##### Latency targets")
+    st.markdown("### Latency targets")
     draw.show_table(draw.slo_rows(answer.plan), "No online workload.")
-    st.markdown("##### Replica pools")
+    st.markdown("### Replica pools")
     draw.show_table(draw.pool_rows(answer.plan), "No pool is needed.")
     draw.show_chart(figures.carbon_by_part(answer.plan), "parts")
     assumptions.show(answer)

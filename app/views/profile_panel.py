@@ -63,7 +63,7 @@ class _Question:
 @st.fragment
 def show() -> None:
     """The choices, the picture, and a row per accelerator."""
-    st.markdown("##### What would one replica do?")
+    st.markdown("## What would one replica do?")
     asked = _choices()
     if asked is None:
         st.caption("Choose an accelerator to see what a replica on it would do.")

@@ -77,7 +77,7 @@ def _failed(error: EcoServeError, task: Task) -> None:
 
 def _show(plan: Plan, task: Task) -> None:
     works = offline_days(plan.site_days)
-    st.subheader(plain(sentence(figures.finding(works, plan.site_days))), anchor=False)
+    st.header(plain(sentence(figures.finding(works, plan.site_days))), anchor=False)
     st.markdown(plain(f"{answers.status_words(plan)}."))
     with st.container():
         on_demand.better(task)
@@ -96,7 +96,7 @@ def _show(plan: Plan, task: Task) -> None:
         draw.show_chart(figures.moved_work(here), "moved")
     if shown.fleet:
         draw.show_chart(figures.servers_by_hour(shown.fleet), "servers")
-    st.markdown("##### By hour")
+    st.markdown("### By hour")
     _table(shown, meter == "facility")
     _work_table(here)
     st.caption(CAVEAT)
@@ -174,7 +174,7 @@ def _work_table(works: Sequence[OfflineDay]) -> None:
     deadlines = {work.name: work.deadline_h for work in state.scenario().workloads}
     rows = [figures.work_row(work, deadlines[work.workload]) for work in works]
     if rows:
-        st.markdown("##### Work that can wait")
+        st.markdown("### Work that can wait")
     draw.show_table(rows, "", wide="Workload")
 
 

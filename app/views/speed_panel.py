@@ -33,7 +33,7 @@ PER_CENT = {
 @st.fragment
 def show() -> None:
     """The picture, what it does not prove, and four tables behind it."""
-    st.markdown("##### Speed and power: predicted against measured")
+    st.markdown("### Speed and power: predicted against measured")
     if not state.catalog().measured_points:
         st.caption("This catalog has no measured points.")
         return

@@ -10,6 +10,7 @@ from app.solving.desk import Desk
 from app.views import change_panel, limits_panel, regret_panel
 from app.views.analyses import Ask, Found
 from app.views.asking import Inquiry
+from app.views.known_plan import WithPlan
 from app.views.solve import Effort
 from ecoserve.analysis.crossover import crossovers
 from ecoserve.analysis.pareto import pareto
@@ -27,11 +28,12 @@ class Section(Inquiry):
 
 
 def _of_plans(analysis: Callable[..., Any]) -> Ask:
-    """An analysis of many plans, each in its turn."""
+    """An analysis of many plans, each in its turn; that of the Plan page is there already."""
 
     def ask(desk: Desk, scenario: Scenario, effort: Effort) -> Any:
-        tell = desk.task.tell
-        return analysis(scenario, desk.catalog, effort, run=desk.in_turns, on_progress=tell)
+        plan = desk.our_plan(scenario, "interactive")
+        run = WithPlan(plan=plan, scenario=scenario, run=desk.in_turns)
+        return analysis(scenario, desk.catalog, effort, run=run, on_progress=desk.task.tell)
 
     return ask
 

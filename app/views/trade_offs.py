@@ -26,7 +26,7 @@ def page() -> None:
     """The front at once; the other questions below it, each answered when asked."""
     inputs.header("Trade-offs")
     title, effort = st.columns([3, 2], vertical_alignment="bottom")
-    title.subheader("What would change the answer?", anchor=False)
+    title.header("What would change the answer?", anchor=False)
     with effort:
         st.segmented_control(
             "Search for plans",
@@ -59,7 +59,7 @@ def front() -> bool:
     Drawn with a quick plan first, then with the one of the Plan page.
     """
     scenario = state.scenario()
-    st.markdown(f"##### {FLEETS.question}")
+    st.markdown(f"### {FLEETS.question}")
     task = solve.task("front", scenario.fingerprint(), lambda d: front_panel.in_steps(d, scenario))
     assert task is not None, "or it was begun"
     try:
@@ -86,7 +86,7 @@ def front() -> bool:
 def section(name: str) -> None:
     """A question with its answer, or with the button that finds it."""
     this, scenario = SECTIONS[name], state.scenario()
-    st.markdown(f"##### {this.question}")
+    st.markdown(f"### {this.question}")
     found = asked(name, this, scenario, chosen_effort())
     if found is not None:
         this.show(found, scenario)

@@ -41,7 +41,7 @@ def page() -> None:
                 f"{state.readable(length_mix.note)}"
             )
         )
-    st.markdown("##### Lengths and rate of your own")
+    st.markdown("## Lengths and rate of your own")
     from_log, as_table = st.tabs(["From a request log", "As a table of lengths"])
     with from_log:
         log_panel.show(index, scenario.workloads[index])

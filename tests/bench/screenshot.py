@@ -25,6 +25,7 @@ def main(target: Path) -> None:
         page.get_by_role("heading", name="Replica pools").wait_for(timeout=60_000)
         page.get_by_text("A better answer is being worked out").wait_for(state="detached")
         page.get_by_text("Planned anew with").first.wait_for(timeout=60_000)
+        page.get_by_text("so far by quick answers").wait_for(state="detached", timeout=60_000)
         page.screenshot(path=target)
         browser.close()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-GRAVE = ("serious", "critical")
+GRAVE = ("moderate", "serious", "critical")
 BEING_REDRAWN = {"exclude": [['[data-stale="true"]']]}
 """Streamlit fades what it is about to replace; nobody is meant to read that."""
 
 
 def grave_violations(page: Page) -> list[str]:
-    """Serious and critical violations, one line per element: rule, element, what is wrong."""
+    """Violations that are more than minor, one line per element: rule, element, what is wrong."""
     found = Axe().run(page, context=BEING_REDRAWN, options={"resultTypes": ["violations"]})
     return [
         f"{violation['id']}: {node['html'][:200]}: {node['failureSummary'][:300]}"

@@ -22,21 +22,21 @@ def test_page_says_what_recycle_is_worth_and_draws_three_pictures():
 
 def test_a_trend_of_ones_own_changes_the_answer_and_survives_other_pages():
     page = open_page("lifecycle")
-    before = page.subheader[0].value
+    before = page.header[0].value
     for name in ("accelerator_efficiency_gain", "accelerator_embodied_decline"):
         trend(page, name).set_value(0.0).run()
     trend(page, "accelerator_throughput_gain").set_value(0.0).run()
-    after = page.subheader[0].value
+    after = page.header[0].value
     assert not page.exception
     assert "accelerators every 8 years" in after
     assert after != before
     go(page, "traffic")
     go(page, "lifecycle")
     assert trend(page, "accelerator_efficiency_gain").value == 0.0
-    assert page.subheader[0].value == after
+    assert page.header[0].value == after
     page.button[-1].click().run()
     assert trend(page, "accelerator_efficiency_gain").value == 20.0
-    assert page.subheader[0].value == before
+    assert page.header[0].value == before
 
 
 def test_horizon_is_told_with_the_figure():

@@ -71,6 +71,7 @@ def test_the_page_hands_out_its_files_by_keyboard(app_server: AppServer, page: P
     expect(menu).to_be_visible()
     expect(page.get_by_text("A better answer is being worked out")).to_have_count(0)
     expect(page.get_by_text("Embodied coefficients pcf. Planned")).to_be_visible()
+    expect(page.get_by_text("so far by quick answers")).to_have_count(0)
     menu.focus()
     page.keyboard.press("Enter")
     files = {}
@@ -88,7 +89,7 @@ def test_the_page_hands_out_its_files_by_keyboard(app_server: AppServer, page: P
     assert float(rows[0]["kgco2e_per_year"]) == pytest.approx(total)
     assert sum(row["section"] == "fleet" for row in rows) == len(record["fleet"])
     assert files["Launch commands"].count("vllm serve ") == len(record["pools"])
-    headline = page.get_by_role("heading", level=3).first.inner_text()
+    headline = page.get_by_role("heading", level=2).first.inner_text()
     assert headline.replace("%", " %").split(":")[0] in files["Report (HTML)"]
     assert "Planned anew with" in files["Report (HTML)"]
     assert f"{app_server.url}/?s=" in files["Report (HTML)"]

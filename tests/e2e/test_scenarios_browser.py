@@ -32,7 +32,7 @@ def test_saved_in_one_browser_it_opens_by_its_id_in_another(
     expect(name).to_have_value("Azure chat and code")  # also in a popover opened after an edit
     name.fill("Kept for the board")
     name.press("Enter")
-    expect(page.get_by_role("heading", name="Kept for the board")).to_be_visible()
+    expect(page.get_by_text("Kept for the board", exact=True)).to_be_visible()
     menu.get_by_role("button", name="Save to the library").click()
     expect(page.get_by_text("Saved as Kept for the board.")).to_be_visible()
     page.keyboard.press("Escape")
@@ -45,7 +45,7 @@ def test_saved_in_one_browser_it_opens_by_its_id_in_another(
     other.set_default_timeout(PAGE_LIMIT_MS)
     second = other.new_page()
     second.goto(link)
-    expect(second.get_by_role("heading", name="Kept for the board")).to_be_visible()
+    expect(second.get_by_text("Kept for the board", exact=True)).to_be_visible()
     expect(second.get_by_text("could not be opened")).to_have_count(0)
     other.close()
 
@@ -72,8 +72,11 @@ def test_an_edit_is_undone_by_the_button_and_by_going_back(app_server: AppServer
     expect(rate).to_have_value("20")
     page.get_by_role("link", name="Grid & site").click()
     expect(page.get_by_role("spinbutton", name="Electricity, USD/kWh")).to_be_visible()
-    page.get_by_role("link", name="Traffic").click()
+    page.go_back()  # a change of page is one step
     expect(rate).to_have_value("20")
+    page.get_by_role("button", name="Scenario", exact=True).click()
+    page.get_by_role("button", name="Load preset").click()
+    expect(page.get_by_role("button", name="Load preset")).to_be_hidden()
 
 
 def test_compare_shows_two_scenarios_from_its_address(app_server: AppServer, page: Page):

@@ -17,7 +17,7 @@ def test_page_says_when_work_runs_and_draws_power_moved_work_and_servers():
     page = open_page("schedule")
     assert not page.exception
     assert not page.error
-    finding = page.subheader[0].value.replace("\\", "")
+    finding = page.header[0].value.replace("\\", "")
     assert "of summaries runs at" in finding
     assert "less carbon than when it arrives" in finding
     assert len(page.get("plotly_chart")) == 3

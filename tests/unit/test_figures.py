@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from app import figures, figures_traffic
 from app.figures import Chart
 from app.text import KILOGRAMS, TONNES, WORD_JOINER, mass_unit, number, percent, plain
-from ecoserve.plan import CarbonPart, HourlySeries, Plan, SiteDay, Status
+from ecoserve.plan import CarbonPart, FleetEntry, HourlySeries, Plan, SiteDay, Status
 from ecoserve.rows import LengthBucket, LengthMix
 
 BASELINE = "the fleet chosen for cost, as sold"
@@ -73,6 +74,26 @@ def test_title_tells_a_gain_larger_than_the_whole_difference():
     ours = make_plan(carbon_parts=make_plan(0.5).carbon_parts[:1] + make_plan(1.3).carbon_parts[1:])
     title = figures.saving_title(ours, make_plan(), "x")
     assert words(title).endswith("18.0 t less, with 30.0 t less electricity of the accelerators")
+
+
+def at(site: str, scale: float) -> Plan:
+    """Servers at one site, drawing what :func:`make_plan` does, on a grid ``scale`` as dirty."""
+    entry = FleetEntry(site=site, server="s", variant="full", count=1, on_by_hour=(1,) * 24)
+    electricity = tuple(
+        replace(part, kgco2e_per_year=scale * part.kgco2e_per_year)
+        if part.kind == "operational"
+        else part
+        for part in make_plan().carbon_parts
+    )
+    return make_plan(fleet=(entry,), carbon_parts=electricity)
+
+
+def test_title_credits_the_grid_where_only_the_site_is_another():
+    # 90 t of electricity from the same kWh (10 kW x 1.1 x 8,760 h) on a tenth of the intensity
+    title = words(figures.saving_title(at("north", 0.1), at("home", 1.0), "x"))
+    assert title.endswith("81.0 t less, 81.0 t of it by the grid, 93 instead of 934 gCO2e/kWh")
+    same_place = words(figures.saving_title(at("home", 0.1), at("home", 1.0), "x"))
+    assert same_place.endswith("54.0 t of it electricity of the accelerators")
 
 
 def test_title_claims_nothing_for_a_tie():

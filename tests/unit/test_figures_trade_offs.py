@@ -50,7 +50,7 @@ FRONT = tuple(
 def test_the_first_tenth_of_carbon_is_priced_on_the_front() -> None:
     assert figures_trade_offs.first_cut(FRONT) == pytest.approx((0.1, 0.02))
     finding = read(figures_trade_offs.front_finding(FRONT))
-    assert finding == "The first 10 % of carbon costs 2.0 % more"
+    assert finding == "The first 10 % of carbon costs 2.0 % more, in fractions of servers"
 
 
 def test_where_there_is_less_to_save_all_of_it_is_priced() -> None:
@@ -93,6 +93,13 @@ def test_what_is_open_at_a_carbon_price_is_worth_so_much_carbon() -> None:
     assert figures_trade_offs.left_open_kgco2e(point, FRONT) == pytest.approx(73.0)
     wide = FleetPoint(plan=plan(102, 1000, SMALL, 20.0, 10.0), carbon_price_usd_per_t=100.0)
     assert figures_trade_offs.left_open_kgco2e(wide, FRONT) == pytest.approx(100.0)
+
+
+def test_no_whisker_reaches_below_what_is_proven_of_all_fleets() -> None:
+    point = FleetPoint(plan=plan(120, 1000, SMALL, 1.0, 0.8), carbon_price_usd_per_t=None)
+    # 0.2 kg a day are open, 73 kg a year; with 950 kg proven, no more than 50 of them.
+    assert figures_trade_offs.left_open_kgco2e(point, FRONT, 950.0) == pytest.approx(50.0)
+    assert figures_trade_offs.left_open_kgco2e(point, FRONT, 900.0) == pytest.approx(73.0)
 
 
 def test_the_same_servers_run_in_two_ways_are_called_so() -> None:

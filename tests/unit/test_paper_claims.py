@@ -84,7 +84,7 @@ def test_people_get_tables_and_who_cannot_serve(claims: PaperClaims):
         console.print(part)
     text = console.file.getvalue()
     assert "47 %" in text
-    assert "splitwise cannot serve the scene: memory: too little" in text
+    assert "Splitwise cannot serve the scene: memory: too little" in text
     assert all(step in text for step in steps_of(claims))
     assert f"{100 * result.savings['cost']:.3g}" in text.replace(NARROW_SPACE, " ")
 

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from app.text import NARROW_SPACE, number
 from app.why import fleet_whys, why_words
+from ecoserve.cost import server_cost
+from ecoserve.embodied import server_footprint
 from ecoserve.plan import FleetEntry, Plan, Pool, ServedTraffic
 from ecoserve.planner import plan_fleet
 from ecoserve.reasons import FleetReason, fleet_reasons
@@ -107,6 +110,20 @@ def test_pools_kept_emptier_than_the_headroom_asks_are_kept_so_for_their_queues(
     assert "kept to 50" in why_words(reason_of(by_hand(queued)), SCENARIO)
     other = pool(traffic("batch", 1.0, 1000.0), busy=4.0, taken=5.0)
     assert reason_of(by_hand(queued, other)).kept_for_queues is None
+
+
+def test_a_lone_server_says_what_a_second_one_would_cost():
+    (why,) = fleet_whys(by_hand(pool(traffic("chat", 1.0, 1000.0), busy=0.2, taken=0.3), count=1),
+                        SCENARIO, CATALOG)  # fmt: skip
+    server, hardware = CATALOG.server("own_4x_big"), SCENARIO.hardware
+    usd = server_cost(server, hardware, CATALOG).usd_per_h
+    made = server_footprint("own_4x_big", SCENARIO.policy.coefficients, CATALOG).parts
+    years = {"accelerator": hardware.accelerator_years, "host": hardware.host_years}
+    kg = sum(part.kgco2e / years[part.side] for part in made)
+    assert "one server is the least there can be; a second would have no work left to do" in why
+    assert f"add {number(kg)}{NARROW_SPACE}kgCO2e of making a year and {number(usd)} USD/h" in why
+    two = by_hand(pool(traffic("chat", 1.0, 1000.0), busy=0.2, taken=0.3), count=2)
+    assert "a second" not in fleet_whys(two, SCENARIO, CATALOG)[0]
 
 
 def test_servers_that_are_asked_for_owned_or_left_over_say_so():

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from app.records import comparison_record
 from app.reports_compare import GROUPS, comparison_report, group_of
+from app.versus import plan_words
 from ecoserve.ablations import WaterfallStep
 from ecoserve.comparison import Comparison, Wishes, compare_plans
 from ecoserve.what_ifs import WhatIf
@@ -54,9 +55,28 @@ def scaled(plan, factor):
 
 def shown(comparison: Comparison) -> str:
     console = Console(width=200, file=io.StringIO())
-    for part in comparison_report(comparison, "tiny"):
+    for part in comparison_report(
+        comparison, "tiny", lambda key: plan_words(key, SCENARIO, CATALOG, column=False)
+    ):
         console.print(part)
     return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("ecoserve", "this plan"),
+        ("performance", "the fleet chosen for latency, as sold"),
+        ("cost:same", "the fleet chosen for cost, same choices"),
+        ("single:big", "only Big, as sold"),
+        ("given:mine:same", "your fleet mine, same choices"),
+        ("only:phases_apart", "only phases apart"),
+        ("without:park", "all levers but park"),
+        ("waterfall: park", "waterfall park"),
+    ],
+)
+def test_people_read_words_where_programs_have_keys(key: str, words: str):
+    assert plan_words(key, SCENARIO, CATALOG) == words
 
 
 @pytest.mark.parametrize(
@@ -81,6 +101,8 @@ def test_people_see_every_group_step_and_world(comparison: Comparison):
         assert group in text
     for key in comparison.plans:
         assert key in text
+    cost = next(line for line in text.splitlines() if " cost " in line)
+    assert cost.split("  ")[0].strip() == "chosen for cost"
     rightsize = next(line for line in text.splitlines() if line.strip().startswith("rightsize"))
     assert rightsize.split()[:3] == ["rightsize", "8,000", "0"]
     reuse = next(line for line in text.splitlines() if line.strip().startswith("reuse"))
