@@ -204,16 +204,18 @@ def _why_late(
         for n, d in enumerate(readings.deployment.demands)
         if d.workload.name == workload.name
     )
-    seen_rps = peak_rps(readings.run.arrivals[number])
+    arrivals = readings.run.arrivals[number]
+    minute_rps, seen_rps = max(arrivals) / SECONDS_PER_MINUTE, peak_rps(arrivals)
     hours = readings.hours() > 0
     planned_rps = float((demand.rate_rps.sum() * demand.peak_ratio[hours]).max(initial=0.0))
     planned_rps *= readings.scenario.policy.burst
-    if seen_rps > planned_rps:
+    if minute_rps > planned_rps:
         words = (
-            f"the busiest five minutes have {seen_rps:.3g} requests/s of {workload.name}, planned"
-            f" for {planned_rps:.3g}, burst included"
+            f"the busiest minute of {workload.name} has {minute_rps:.3g} requests/s, the busiest"
+            f" {BURST_MINUTES} minutes {seen_rps:.3g}; planned for {planned_rps:.3g}, burst"
+            " included"
         )
-        yield Reason(code="burst", message=words, amount=seen_rps - planned_rps)
+        yield Reason(code="burst", message=words, amount=minute_rps - planned_rps)
     isl = float(demand.fraction @ demand.isl_tokens)
     osl = float(demand.fraction @ demand.osl_tokens)
     longer = max(workload.mean_isl_tokens / isl, workload.mean_osl_tokens / osl) - 1.0

@@ -22,6 +22,10 @@ MOST_ROUNDS = 4
 STEP = 0.85
 """A round plans for so much of the utilisation of the one before."""
 MOST_HEADROOM = 0.9
+NOT_ENOUGH = (
+    f"{MOST_ROUNDS} rounds were not enough; plan for more requests, a higher burst or other"
+    " lengths, as the reasons have it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ def repair(
     rounds = [_round(plan, scenario, catalog, traffic, settings, on_progress)]
     while not rounds[-1].replay.meets_slos:
         if len(rounds) > MOST_ROUNDS:
-            return Repair(rounds=tuple(rounds), gave_up=f"{MOST_ROUNDS} rounds were not enough")
+            return Repair(rounds=tuple(rounds), gave_up=NOT_ENOUGH)
         headroom = 1.0 - STEP * (1.0 - rounds[-1].headroom)
         if headroom > MOST_HEADROOM:
             return Repair(rounds=tuple(rounds), gave_up="there is no more headroom to give")
