@@ -38,6 +38,7 @@ from app.cli_options import (
 from app.cli_paper import paper_claims
 from app.cli_points import calibrate, validate
 from app.cli_report import CsvFile, LaunchFile, report, with_policy, write_plan_files
+from app.cli_simulate import simulate
 from app.cli_trace import trace_app
 from app.presets import open_scenario
 from app.records import open_catalog
@@ -74,6 +75,7 @@ app.command()(paper_claims)
 app.command()(validate)
 app.command()(calibrate)
 app.command()(selfcheck)
+app.command()(simulate)
 for analysis in ANALYSES:
     app.command()(analysis)
 

@@ -103,7 +103,7 @@ def _read(
 
     path = file.expanduser()
     try:
-        columns = _columns(path, names, unit)
+        columns = named_columns(path, names, unit)
         with progress("reading, MB") as show:
             return read_log(
                 path,
@@ -113,16 +113,17 @@ def _read(
                 ),
             )
     except RequestLogError as error:
-        hint = "" if all(names[1:]) else _option_hint(str(error))
+        hint = "" if all(names[1:]) else option_hint(str(error))
         raise ScenarioError([Problem(str(file), f"{error}{hint}")]) from error
 
 
-def _option_hint(message: str) -> str:
+def option_hint(message: str) -> str:
+    """What to add to a message about columns."""
     about_columns = message.startswith(("no column is known", "it has no column"))
     return "; use --time-column, --input-column and --output-column" if about_columns else ""
 
 
-def _columns(
+def named_columns(
     path: Path, names: tuple[str | None, str | None, str | None], unit: str | None
 ) -> LogColumns | None:
     """The columns as named on the command line, the others as recognised."""

@@ -19,6 +19,10 @@ from ecoserve.objective import OWN_OPTIMUM_SLACK
 from ecoserve.paper_claims import REGIONS
 from ecoserve.request_log import BURST_MINUTES, MAX_SPAN_DAYS
 from ecoserve.request_tally import LENGTH_EDGES
+from ecoserve.runtime.deployment import CHUNK_TOKENS, SMALL_CHUNK_TOKENS
+from ecoserve.runtime.offline import LEAD_S
+from ecoserve.runtime.result import TOLERANCE
+from ecoserve.runtime.sketch import RELATIVE_ERROR
 from ecoserve.search import MUCH_OPEN
 from ecoserve.structure import DUTY_PERIODS
 
@@ -49,6 +53,11 @@ def figures() -> Mapping[str, str]:
         "sensitivity_span": "{:g} and {:g}".format(*SPANS["carbon intensity"]),
         "life_span": "{:g} and {:g}".format(*SPANS["host life"]),
         "context_step": f"{LENGTH_STEP_TOKENS:,}",
+        "chunk_tokens": f"{CHUNK_TOKENS:,}",
+        "small_chunk_tokens": f"{SMALL_CHUNK_TOKENS:,}",
+        "lead_minutes": f"{LEAD_S / 60:g}",
+        "replay_tolerance": f"{100 * TOLERANCE:g}",
+        "quantile_error": f"{100 * RELATIVE_ERROR:g}",
     }
 
 

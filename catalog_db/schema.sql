@@ -287,7 +287,7 @@ CREATE TABLE host_power (
     id VARCHAR PRIMARY KEY CHECK (id IN (
         'cpu_idle_ratio', 'cpu_busy_ratio', 'cpu_serving_utilisation', 'cpu_spare_ratio',
         'dram_w_per_gb', 'ssd_w_per_tb', 'nic_w', 'fans_w_per_2u', 'psu_efficiency',
-        'regulator_ratio', 'parked_w')),
+        'regulator_ratio', 'parked_w', 'wake_s')),
     value DOUBLE NOT NULL CHECK (value >= 0),
     low DOUBLE NOT NULL CHECK (low >= 0),
     high DOUBLE NOT NULL,

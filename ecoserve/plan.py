@@ -59,6 +59,8 @@ class ServedTraffic:
     """Prompt lengths, from the bucket with the shortest to that with the longest."""
     osl_tokens: tuple[float, float]
     """Answer lengths, likewise."""
+    bucket_shares: tuple[float, ...] = ()
+    """Of each length bucket's requests, in the order of the workload's mix; in no record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +331,7 @@ def plan_record(plan: Plan, seconds: float) -> dict[str, Any]:
         "peak_it_power_kw": plan.peak_it_power_kw,
         "facility_kwh_per_year": plan.facility_kwh_per_year,
         "fleet": [_record(entry) for entry in plan.fleet],
-        "pools": [_record(pool) for pool in plan.pools],
+        "pools": [_pool_record(pool) for pool in plan.pools],
         "slo": [{**_record(row), "meets_slo": row.meets_slo} for row in plan.slo],
         "blocked": [{"slice": b.slice, "reason": b.reason} for b in plan.blocked],
     }
@@ -363,6 +365,13 @@ def _identity(plan: Plan) -> dict[str, Any]:
         "scenario_fingerprint": plan.scenario_fingerprint,
         "notes": [{"code": note.code, "message": note.message} for note in plan.notes],
     }
+
+
+def _pool_record(pool: Pool) -> Mapping[str, Any]:
+    """Without the shares by bucket, hundreds of figures that only the replay needs."""
+    record = dict(_record(pool))
+    served = [{k: v for k, v in row.items() if k != "bucket_shares"} for row in record["served"]]
+    return record | {"served": served}
 
 
 def _record(row: Any) -> Mapping[str, Any]:

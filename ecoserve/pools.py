@@ -103,6 +103,7 @@ def _served(uses: Sequence[Use], terms: FleetTerms, part: float) -> Iterator[Ser
             share=part * float(demand.fraction @ use.shares),
             isl_tokens=(float(isl.min()), float(isl.max())),
             osl_tokens=(float(osl.min()), float(osl.max())),
+            bucket_shares=tuple(float(share) for share in part * use.shares),
         )
 
 

@@ -208,6 +208,7 @@ HOST_POWER = {
     "psu_efficiency": 0.8,
     "regulator_ratio": 1.0,
     "parked_w": 20.0,
+    "wake_s": 100.0,
 }
 PRICES = {
     "dram_usd_per_gb": 4.0,
