@@ -242,6 +242,9 @@ def latency(seen: Replay, slo: Sequence[SloReport]) -> Chart | None:
     name, share = max(((n, s[1]) for n, s in rows), key=lambda row: row[1])
     near = percent(share / FULL_SHARE, 2)
     title = f"Closest to its limit: {name}, nine in ten within {near} of it"
+    if share > FULL_SHARE:
+        over = number(share / FULL_SHARE, 2)
+        title = f"Furthest beyond: {name}, one in ten takes more than {over} times its limit"
     figure = go.Figure()
     labels = [name for name, _ in rows]
     for label, shares in rows:
