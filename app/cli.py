@@ -53,6 +53,7 @@ from app.terminal import (
     emit_text,
     say,
 )
+from app.text import number
 from app.why import fleet_whys
 from ecoserve import __version__
 from ecoserve.scenario import check_scenario
@@ -160,7 +161,7 @@ def plan(
     if as_json:
         emit_json(records.explained_record(answer, scenario, catalog, seconds))
     else:
-        title = f"{scenario.name}, planned in {seconds:.2g} s"
+        title = f"{scenario.name}, planned in {number(seconds, 2)} s"
         emit(reports.plan_report(answer, title, fleet_whys(answer, scenario, catalog)))
 
 

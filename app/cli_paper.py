@@ -13,6 +13,7 @@ from app.cli_options import Coefficients, Effort, OverlayFolder
 from app.presets import PAPER_SCENE, open_scenario
 from app.records import open_catalog
 from app.terminal import emit, emit_json, progress
+from app.text import number
 
 
 def paper_claims(
@@ -50,5 +51,5 @@ def paper_claims(
     if as_json:
         emit_json({**records.stamp(catalog, scenario), **paper_claims_record(claims, seconds)})
     else:
-        title = f"{scenario.name}, effort {effort}, planned in {seconds:.2g} s"
+        title = f"{scenario.name}, effort {effort}, planned in {number(seconds, 2)} s"
         emit(paper_claims_report(claims, title))

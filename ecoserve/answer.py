@@ -105,6 +105,11 @@ class Watch:
     report: Report = _nothing
     is_cancelled: Question = _never
 
+    @property
+    def silent(self) -> Watch:
+        """The same for a search on the way, whose figures are no figures of the answer."""
+        return Watch(is_cancelled=self.is_cancelled)
+
 
 def relative_gap(objective: float, bound: float) -> float:
     """How far above a proven bound an objective is, as a fraction of itself; never negative.

@@ -46,7 +46,8 @@ def assembled(
     reports = slo_reports(operation, terms)
     pools = pool_rows(operation, terms, catalog)
     fleet = _fleet(operation, terms)
-    proven = solution.gap <= PROVEN_GAP and not attempt.held
+    on_time = all(report.meets_slo for report in reports)
+    proven = solution.gap <= PROVEN_GAP and not attempt.held and on_time
     return Plan(
         engine_version=ecoserve.__version__,
         catalog_version=catalog.version,

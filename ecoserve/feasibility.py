@@ -34,7 +34,7 @@ def within_caps(
     """
     kept: list[tuple[Coefficients, float]] = []
     first: Start | None = None
-    alone = replace(search, caps={})
+    alone = replace(search, caps={}, watch=search.watch.silent)
     for name, most in search.caps.items():
         if first is None:  # the plan without the cap, so that its own value is never refused
             found = least(alone, name)
@@ -47,6 +47,8 @@ def within_caps(
             return None
         lowest = account_value(account, {name: 1.0}, found.values)
         if lowest > most * (1.0 + CAP_TOLERANCE):
+            if search.effort == "quick" and found.bound <= most:  # a hasty answer proves nothing
+                return within_caps(replace(search, effort="interactive"), account, least)
             raise cap_missed(name, most, lowest, found.bound)
         kept.append((account[name], most))
         first = Start(values=found.values, is_hurried=found.is_hurried)
@@ -65,6 +67,7 @@ def within_room(
         return None
     program = search.priced(goal, account)
     groups = limit_groups(program, ROOM)
+    search = replace(search, watch=search.watch.silent)
     try:
         scale = abs(Relaxation(program.loosened(groups, 0.0)).solve().objective)
     except SolverError:  # other limits are missed too: the search will prove it

@@ -16,17 +16,22 @@ from ecoserve.options import services
 from ecoserve.scenario import Scenario, read_scenario
 from ecoserve.scenario_parts import Slo
 
+Serves = Callable[[Scenario], bool]
 LOOSEST_TTFT_S, LOOSEST_TPOT_S = 600.0, 60.0
 """What a scenario may ask for at most."""
 STEPS_PER_DECADE = 90
 """Limits of two digits: 1.0, 1.1, ... 9.9."""
 
 
-def nearest_limits(workload: str, scenario: Scenario, catalog: Catalog) -> Slo | None:
+def nearest_limits(
+    workload: str, scenario: Scenario, catalog: Catalog, serves: Serves
+) -> Slo | None:
     """The nearest targets of one online workload that the hardware keeps, were it the only one.
 
     ``ttft_s`` and ``tpot_s`` as asked or rounded up to two digits; None where limits are not what
-    stands in the way, as for a model that fits nowhere.
+    stands in the way, as for a model that fits nowhere. ``serves`` says whether servers can be
+    shared out so that a scenario is served: where no option keeps both limits by itself, both are
+    loosened alike until some do.
     """
     slo = next(w.slo for w in scenario.workloads if w.name == workload)
     if slo is None:
@@ -46,14 +51,30 @@ def nearest_limits(workload: str, scenario: Scenario, catalog: Catalog) -> Slo |
     else:
         tpot_s = _least(lambda limit: kept(LOOSEST_TTFT_S, limit), tpot_s, LOOSEST_TPOT_S)
         ttft_s = _least(lambda limit: kept(limit, tpot_s), ttft_s, LOOSEST_TTFT_S)
+
+    def loosened(steps: int) -> tuple[float, float]:
+        return _loosened(ttft_s, steps), _loosened(tpot_s, steps)
+
+    def served(steps: int) -> bool:
+        return serves(_alone(workload, scenario, *loosened(steps)))
+
+    if served(0):
+        return Slo(ttft_s=ttft_s, tpot_s=tpot_s, percentile=slo.percentile)
+    if not served(STEPS_PER_DECADE):
+        return None
+    low, high = 0, STEPS_PER_DECADE
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if served(middle) else (middle, high)
+    ttft_s, tpot_s = loosened(high)
     return Slo(ttft_s=ttft_s, tpot_s=tpot_s, percentile=slo.percentile)
 
 
-def ways_out(workloads: Sequence[str], scenario: Scenario, catalog: Catalog) -> str:
+def ways_out(workloads: Sequence[str], scenario: Scenario, catalog: Catalog, serves: Serves) -> str:
     """The nearest targets of these workloads, to add to an error; empty where there are none."""
     told = []
     for workload in workloads:
-        found = nearest_limits(workload, scenario, catalog)
+        found = nearest_limits(workload, scenario, catalog, serves)
         asked = next(w.slo for w in scenario.workloads if w.name == workload)
         if found is not None and asked is not None:
             changed = [
@@ -88,6 +109,11 @@ def _least(kept: Callable[[float], bool], asked: float, loosest: float) -> float
         else:
             low = middle
     return _limit(high)
+
+
+def _loosened(limit: float, steps: int) -> float:
+    """So many two-digit numbers further; itself for none."""
+    return _limit(_step(limit) + steps) if steps else limit
 
 
 def _step(limit: float) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ecoserve.feasibility import within_caps, within_room
 from ecoserve.fleet_rule import FREE
+from ecoserve.formulation import Column
 from ecoserve.narrowing import narrow
 from ecoserve.objective import CARBON, OWN_OPTIMUM_SLACK
 from ecoserve.plan import Plan
@@ -128,6 +129,8 @@ def _among_few(asked: _Asked, first: Start | None) -> Solution | None:
 def _answer(asked: _Asked, first: Start | None) -> Solution:
     search, weights = asked.search, asked.weights
     program = search.priced(asked.goal, asked.account)
+    if asked.staged:  # how far its own optimum is, is not how far the answer is
+        search = replace(search, watch=search.watch.silent)
     found = search.solve(program, asked.key, asked.limits, first)
     if not found.is_feasible:
         return found
@@ -143,11 +146,15 @@ def _answer(asked: _Asked, first: Start | None) -> Solution:
 def _least_carbon_near(asked: _Asked, own: Solution) -> Solution:
     """The least carbon within the slack of a baseline's own optimum."""
     search, account = asked.search, asked.account
-    (name,) = asked.weights
     limit = asked.value(own) * (1.0 + OWN_OPTIMUM_SLACK)
+    weighted: dict[Column, float] = {}
+    for name, weight in asked.weights.items():
+        for column, amount in account[name].items():
+            weighted[column] = weighted.get(column, 0.0) + weight * amount
     goal = objective_terms(search.structure.problem, account, CARBON)
-    capped = search.priced(goal, account, [(account[name], limit)])
+    capped = search.priced(goal, account, [(weighted, limit)])
     limits = Limits(gap=GAP[search.effort], nodes=NODES[search.effort])
     first = Start(values=own.values, is_hurried=own.is_hurried)
-    found = search.solve(capped, f"{search.key} carbon within {name}", limits, first)
+    key = f"{search.key} carbon within {sorted(asked.weights)}"
+    found = search.solve(capped, key, limits, first)
     return replace(found, own_gap=own.gap)

@@ -22,7 +22,7 @@ from ecoserve.narrowing import narrow
 from ecoserve.objective import OWN_OPTIMUM_SLACK, account_caps, objective_weights
 from ecoserve.optimum import least
 from ecoserve.plan import Plan
-from ecoserve.pools import slo_reports
+from ecoserve.pools import queue_sizes, slo_reports
 from ecoserve.pricing import account_value, price_account
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.scenario import Scenario, check_scenario
@@ -124,6 +124,7 @@ def _solved(asked: _Asked) -> Attempt:
             raise SolverError("no fleet was found in time; allow fewer kinds", "time_limit")
         raise explanation(first.structure.program, first.terms)
     attempts, choices = [first], _choices(asked, first)
+    asked = replace(asked, watch=asked.watch.silent)  # bounds of a round hold for its sizes only
     while len(attempts) < HOLD_ROUNDS and (news := _sizes_to_hold(attempts[-1])):
         again = _again(asked, {**attempts[-1].held, **news}, first.structure, choices)
         if again is None:  # at the sizes held; the rounds before it stand
@@ -228,16 +229,16 @@ def _late_workloads(attempt: Attempt) -> set[str]:
 def _sizes_to_hold(attempt: Attempt) -> dict[str, int]:
     """Pool sizes to judge the queues at next, where they differ from those held.
 
-    Pools of late workloads are held at the replicas they have. Once nothing is late, pools that
-    grew past the size they were held at are held at their new one: they were judged too hard.
+    Pools of late workloads are held at the replicas that are up and free in their worst window.
+    Once nothing is late, pools that grew past the size they were held at are held at their new one:
+    they were judged too hard.
     """
     late = _late_workloads(attempt)
+    sizes = queue_sizes(attempt.operation, attempt.terms)
     pools = {use.service.pool_id for use in attempt.operation.uses if use.service.workload in late}
-    actual = {pool: attempt.operation.pool_replicas(pool) for pool in sorted(pools)}
+    actual = {pool: sizes[pool] for pool in sorted(pools & sizes.keys())}
     if not late:
         actual = {
-            pool: attempt.operation.pool_replicas(pool)
-            for pool, size in attempt.held.items()
-            if attempt.operation.pool_replicas(pool) > size
+            pool: sizes[pool] for pool, size in attempt.held.items() if sizes.get(pool, 0) > size
         }
-    return {pool: k for pool, k in actual.items() if k > 0 and attempt.held.get(pool) != k}
+    return {pool: k for pool, k in actual.items() if attempt.held.get(pool) != k}

@@ -178,6 +178,14 @@ def _queues(operation: Operation, terms: FleetTerms) -> dict[str, Queue]:
     return {pool_id: _queue(pool_id, uses, operation, terms) for pool_id, uses in pools.items()}
 
 
+def queue_sizes(operation: Operation, terms: FleetTerms) -> dict[str, int]:
+    """Replicas before which online requests wait in the window that is worst for them, by pool.
+
+    Fewer than the pool has where some are parked then, or busy with offline work.
+    """
+    return {pool_id: queue.servers for pool_id, queue in _queues(operation, terms).items()}
+
+
 def _queue(pool_id: str, uses: Sequence[Use], operation: Operation, terms: FleetTerms) -> Queue:
     """The queue of a pool's online requests in the hour that is worst for them.
 

@@ -20,7 +20,7 @@ from ecoserve.constraints import fleet_problem
 from ecoserve.cost import server_cost
 from ecoserve.demand import WorkloadDemand, workload_demands
 from ecoserve.embodied import Footprint, kgco2e_per_h, node_footprint
-from ecoserve.errors import BlockedSlice, InfeasibleError
+from ecoserve.errors import BlockedSlice, InfeasibleError, SolverError
 from ecoserve.formulation import FleetProblem, with_kinds
 from ecoserve.latency import Eligibility, eligibility
 from ecoserve.nearest import ways_out
@@ -35,6 +35,7 @@ from ecoserve.operational import electricity_usd_per_kwh, hourly_intensity, site
 from ecoserve.options import KV_LINK_EFFICIENCY, services, undominated
 from ecoserve.power import server_idle_w
 from ecoserve.program import Counted, Program
+from ecoserve.relaxation import Relaxation
 from ecoserve.restriction import ANYWHERE, Restriction
 from ecoserve.rows import Server
 from ecoserve.scenario import Scenario
@@ -210,8 +211,20 @@ def build_structure(
         if restriction != ANYWHERE:  # a pattern that nobody asked to keep
             raise
         names = dict.fromkeys(item.slice.rsplit(",", 2)[0] for item in error.blocked)
-        way = ways_out(tuple(names), scenario, catalog)
+        way = ways_out(tuple(names), scenario, catalog, lambda other: is_servable(other, catalog))
         raise InfeasibleError(f"{error}{way}", error.blocked) from None
+
+
+def is_servable(scenario: Scenario, catalog: Catalog) -> bool:
+    """Whether servers, even fractions of them, can be shared out so that all of it is served."""
+    demands = workload_demands(scenario, catalog)
+    options = undominated(services(scenario, catalog, demands))
+    try:
+        structure = _structure(scenario, catalog, {}, demands, options, {})
+        Relaxation(structure.program).solve()
+    except (InfeasibleError, SolverError):
+        return False
+    return True
 
 
 def with_held(

@@ -118,6 +118,7 @@ def how_far(task: Task) -> str:
     so_far = f"{task.elapsed_s:,.0f} s"
     if task.place:
         return f"{so_far}; waiting for others, place {task.place} in the queue"
-    if task.searched is None or not math.isfinite(task.searched.gap):
+    searched = task.searched  # once: another thread may end the search meanwhile
+    if searched is None or not math.isfinite(searched.gap):
         return so_far
-    return f"{so_far}; so far within {percent(task.searched.gap, 2)} of the best possible"
+    return f"{so_far}; so far within {percent(searched.gap, 2)} of the best possible"
