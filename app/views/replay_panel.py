@@ -47,9 +47,7 @@ def show() -> None:
     asked = _last().get(scenario.fingerprint())
     if choice is not None and choice.asked != asked:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
-                choice.button, key="replay:begin", type="primary", on_click=_begin, args=(choice,)
-            )
+            st.button(choice.button, key="replay:begin", on_click=_begin, args=(choice,))
             st.caption(plain(choice.about))
     if asked is None:
         return

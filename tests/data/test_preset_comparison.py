@@ -9,6 +9,7 @@ from ecoserve.ablations import LEVERS
 from ecoserve.baselines import GIVEN, flagship, one_before
 from ecoserve.catalog import Catalog
 from ecoserve.comparison import Comparison, Wishes, compare_plans
+from ecoserve.planner import plan_fleet
 from ecoserve.scenario import Scenario, read_scenario
 from ecoserve.units import DAYS_PER_YEAR
 
@@ -75,3 +76,15 @@ def test_a_given_fleet_that_is_too_small_says_what_would_do(comparison: Comparis
     assert set(comparison.blocked) == {f"{GIVEN}{SMALL}", f"{GIVEN}{SMALL}:same"}
     for reason in comparison.blocked.values():
         assert reason.startswith("too small for this traffic: 1 x own_8x_h100_sxm; ")
+
+
+def test_a_hasty_answer_does_not_say_that_a_cap_cannot_be_kept(catalog: Catalog) -> None:
+    """The quick fleet for least carbon is above the cap here; the one for least cost is not."""
+    data = load_presets()["small-assistant"].model_dump(mode="json")
+    data["workloads"][0]["rate_rps"] = 4.0
+    data["hardware"]["accelerators"] = ["gaudi2", "gh200_96gb", "l4", "rtx_6000_ada"]
+    data["levers"]["phases_apart"] = False
+    data["policy"]["objective"] = "cost"
+    free = plan_fleet(read_scenario(data), catalog, "quick").kgco2e_per_year
+    cap = data["policy"]["max_kgco2e_per_year"] = 1.05 * free
+    assert plan_fleet(read_scenario(data), catalog, "quick").kgco2e_per_year <= cap

@@ -12,6 +12,7 @@ from ecoserve import planner
 from ecoserve.baselines import plan_baseline
 from ecoserve.catalog import Catalog
 from ecoserve.errors import InfeasibleError, ScenarioError
+from ecoserve.plan import Status
 from ecoserve.planner import plan_fleet
 from ecoserve.restriction import Restriction
 from ecoserve.scenario import Scenario, read_scenario
@@ -141,3 +142,27 @@ def test_free_servers_are_still_not_hoarded():
     plan = plan_fleet(tiny_scenario(online(), site=site), catalog, "report")
     assert plan.kgco2e_per_year == 0.0
     assert sum(entry.count for entry in plan.fleet) <= 2
+
+
+def parked_and_shared() -> Scenario:
+    """Online requests whose pool is smaller at night, and shared with offline work."""
+    slo = {"ttft_s": 0.1, "tpot_s": 0.02, "percentile": 0.999}
+    return tiny_scenario(
+        online(rate_rps=120.0, profile="peaked", slo=slo),
+        offline(rate_rps=20.0),
+        levers={"park": True, "phases_apart": False},
+        policy={"min_replicas": 2},
+    )
+
+
+def test_queues_are_judged_at_the_replicas_of_their_worst_window():
+    plan = plan_fleet(parked_and_shared(), tiny_catalog(), "interactive")
+    assert [report.meets_slo for report in plan.slo] == [True]
+
+
+def test_a_late_plan_is_never_called_optimal(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ecoserve.planner.HOLD_ROUNDS", 1)
+    monkeypatch.setattr("ecoserve.assembly.PROVEN_GAP", 1.0)
+    plan = plan_fleet(parked_and_shared(), tiny_catalog(), "interactive")
+    assert [report.meets_slo for report in plan.slo] == [False]
+    assert plan.status is Status.FEASIBLE
