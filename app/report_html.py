@@ -168,7 +168,7 @@ def _figures(plan: Plan) -> dict[str, float]:
         "gCO2e per 1,000 output tokens": plan.gco2e_per_functional_unit,
         "USD per hour": plan.usd_per_h,
         "IT power, kW, mean of the day": plan.it_power_kw,
-        "IT power, kW, busiest hour": plan.peak_it_power_kw,
+        "IT power, kW, busiest hour of a mean day": plan.peak_it_power_kw,
         "Electricity at the meter, kWh per year": plan.facility_kwh_per_year,
         SERVERS: float(sum(entry.count for entry in plan.fleet)),
     }

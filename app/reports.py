@@ -283,7 +283,7 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Ta
 
 
 def _totals(plan: Plan) -> Report:
-    unit = mass_unit(plan.kgco2e_per_year)
+    unit, busiest = mass_unit(plan.kgco2e_per_year), number(plan.peak_it_power_kw)
     rows = [
         ("carbon", mass(unit, plan.kgco2e_per_year), f"{unit.name} CO2e a year"),
         (
@@ -294,7 +294,11 @@ def _totals(plan: Plan) -> Report:
         ("  embodied", mass(unit, plan.embodied_kgco2e_per_year), f"{unit.name} CO2e a year"),
         ("intensity", number(plan.gco2e_per_functional_unit), "g CO2e per 1,000 output tokens"),
         ("cost", number(plan.usd_per_h), "USD/h"),
-        ("IT power", number(plan.it_power_kw), f"kW mean, {number(plan.peak_it_power_kw)} kW peak"),
+        (
+            "IT power",
+            number(plan.it_power_kw),
+            f"kW mean, {busiest} in a mean day's busiest hour",
+        ),
         ("electricity", number(plan.facility_kwh_per_year), f"kWh a year at PUE {plan.pue:g}"),
     ]
     if plan.market_kgco2e_per_year is not None:

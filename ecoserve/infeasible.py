@@ -134,6 +134,7 @@ def _told(family: str, what: str, limit: float, step: float, terms: FleetTerms) 
         site = terms.sites[int(what)].name
         unit, name = ("kW of IT power", "power") if family == "power" else ("rack units", "space")
         reason = f"{limit:.6g} {unit} there, {_up(limit + step, 2)} would do"
+        reason += " in the busiest hour of the busiest day" if family == "power" else ""
         return BlockedSlice(f"{name} at {site}", reason)
     if family == "at_most":
         reason = f"at most {limit:.0f} allowed, {math.ceil(limit + step - NOTICEABLE)} would do"
