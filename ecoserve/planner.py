@@ -68,7 +68,7 @@ def plan_fleet(
     busy = _without_idle_servers(plan)
     if effort == "quick" and rule == FREE and busy is not None:
         again = _solved(replace(asked, start=busy))
-        if again.solution.objective < best.solution.objective:
+        if _rank(again) < _rank(best):
             return assembled(scenario, catalog, again, least_carbon=least_carbon_tie_break)
     return plan
 
@@ -130,7 +130,7 @@ def _solved(asked: _Asked) -> Attempt:
         if again is None:  # at the sizes held; the rounds before it stand
             break
         attempts.append(again)
-    best = min(attempts, key=lambda a: (len(_late_workloads(a)), a.solution.objective))
+    best = min(attempts, key=_rank)
     bound = min(attempt.solution.bound for attempt in attempts)
     hurried = any(attempt.solution.is_hurried for attempt in attempts)
     return replace(best, solution=replace(best.solution, bound=bound, began_hurried=hurried))
@@ -218,6 +218,11 @@ def _attempt(asked: _Asked, held: Mapping[str, int], structure: Structure) -> At
     return Attempt(
         structure=structure, terms=terms, solution=solution, operation=operation, held=dict(held)
     )
+
+
+def _rank(attempt: Attempt) -> tuple[int, float]:
+    """Fewer late workloads first, then the better objective."""
+    return len(_late_workloads(attempt)), attempt.solution.objective
 
 
 def _late_workloads(attempt: Attempt) -> set[str]:

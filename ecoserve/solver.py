@@ -124,6 +124,8 @@ def climb(
         if not found.is_feasible:
             raise
         return found, tree.basis  # its gap stays what it is
+    if found.is_feasible and proven.termination is Termination.INFEASIBLE:
+        return found, tree.basis  # by rounding; an answer is there
     best = _better(found, proven)
     return replace(best, termination=proven.termination), tree.basis
 
