@@ -7,6 +7,7 @@ import http.client
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,7 +101,9 @@ def test_a_foreign_origin_is_refused_before_streamlit_asks_the_internet_about_it
 
     def open_from(origin: bytes) -> None:
         headers = [(b"host", b"planner.example"), (b"origin", origin)]
-        asyncio.run(guard({"type": "websocket", "headers": headers}, receive, send))
+        opened = guard({"type": "websocket", "headers": headers}, receive, send)
+        with ThreadPoolExecutor(1) as thread:  # this one may already run a browser's loop
+            thread.submit(asyncio.run, opened).result()
 
     guard = server.Guard(inner, {})
     open_from(b"https://evil.example")
