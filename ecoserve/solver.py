@@ -3,7 +3,7 @@
 Programs are built in PuLP, read once into a :class:`Program` and handed to HiGHS as one sparse
 matrix in one call. :class:`BranchAndBound` keeps that HiGHS model alive, which on programs with few
 whole columns among many continuous ones proves small gaps in a handful of re-solves; :func:`solve`
-is HiGHS's own integer solver, for the last tenths of a percent. Where HiGHS fails in either, CBC
+is HiGHS's own integer solver, where that leaves much open. Where HiGHS fails in either, CBC
 stands in. One thread, a fixed seed, stops by gap and node count: the same program gives the same
 answer.
 """
